@@ -1,0 +1,205 @@
+"""The record that travels, and what a source, a stage and a sink are.
+
+::
+
+    source.layout              settled first: classes, carried columns, dtype
+    source.chunks()            cuts, without looking inside
+    chunk.decode() -> Batch    ┐
+    decide(Batch) -> Batch     ├ work: pure, one chunk each, in parallel
+    sink.encode(Batch)         ┘
+    sink.accept(piece)         in order, on the main thread
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeAlias
+
+    import numpy as np
+
+    from actcli.errors import DataError
+
+    Stage: TypeAlias = Callable[["Batch"], "Batch"]
+
+__all__ = ["CHUNK_BYTES", "Batch", "Carried", "Chunk", "Column", "Kind", "Layout", "Ranking", "Sets", "Sink", "Source"]
+
+CHUNK_BYTES = 1 << 20
+"""How much input a chunk aims at. A chunk holds at least one row; its size never changes a result."""
+
+
+class Kind(Enum):
+    """What a column holds, and so how a format writes it."""
+
+    TEXT = "text"
+    """One text a row, an Arrow string array."""
+    NUMBER = "number"
+    """One number a row, shape (N,)."""
+    CODE = "code"
+    """One text a row out of few: indices into `Column.labels`, shape (N,); -1 is the last label."""
+    MATRIX = "matrix"
+    """One number for each class, shape (N, C)."""
+    SET = "set"
+    """Any number of `Column.labels`: `Sets`."""
+    RANKING = "ranking"
+    """The first K classes and their probabilities: `Ranking`."""
+    ROW = "row"
+    """The row's number from 0, which only the sink knows: no data."""
+
+
+class Carried(NamedTuple):
+    """A column of the input that is no class and comes out unchanged."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is known of a table before its first row is read.
+
+    Parameters
+    ----------
+    classes
+        The name of each column of scores.
+    carried
+        The other columns.
+    dtype
+        Of the scores as they are stored.
+    rows
+        How many there are, where the format says it beforehand.
+    """
+
+    classes: tuple[str, ...]
+    carried: tuple[Carried, ...]
+    dtype: np.dtype[Any]
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One thing that is written for each row.
+
+    Parameters
+    ----------
+    name
+        What it is called in ``--columns`` and in JSON, and the key of its data in `Batch.values`.
+    kind
+        How its data look.
+    headers
+        Its names in a format of flat columns: one, except for a matrix and a ranking.
+    labels
+        The texts that its codes stand for, or the class of each of its numbers.
+    carried
+        The name of the input's column that it is, which is the key of its data in `Batch.carried`.
+    integers
+        Whether its numbers are whole: the dtype that NPY gives them, else None.
+    """
+
+    name: str
+    kind: Kind
+    headers: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    carried: str | None = None
+    integers: str | None = None
+
+
+class Sets(NamedTuple):
+    """N sets of indices, end to end: row i holds ``codes[offsets[i]:offsets[i + 1]]``."""
+
+    offsets: np.ndarray[Any, np.dtype[np.int64]]
+    codes: np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Ranking(NamedTuple):
+    """K classes a row, best first, and their probabilities, each of shape (N, K); index -1 is no class."""
+
+    codes: np.ndarray[Any, np.dtype[np.int64]]
+    probabilities: np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Consecutive rows: what was read and, once it is decided, what came of it.
+
+    Parameters
+    ----------
+    scores
+        Shape (N, C), in the dtype of the file.
+    carried
+        The data of the carried columns by name, each of length N.
+    place
+        Where row i of this batch stands in its file, as a message says it.
+    file
+        The index of its file among the inputs.
+    fault
+        What is wrong with the row after the last one here; it is raised when these rows are through.
+    values
+        What was decided, by `Column.name`.
+    like_probabilities
+        Whether the scores, which were said to be logits, look like probabilities.
+    """
+
+    scores: np.ndarray[Any, np.dtype[Any]]
+    carried: Mapping[str, Any]
+    place: Callable[[int], str]
+    file: int = 0
+    fault: DataError | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    like_probabilities: bool = False
+
+    def data(self, column: Column) -> Any:
+        """Return the data of `column`, in the form that its kind says."""
+        return self.values[column.name] if column.carried is None else self.carried[column.carried]
+
+
+class Chunk(Protocol):
+    """A cut of the input that knows how to become a batch, in any thread."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes of input it stands for."""
+
+    def decode(self) -> Batch:
+        """Return its rows.
+
+        Raises
+        ------
+        DataError
+            If the first of its rows cannot be read.
+        """
+
+
+class Source(Protocol):
+    """One input, open."""
+
+    @property
+    def layout(self) -> Layout:
+        """What is known beforehand."""
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes its chunks add up to, where that is known."""
+
+    def chunks(self) -> Iterator[Chunk | None]:
+        """Cut the input; None says that the next chunk is yet to arrive, so what is at hand should go out."""
+
+
+class Sink(Protocol):
+    """Where decided batches end: a file, a table, later a sum or a fit."""
+
+    def open(self, layout: Layout) -> None:
+        """Begin, before the first batch."""
+
+    def encode(self, batch: Batch) -> Any:
+        """Turn a batch into what `accept` takes: pure, in any thread."""
+
+    def accept(self, piece: Any) -> None:
+        """Take the next piece, in order."""
+
+    def finish(self) -> None:
+        """End, after the last piece."""

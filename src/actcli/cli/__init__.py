@@ -1,0 +1,153 @@
+"""The command line: `main` is the one place where errors become messages and exit codes.
+
+A command is a module here with a function of its own name; to add one, write the module and add its line to `COMMANDS`.
+It is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from actcli.errors import ActcliError, ReaderGoneError, visible
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "softmax": "Exclusive classes: probabilities, the label, its confidence.",
+    "multilabel": "Any number of classes: a probability each, the set that reaches the threshold.",
+    "binary": "Two classes, from one logit column or two.",
+}
+
+# The base of all errors in the command line's own grammar; Typer does not export it, and brings its own copy of Click.
+_GRAMMAR_ERROR: type[Any] = typer.BadParameter.__mro__[2]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Terminated(BaseException):
+    """SIGTERM has arrived: clean up, then end by it."""
+
+
+class Commands(TyperGroup):
+    """A group whose commands are imported when they are called, and listed without being imported."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return their names in the order in which help shows them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return the command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        function = getattr(import_module(f"actcli.cli.{cmd_name}"), cmd_name)
+        app.command(cmd_name, context_settings=_SETTINGS, short_help=COMMANDS[cmd_name])(function)
+        return typer.main.get_command(app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the list of commands for help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings=_SETTINGS,
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from actcli import __version__
+
+        typer.echo(f"actcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def actcli(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn a classifier's raw scores (logits) into probabilities and decisions.
+
+    Try: actcli softmax logits.npy, or: ... | actcli multilabel --threshold 0.3
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; None takes those of the process.
+    """
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = app(args=arguments, prog_name="actcli", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except ActcliError as error:
+        _report(error.message, error.hint)
+        return error.exit_code
+    except _GRAMMAR_ERROR as error:
+        return _report_grammar(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except ReaderGoneError:
+        _end_by(signal.SIGPIPE)
+        return 141
+    except BrokenPipeError:
+        _end_by(signal.SIGPIPE)
+        return 141
+    except _Terminated:
+        _end_by(signal.SIGTERM)
+        return 143
+    except OSError as error:
+        _report(f"standard output: cannot be written: {error.strerror}", None)
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _report(message: str, hint: str | None) -> None:
+    if sys.stderr is not None:
+        lines = f"actcli: error: {message}\n" + (f"hint: {hint}\n" if hint else "")
+        sys.stderr.write(lines)
+        sys.stderr.flush()
+
+
+def _report_grammar(error: Any) -> int:
+    """Report what the command line's parser refuses; without any argument it refuses with the whole help."""
+    message = str(error.format_message())
+    if type(error).__name__.startswith("NoArgsIsHelp"):
+        sys.stderr.write(message + "\n")
+        return 2
+    first, _, rest = message.partition("\n")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "actcli"
+    _report(visible(first, 500), visible(rest.strip(), 200) if rest.strip() else f"{command} --help lists the options")
+    return 2
+
+
+def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
+    raise _Terminated
+
+
+def _end_by(number: int) -> None:
+    """End as a program does that leaves this signal alone, so that a shell sees what happened."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

@@ -1,0 +1,61 @@
+"""`actcli binary`."""
+
+from __future__ import annotations
+
+from actcli.cli import options as given
+from actcli.cli.prediction import Reading, Writing, abstaining, predict, temperature, thresholds
+
+
+def binary(
+    files: given.Files = None,
+    *,
+    input_format: given.InputFormat = None,
+    origin: given.From = given.Origin.LOGITS,
+    delimiter: given.Delimiter = None,
+    header: given.Header = None,
+    ids: given.Id = None,
+    classes: given.Classes = None,
+    class_names: given.ClassNames = None,
+    dtype: given.DtypeOption = None,
+    renormalize: given.Renormalize = False,
+    temperature_: given.Temperature = 1.0,
+    positive: given.Positive = None,
+    negative: given.Negative = None,
+    threshold: given.Threshold = None,
+    thresholds_: given.Thresholds = None,
+    threshold_op: given.ThresholdOp = given.ThresholdOperator.GE,
+    abstain_below: given.AbstainBelow = None,
+    abstain_margin: given.AbstainMargin = None,
+    abstain_label: given.AbstainLabel = None,
+    output: given.OutputFile = None,
+    format: given.FormatOption = None,
+    columns: given.Columns = None,
+    precision: given.Precision = None,
+    rows: given.Rows = None,
+    no_output_header: given.NoOutputHeader = False,
+    label_separator: given.LabelSeparator = None,
+    no_clobber: given.NoClobber = False,
+    quiet: given.Quiet = False,
+) -> None:
+    """Two classes: yes or no.
+
+    One column holds the logit of the positive class (sigmoid), or two hold those of the negative and the positive one
+    (softmax): both give the same answer. The label is the positive class when its probability reaches the threshold.
+
+    \b
+      actcli binary logit.npy --positive spam --negative ham
+      actcli binary scores.csv --positive malignant --threshold 0.2
+      ... | actcli binary --abstain-below 0.9
+    """
+    predict(
+        "binary",
+        Reading(files, input_format, origin, delimiter, header, ids, classes, class_names, dtype),
+        Writing(output, format, columns, precision, rows, no_output_header, label_separator, no_clobber, quiet),
+        renormalize=renormalize,
+        temperature=temperature(temperature_),
+        positive=positive,
+        negative=negative,
+        strict=threshold_op is given.ThresholdOperator.GT,
+        **thresholds(threshold, thresholds_),
+        **abstaining(abstain_below, abstain_margin, abstain_label),
+    )

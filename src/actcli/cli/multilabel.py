@@ -1,0 +1,55 @@
+"""`actcli multilabel`."""
+
+from __future__ import annotations
+
+from actcli.cli import options as given
+from actcli.cli.prediction import Reading, Writing, predict, temperature, thresholds
+
+
+def multilabel(
+    files: given.Files = None,
+    *,
+    input_format: given.InputFormat = None,
+    origin: given.From = given.Origin.LOGITS,
+    delimiter: given.Delimiter = None,
+    header: given.Header = None,
+    ids: given.Id = None,
+    classes: given.Classes = None,
+    class_names: given.ClassNames = None,
+    dtype: given.DtypeOption = None,
+    temperature_: given.Temperature = 1.0,
+    threshold: given.Threshold = None,
+    thresholds_: given.Thresholds = None,
+    threshold_op: given.ThresholdOp = given.ThresholdOperator.GE,
+    top_k: given.AtMostK = None,
+    at_least_one: given.AtLeastOne = False,
+    output: given.OutputFile = None,
+    format: given.FormatOption = None,
+    columns: given.Columns = None,
+    precision: given.Precision = None,
+    rows: given.Rows = None,
+    no_output_header: given.NoOutputHeader = False,
+    label_separator: given.LabelSeparator = None,
+    no_clobber: given.NoClobber = False,
+    quiet: given.Quiet = False,
+) -> None:
+    """Multi-label: any number of classes is right, also none.
+
+    The probability of a class is the sigmoid of its score, whatever the other classes' are; the labels of a row are the
+    classes whose probability reaches the threshold.
+
+    \b
+      actcli multilabel logits.npy --threshold 0.3
+      actcli multilabel logits.csv --threshold cat=0.7 -o tags.jsonl
+      ... | actcli multilabel --at-least-one
+    """
+    predict(
+        "multilabel",
+        Reading(files, input_format, origin, delimiter, header, ids, classes, class_names, dtype),
+        Writing(output, format, columns, precision, rows, no_output_header, label_separator, no_clobber, quiet),
+        temperature=temperature(temperature_),
+        top_k=top_k,
+        strict=threshold_op is given.ThresholdOperator.GT,
+        at_least_one=at_least_one,
+        **thresholds(threshold, thresholds_),
+    )

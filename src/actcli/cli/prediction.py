@@ -1,0 +1,354 @@
+"""What `softmax`, `multilabel` and `binary` share: from option values to a run of the pipeline."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from actcli.errors import UsageError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actcli.batch import Sink
+    from actcli.cli.options import Dtype, Origin
+    from actcli.files import Output
+    from actcli.formats import Inputs, ReadOptions
+    from actcli.predict import Plan, Rules
+
+__all__ = ["Reading", "Writing", "number", "predict", "thresholds"]
+
+_DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|", "space": " "}
+_TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The input options, as they were given."""
+
+    files: Sequence[str] | None
+    input_format: str | None
+    origin: Origin
+    delimiter: str | None
+    header: bool | None
+    ids: Sequence[str] | None
+    classes: str | None
+    class_names: str | None
+    dtype: Dtype | None
+
+    def options(self, one_dimensional: str) -> ReadOptions:
+        """Return what the formats take."""
+        from actcli.formats import ReadOptions, named
+
+        if self.input_format is not None:
+            named(self.input_format)
+        return ReadOptions(
+            format=self.input_format,
+            delimiter=None if self.delimiter is None else _delimiter(self.delimiter),
+            header=self.header,
+            classes=self.classes,
+            ids=tuple(self.ids or ()),
+            one_dimensional=one_dimensional,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The output options, as they were given."""
+
+    output: str | None
+    format: str | None
+    columns: str | None
+    precision: int | None
+    rows: str | None
+    no_output_header: bool
+    label_separator: str | None
+    no_clobber: bool
+    quiet: bool
+
+
+def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None:
+    """Read the inputs, decide, and write what comes of it.
+
+    Parameters
+    ----------
+    task
+        "softmax", "multilabel" or "binary".
+    reading, writing
+        The options.
+    **rules
+        Those fields of `actcli.predict.Rules` that the other options give.
+
+    Raises
+    ------
+    ActcliError
+        Whatever goes wrong.
+    """
+    from actcli.files import standard_input_is_terminal
+
+    if not reading.files and standard_input_is_terminal():
+        sys.stderr.write(
+            f"Usage: actcli {task} [OPTIONS] [FILE]...\n\n"
+            f"There is no file, and standard input is a terminal. For instance:\n"
+            f"  actcli {task} logits.npy\n  ... | actcli {task}\n\nactcli {task} --help says more.\n"
+        )
+        raise typer.Exit(2)
+    options = reading.options("column" if task == "binary" else "row")
+    format = _output_format(writing)
+    _check_writing(writing, format)
+    prepared = _rules(reading, writing, rules)
+
+    from actcli import predict as predicting
+    from actcli.formats import open_inputs
+
+    inputs = open_inputs(reading.files or ["-"], options)
+    try:
+        plan = predicting.plan(task, inputs.layout, prepared, inputs.names)
+        _run(task, inputs, plan, prepared, writing, format)
+    finally:
+        inputs.close()
+
+
+def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, format: str) -> None:
+    from actcli.cli.progress import Watch
+    from actcli.files import Output
+    from actcli.pipeline import run
+
+    with Output(writing.output, inputs=inputs.identities, clobber=not writing.no_clobber) as output:
+        sink = _sink(task, output, plan, rules, writing, format)
+        watch = Watch(inputs.size, quiet=writing.quiet or output.is_terminal and format != _TABLE)
+        with watch:
+            sink.open(plan.layout)
+            run(inputs.chunks(), plan.decide, sink, watch=watch)
+        sink.finish()
+        output.commit()
+    if not writing.quiet:
+        for note in (*inputs.notes, *plan.notes):
+            _say("note", note)
+    if watch.like_probabilities:
+        _say("warning", "the logits look like probabilities; if they are, say --from probabilities")
+
+
+def _say(kind: str, text: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(f"actcli: {kind}: {text}\n")
+
+
+def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing, format: str) -> Sink:
+    if format == _TABLE:
+        from actcli.reports.table import TableSink
+
+        return TableSink(
+            output,
+            plan.columns,
+            task=task,
+            chosen=rules.columns is not None or rules.top_k is not None and task == "softmax",
+            rows=_table_rows(writing.rows),
+            precision=rules.precision,
+        )
+    from actcli.formats import WriteOptions, named, open_sink
+
+    separator = writing.label_separator
+    return open_sink(
+        named(format, writing=True),
+        output,
+        plan.columns,
+        WriteOptions(
+            header=not writing.no_output_header, label_separator="|" if separator is None else separator
+        ),
+    )
+
+
+def _rules(reading: Reading, writing: Writing, given: dict[str, Any]) -> Rules:
+    from actcli.columns import read_class_names, split_list
+    from actcli.predict import Rules
+
+    names = None if reading.class_names is None else read_class_names(reading.class_names)
+    inline = reading.class_names is not None and not os.path.exists(reading.class_names)
+    rules = Rules(
+        origin=reading.origin.value,
+        dtype=None if reading.dtype is None else reading.dtype.value,
+        class_names=names,
+        names_from="--class-names" if inline else reading.class_names or "",
+        columns=None if writing.columns is None else tuple(split_list(writing.columns, "--columns")),
+        precision=writing.precision,
+        **given,
+    )
+    if rules.renormalize and rules.origin == "logits":
+        raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
+    return rules
+
+
+def _output_format(writing: Writing) -> str:
+    """Return the name of the output's format: as asked, else by the suffix of the file, else by who is reading."""
+    from actcli.files import is_terminal
+    from actcli.formats import FORMATS, named, of_path
+
+    if writing.format is not None:
+        if writing.format != _TABLE and writing.format not in FORMATS:
+            raise UsageError(
+                f"--format: {visible(writing.format)!r} is no format",
+                hint=f"there are {', '.join([_TABLE, *(format.name for format in FORMATS.values() if format.sink)])}",
+            )
+        return writing.format if writing.format == _TABLE else named(writing.format, writing=True).name
+    if writing.output is not None and writing.output != "-" and not writing.output.startswith("/dev/"):
+        suffix = of_path(writing.output)
+        if suffix not in FORMATS or FORMATS[suffix].sink is None:
+            raise UsageError(
+                f"{visible(writing.output, 200)}: its suffix does not say its format",
+                hint="say it: --format csv, or one that actcli --help lists",
+            )
+        return suffix
+    to_terminal = writing.output in (None, "-") and is_terminal(sys.stdout)
+    return _TABLE if to_terminal else "csv"
+
+
+def _check_writing(writing: Writing, format: str) -> None:
+    """Refuse what does not apply to the format."""
+    if writing.rows is not None and format != _TABLE:
+        raise UsageError(f"--rows is for the table, and the output is {format}", hint="add --format table")
+    if writing.no_output_header and format not in ("csv", "tsv"):
+        raise UsageError(f"--no-output-header is for csv and tsv, and the output is {format}")
+    if writing.label_separator is not None:
+        if format not in ("csv", "tsv"):
+            raise UsageError(f"--label-separator is for csv and tsv, and the output is {format}")
+        if not writing.label_separator:
+            raise UsageError("--label-separator: is empty")
+    _table_rows(writing.rows)
+
+
+def _table_rows(given: str | None) -> int | None:
+    """Return how many rows the table shows; None is all."""
+    if given is None:
+        return 20
+    if given == "all":
+        return None
+    if not (given.isascii() and given.isdigit()):
+        raise UsageError(f"--rows: {visible(given)!r} is neither a number nor all")
+    return int(given)
+
+
+def _delimiter(given: str) -> str:
+    delimiter = _DELIMITERS.get(given, given)
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter.isalnum() or delimiter in '"\r\n\0.+-':
+        raise UsageError(
+            f"--delimiter: {visible(given)!r} cannot stand between cells",
+            hint="a character such as ; or one of comma, tab, semicolon, pipe, space",
+        )
+    return delimiter
+
+
+def number(text: str, option: str, low: float, high: float) -> float:
+    """Return the number given to `option`, which must lie from `low` to `high`.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or does not.
+    """
+    from actcli.columns import is_number
+
+    value = float(text) if is_number(text) else math.nan
+    if not low <= value <= high:
+        raise UsageError(f"{option}: {visible(text)!r} is not a number from {low:g} to {high:g}")
+    return value
+
+
+def share(value: float | None, option: str) -> float | None:
+    """Return a number from 0 to 1 that was given to `option`.
+
+    Raises
+    ------
+    UsageError
+        If it is not one.
+    """
+    if value is not None and not 0 <= value <= 1:
+        raise UsageError(f"{option}: {value} is not a number from 0 to 1")
+    return value
+
+
+def temperature(value: float) -> float:
+    """Return a temperature.
+
+    Raises
+    ------
+    UsageError
+        If it is not a positive finite number.
+    """
+    if not 0 < value < math.inf:
+        raise UsageError(f"--temperature: {value} is not a positive finite number")
+    return value
+
+
+def abstaining(below: float | None, margin: float | None, label: str | None) -> dict[str, Any]:
+    """Return the rules for withholding a label.
+
+    Raises
+    ------
+    UsageError
+        If a value is out of range, or there is a label for what cannot happen.
+    """
+    if label is not None and below is None and margin is None:
+        raise UsageError("--abstain-label says what to write, but not when", hint="add --abstain-below P")
+    rules: dict[str, Any] = {
+        "abstain_below": share(below, "--abstain-below"),
+        "abstain_margin": share(margin, "--abstain-margin"),
+    }
+    return rules if label is None else rules | {"abstain_label": label}
+
+
+def thresholds(given: Sequence[str] | None, path: str | None) -> dict[str, Any]:
+    """Return the rules that ``--threshold`` and ``--thresholds`` give; the command line wins over the file.
+
+    Raises
+    ------
+    UsageError
+        If a value is not a number from 0 to 1, or there are two for the same class.
+    DataError
+        If the file cannot be read.
+    """
+    default: float | None = None
+    named: dict[str, float] = {}
+    for text in given or ():
+        name, equals, value = text.rpartition("=")
+        if not equals:
+            if default is not None:
+                raise UsageError("--threshold: there are two for all classes")
+            default = number(text, "--threshold", 0, 1)
+        elif name in named:
+            raise UsageError(f"--threshold: there are two for {visible(name)!r}")
+        else:
+            named[name] = number(value, f"--threshold {visible(name)}", 0, 1)
+    from_file = {} if path is None else _read_thresholds(path)
+    return {"threshold": 0.5 if default is None else default, "thresholds": from_file | named}
+
+
+def _read_thresholds(path: str) -> dict[str, float]:
+    import csv
+
+    from actcli.columns import read_json, read_text
+    from actcli.errors import DataError
+
+    text = read_text(path, "--thresholds takes a JSON or CSV file")
+    if text.lstrip().startswith("{"):
+        pairs = [(1, [name, json_value]) for name, json_value in read_json(text, path).items()]
+    else:
+        reader = csv.reader(text.splitlines())
+        pairs = [(reader.line_num, row) for row in reader if row]
+        if pairs and [cell.strip() for cell in pairs[0][1]] == ["name", "threshold"]:
+            del pairs[0]
+    result: dict[str, float] = {}
+    for line, row in pairs:
+        where = f"{visible(path, 200)}:{line}"
+        if len(row) != 2:
+            raise DataError(f"{where}: {len(row)} cells, not a name and a threshold")
+        name, value = row
+        if name in result:
+            raise DataError(f"{where}: there are two thresholds for {visible(name)!r}")
+        result[name] = number(str(value), f"{where}: {visible(name)}", 0, 1)
+    return result

@@ -1,0 +1,63 @@
+"""`actcli softmax`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from actcli.cli import options as given
+from actcli.cli.prediction import Reading, Writing, abstaining, predict, temperature
+
+
+def _refuse_threshold(value: str | None) -> None:
+    if value is not None:
+        raise typer.BadParameter("softmax has no threshold: the largest wins; to withhold weak labels: --abstain-below P")
+
+
+def softmax(
+    files: given.Files = None,
+    *,
+    input_format: given.InputFormat = None,
+    origin: given.From = given.Origin.LOGITS,
+    delimiter: given.Delimiter = None,
+    header: given.Header = None,
+    ids: given.Id = None,
+    classes: given.Classes = None,
+    class_names: given.ClassNames = None,
+    dtype: given.DtypeOption = None,
+    renormalize: given.Renormalize = False,
+    temperature_: given.Temperature = 1.0,
+    top_k: given.TopK = None,
+    abstain_below: given.AbstainBelow = None,
+    abstain_margin: given.AbstainMargin = None,
+    abstain_label: given.AbstainLabel = None,
+    threshold: Annotated[str | None, typer.Option("--threshold", hidden=True, callback=_refuse_threshold)] = None,  # noqa: ARG001
+    output: given.OutputFile = None,
+    format: given.FormatOption = None,
+    columns: given.Columns = None,
+    precision: given.Precision = None,
+    rows: given.Rows = None,
+    no_output_header: given.NoOutputHeader = False,
+    label_separator: given.LabelSeparator = None,
+    no_clobber: given.NoClobber = False,
+    quiet: given.Quiet = False,
+) -> None:
+    """Exclusive classes: exactly one is right.
+
+    The probabilities of a row are the softmax of its scores and sum to 1; the label is the class with the largest.
+
+    \b
+      actcli softmax logits.npy
+      actcli softmax logits.csv --top-k 3 -o best.csv
+      ... | actcli softmax --columns label --no-output-header | sort | uniq -c
+    """
+    predict(
+        "softmax",
+        Reading(files, input_format, origin, delimiter, header, ids, classes, class_names, dtype),
+        Writing(output, format, columns, precision, rows, no_output_header, label_separator, no_clobber, quiet),
+        renormalize=renormalize,
+        temperature=temperature(temperature_),
+        top_k=top_k,
+        **abstaining(abstain_below, abstain_margin, abstain_label),
+    )

@@ -1,0 +1,348 @@
+"""Which columns of a table are classes, which are carried along, and what the classes are called."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from actcli.errors import ActcliError, DataError, UsageError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Roles", "assign_roles", "is_header", "is_number", "read_class_names", "select", "split_list"]
+
+_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-", "?"})
+_INDEX_NAMES = frozenset({"id", "index", "Unnamed: 0"})
+_TRUTH_NAMES = frozenset({"label", "target", "truth"})
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What each column of a file is, by position.
+
+    Parameters
+    ----------
+    classes
+        Positions of the class columns, in the order of the classes.
+    carried
+        Positions of the carried columns.
+    unasked
+        Those of the carried columns that no option named.
+    """
+
+    classes: tuple[int, ...]
+    carried: tuple[int, ...]
+    unasked: tuple[int, ...] = ()
+
+
+def is_number(text: str) -> bool:
+    """Return whether `text`, blanks around it aside, is a number: ASCII digits, one point, exponent; inf or nan."""
+    return _NUMBER.fullmatch(text.strip(" \t")) is not None
+
+
+def is_header(first: Sequence[str], second: Sequence[str] | None) -> bool:
+    """Return whether the row `first` names the columns, judged by the row after it.
+
+    Raises
+    ------
+    DataError
+        If there is no second row and the first holds both numbers and text.
+    """
+    if second is None:
+        numbers = sum(map(is_number, first))
+        if 0 < numbers < len(first):
+            raise DataError(
+                "one row of numbers and text could be a header or data", hint="say which: --header or --no-header"
+            )
+        return numbers == 0
+    numeric = [position for position, cell in enumerate(second) if is_number(cell)]
+    above = [first[position].strip(" \t") if position < len(first) else "" for position in numeric]
+    if any(cell and not is_number(cell) for cell in above) or first[0].strip(" \t") in _INDEX_NAMES:
+        return True
+    counted = above[1:] if above and not above[0] else above
+    fractional = any(not _WHOLE.fullmatch(second[position].strip(" \t")) for position in numeric)
+    return len(counted) > 1 and fractional and _counts(counted)
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    return any(list(cells) == [str(number + start) for number in range(len(cells))] for start in (0, 1))
+
+
+def split_list(text: str, option: str) -> list[str]:
+    """Split the comma list given to `option`; a name that holds a comma is quoted as in CSV.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing between two commas, or a quote is not closed.
+    """
+    try:
+        rows = list(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise UsageError(f"{option}: {visible(text)!r} is not a comma list: {error}") from None
+    items = rows[0] if rows else []
+    if not items or "" in items:
+        raise UsageError(f"{option}: {visible(text)!r} has an empty name")
+    return items
+
+
+def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[int, ...]:
+    """Return the positions of the `names` that ``--classes`` selects.
+
+    Parameters
+    ----------
+    pattern
+        A comma list of exact names (these win), ``a:b`` ranges, ``prefix_*`` globs, and ``!`` before any of these
+        to leave out.
+    names
+        All columns.
+    start
+        The positions to leave out from when the pattern selects nothing itself.
+
+    Raises
+    ------
+    UsageError
+        If an item matches no column.
+    """
+    chosen: dict[int, None] = {}
+    left_out: set[int] = set()
+    selecting = False
+    for item in split_list(pattern, "--classes"):
+        if item.startswith("!") and item not in names:
+            left_out.update(_matches(item[1:], names))
+        else:
+            selecting = True
+            chosen.update(dict.fromkeys(_matches(item, names)))
+    return tuple(position for position in (chosen if selecting else start) if position not in left_out)
+
+
+def _matches(item: str, names: Sequence[str]) -> list[int]:
+    if item in names:
+        return [names.index(item)]
+    first, colon, last = item.partition(":")
+    if colon and first in names and last in names:
+        low, high = names.index(first), names.index(last)
+        if low > high:
+            raise UsageError(f"--classes: in {visible(item)!r} the first column comes after the last")
+        return list(range(low, high + 1))
+    found = [position for position, name in enumerate(names) if "*" in item and fnmatchcase(name, item)]
+    if not found:
+        raise UsageError(
+            f"--classes: the input has no column {visible(item)!r}", hint=f"it has {listed(names)}"
+        )
+    return found
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return `names` as a message shows them: quoted, a few."""
+    shown = ", ".join(f'"{visible(name, 30)}"' for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def assign_roles(
+    names: Sequence[str] | None, row: Sequence[str] | None, *, classes: str | None, ids: Sequence[str]
+) -> Roles:
+    """Decide which columns are classes and which are carried.
+
+    Parameters
+    ----------
+    names
+        Of the columns; None without a header, when a column is called by its position from 0.
+    row
+        The first data row, which alone says what is text; None when there is none.
+    classes
+        The ``--classes`` pattern, if given.
+    ids
+        The names given to ``--id``.
+
+    Raises
+    ------
+    UsageError
+        If an option names what the input does not have.
+    DataError
+        If a class column cannot be one.
+    """
+    count = len(names) if names is not None else len(row or ())
+    called = list(names) if names is not None else [str(position) for position in range(count)]
+    named = []
+    for name in ids:
+        if name not in called:
+            raise UsageError(f"--id: the input has no column {visible(name)!r}", hint=f"it has {listed(called)}")
+        named.append(called.index(name))
+    taken = set(named) | _leading(names, row)
+    remaining = [position for position in range(count) if position not in taken]
+    if classes is None:
+        chosen = tuple(remaining)
+        if row is not None:
+            _check_unnamed(called, row, sorted(set(range(count)) - set(named)))
+        for position in chosen:
+            _check_truth_like(called[position])
+    else:
+        chosen = select(classes, called, remaining)
+        both = set(chosen) & set(named)
+        if both:
+            raise UsageError(f"{listed([called[position] for position in both])} is named by --id and by --classes")
+    if not chosen:
+        raise DataError(f"no column of scores among {listed(called)}")
+    carried = tuple(position for position in range(count) if position not in chosen)
+    unasked = tuple(position for position in carried if position not in named)
+    return Roles(chosen, carried, unasked)
+
+
+def _leading(names: Sequence[str] | None, row: Sequence[str] | None) -> set[int]:
+    """Return the columns that are carried by the place they stand in: text before the numbers, and an index."""
+    leading = set()
+    for position, cell in enumerate(row or ()):
+        if is_number(cell):
+            break
+        leading.add(position)
+    if names and (names[0] in _INDEX_NAMES or not names[0]):
+        leading.add(0)
+    return leading
+
+
+def _check_unnamed(called: Sequence[str], row: Sequence[str], positions: Sequence[int]) -> None:
+    """Refuse a first data row that leaves open whether a column that no option names holds numbers."""
+    numbers_before = False
+    for position in positions:
+        cell, name = row[position], visible(called[position])
+        if is_number(cell):
+            numbers_before = True
+        elif position == 0 and (called[0] in _INDEX_NAMES or not called[0]):
+            continue
+        elif cell.strip(" \t").lower() in _MISSING:
+            raise DataError(
+                f'column "{name}": "{visible(cell)}" in the first data row leaves open whether this is text',
+                hint=f"if it is to be carried along: --id {_quoted(called[position])}",
+            )
+        elif numbers_before:
+            raise DataError(
+                f'column "{name}": "{visible(cell)}" is not a number',
+                hint=f"to carry this column along: --id {_quoted(called[position])}",
+            )
+
+
+def _check_truth_like(name: str) -> None:
+    if name in _TRUTH_NAMES or name.endswith("_id"):
+        raise DataError(
+            f'column "{visible(name)}" does not look like a class',
+            hint=f"to carry it along: --id {_quoted(name)}; if it is a class, name it with --classes",
+        )
+
+
+def _quoted(name: str) -> str:
+    import shlex
+
+    return shlex.quote(visible(name))
+
+
+def read_class_names(value: str) -> tuple[str, ...]:
+    """Return the names that ``--class-names`` gives: a file, or the names themselves with commas between.
+
+    A file holds one name a line, a JSON list, a JSON object from index to name, or a Hugging Face ``config.json``
+    with ``id2label``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or does not hold names.
+    UsageError
+        If the list on the command line has empty names or duplicates.
+    """
+    import os
+
+    if "," in value and not os.path.exists(value):
+        names = split_list(value, "--class-names")
+        _check_names(names, "--class-names", UsageError)
+        return tuple(names)
+    names = _names_in(read_text(value, "--class-names takes a file, or names with commas between"), value)
+    _check_names(names, value, DataError)
+    return tuple(names)
+
+
+def read_text(path: str, hint: str) -> str:
+    """Return the text of a small UTF-8 file that an option names.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, with `hint` where it does not exist, or is not UTF-8.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise DataError(f"{visible(path, 200)}: no such file", hint=hint) from None
+    except OSError as error:
+        raise DataError(f"{visible(path, 200)}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{visible(path, 200)}: is not UTF-8 text") from None
+
+
+def read_json(text: str, path: str) -> Any:
+    """Return the JSON value in `text`, the content of the file at `path`.
+
+    Raises
+    ------
+    DataError
+        If it is not JSON, or an object has a key twice.
+    """
+    import json
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            raise DataError(f"{visible(path, 200)}: an object has the same key twice")
+        return result
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{visible(path, 200)}:{error.lineno}: is not JSON: {error.msg}") from None
+    except RecursionError:
+        raise DataError(f"{visible(path, 200)}: JSON is nested too deeply") from None
+
+
+def _names_in(text: str, path: str) -> list[str]:
+    if not text.lstrip().startswith(("[", "{")):
+        return text.splitlines()
+    value = read_json(text, path)
+    if isinstance(value, dict):
+        value = value.get("id2label", value)
+    if isinstance(value, dict):
+        expected = [str(index) for index in range(len(value))]
+        if set(value) != set(expected):
+            raise DataError(f"{visible(path, 200)}: the keys of the object are not the indices 0 to {len(value) - 1}")
+        value = [value[index] for index in expected]
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise DataError(f"{visible(path, 200)}: holds no list of names")
+    return value
+
+
+def _check_names(names: Sequence[str], where: str, error: type[ActcliError]) -> None:
+    if not names:
+        raise error(f"{visible(where, 200)}: holds no class names")
+    check_unique(names, visible(where, 200), error)
+
+
+def check_unique(names: Sequence[str], where: str, error: type[ActcliError] = DataError) -> None:
+    """Refuse class names that are empty or occur twice.
+
+    Raises
+    ------
+    ActcliError
+        Of the class `error`.
+    """
+    seen: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        if not name:
+            raise error(f"{where}: class {number} has an empty name")
+        if name in seen:
+            raise error(f'{where}: classes {seen[name]} and {number} have the same name "{visible(name)}"')
+        seen[name] = number

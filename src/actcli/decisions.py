@@ -1,0 +1,115 @@
+"""From scores and probabilities to decisions. NumPy only.
+
+Shapes are (N, C): N rows, C classes. Ties always go to the lowest index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["argmax", "at_least_one", "best_among", "margin", "reached", "top_k"]
+
+
+def argmax(scores: ArrayLike) -> NDArray[np.int64]:
+    """Return the index of the largest score of each row, shape (N,), int64; ties go to the lowest index.
+
+    `scores` has shape (N, C), C at least 1.
+    """
+    array = np.asarray(scores)
+    if array.flags.c_contiguous:
+        return array.argmax(axis=1).astype(np.int64, copy=False)
+    # NumPy copies to reduce over a strided axis; comparing class by class does not.
+    best = array[:, 0].copy()
+    index = np.zeros(len(array), dtype=np.int64)
+    for column in range(1, array.shape[1]):
+        larger = array[:, column] > best
+        np.copyto(best, array[:, column], where=larger)
+        np.copyto(index, column, where=larger)
+    return index
+
+
+def top_k(scores: ArrayLike, k: int) -> NDArray[np.int64]:
+    """Return the indices of the `k` largest scores of each row, largest first, ties by lowest index.
+
+    Parameters
+    ----------
+    scores
+        Shape (N, C), without NaN.
+    k
+        At least 1; more than C is C.
+
+    Returns
+    -------
+    array
+        Shape (N, min(k, C)), int64.
+
+    Raises
+    ------
+    ValueError
+        If `k` is less than 1.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    array = np.asarray(scores)
+    return np.argsort(-array, axis=1, kind="stable")[:, :k].astype(np.int64, copy=False)
+
+
+def reached(
+    probabilities: ArrayLike, thresholds: float | Sequence[float] | NDArray[Any], *, strict: bool = False
+) -> NDArray[np.bool_]:
+    """Return where a probability reaches its threshold, shape (N, C).
+
+    Parameters
+    ----------
+    probabilities
+        Shape (N, C).
+    thresholds
+        One number, or one for each class, shape (C,); cast to the dtype of the probabilities, so that a threshold
+        of 0.3 is reached by a float32 probability that is written 0.3.
+    strict
+        Compare with ``>`` instead of ``>=``.
+    """
+    array = np.asarray(probabilities)
+    limits = np.asarray(thresholds, dtype=array.dtype)
+    return array > limits if strict else array >= limits
+
+
+def best_among(chosen: NDArray[np.bool_], scores: NDArray[Any], k: int) -> NDArray[np.bool_]:
+    """Return `chosen`, shape (N, C), with at most the `k` highest scores of each row left in."""
+    result = chosen.copy()
+    crowded = np.flatnonzero(chosen.sum(axis=1) > k)
+    if crowded.size:
+        candidates = np.where(chosen[crowded], scores[crowded], -np.inf)
+        kept = np.zeros_like(candidates, dtype=np.bool_)
+        np.put_along_axis(kept, top_k(candidates, k), values=True, axis=1)
+        result[crowded] = kept
+    return result
+
+
+def at_least_one(chosen: NDArray[np.bool_], scores: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return `chosen`, shape (N, C), with the highest class of each empty row put in, unless it is masked (-inf)."""
+    result = chosen.copy()
+    empty = np.flatnonzero(~chosen.any(axis=1))
+    best = argmax(scores[empty])
+    allowed = scores[empty, best] != -np.inf
+    result[empty[allowed], best[allowed]] = True
+    return result
+
+
+def margin(probabilities: ArrayLike) -> NDArray[Any]:
+    """Return the largest probability of each row minus the second largest, shape (N,).
+
+    `probabilities` has shape (N, C); with a single class the margin is that class's probability.
+    """
+    array = np.asarray(probabilities)
+    if array.shape[1] == 1:
+        return array[:, 0].copy()
+    largest = np.partition(array, -2, axis=1)[:, -2:]
+    return np.asarray(largest[:, 1] - largest[:, 0])

@@ -1,0 +1,65 @@
+"""The error tree, and how foreign text is shown in a message.
+
+::
+
+    ActcliError                 exit code
+    ├── DataError               1   what a file holds, or that it is not there
+    ├── OutputError             1   what cannot be written
+    └── UsageError              2   what was asked for
+
+Library code raises these; `actcli.cli.main` catches the base class, once.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ActcliError", "DataError", "OutputError", "ReaderGoneError", "UsageError", "visible"]
+
+
+class ActcliError(Exception):
+    """Base of every error that is not a bug in actcli itself.
+
+    Parameters
+    ----------
+    message
+        What is wrong, where, and what was found: one line.
+    hint
+        What to do about it: one line, or None.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class DataError(ActcliError):
+    """The content of a file, or its absence."""
+
+
+class OutputError(ActcliError):
+    """An output that cannot be written."""
+
+
+class UsageError(ActcliError):
+    """An option that is unknown, has a bad value, or does not fit the input or another option."""
+
+    exit_code = 2
+
+
+class ReaderGoneError(Exception):
+    """The program that reads our output has gone away, as ``head`` does: no error, but the end."""
+
+
+def visible(text: str, limit: int = 60) -> str:
+    r"""Return `text` with what a terminal would not show as itself escaped, at most `limit` characters long.
+
+    Control characters, marks that change the direction of writing, and bytes that were not UTF-8 become
+    escapes such as ``\x1b``; longer text keeps its beginning and ends with an ellipsis.
+    """
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text[: limit + 1]
+    )
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -1,0 +1,295 @@
+"""Bytes in and bytes out: files, pipes, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from typing import TYPE_CHECKING, Any
+
+from actcli.errors import DataError, OutputError, ReaderGoneError, UsageError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    Bytes: TypeAlias = bytes | bytearray | memoryview
+
+__all__ = ["STANDARD_INPUT", "Input", "Output"]
+
+STANDARD_INPUT = "<stdin>"
+"""What a message calls standard input."""
+
+
+class Input:
+    """An input, open for reading: a file or a pipe.
+
+    Parameters
+    ----------
+    path
+        Of the file; ``-`` is standard input.
+
+    Attributes
+    ----------
+    name
+        What messages call it.
+    size
+        Of a regular file, in bytes; None for what cannot seek.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = STANDARD_INPUT if path == "-" else visible(path, 200)
+        self._head = b""
+        try:
+            self.descriptor = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            status = os.fstat(self.descriptor)
+        except FileNotFoundError:
+            raise DataError(f"{self.name}: no such file") from None
+        except OSError as error:
+            raise DataError(f"{self.name}: cannot be opened: {error.strerror}") from None
+        if stat.S_ISDIR(status.st_mode):
+            self.close()
+            raise DataError(f"{self.name}: is a directory")
+        self.identity = (status.st_dev, status.st_ino)
+        # Standard input may be a file that something before us has read a part of: then it is read on as a pipe is.
+        whole = stat.S_ISREG(status.st_mode) and os.lseek(self.descriptor, 0, os.SEEK_CUR) == 0
+        self.size = status.st_size if whole else None
+
+    def peek(self, count: int) -> bytes:
+        """Return the first `count` bytes that are still unread, fewer at the end, without taking them."""
+        while len(self._head) < count:
+            data = self._read(max(count - len(self._head), 1 << 16))
+            if not data:
+                break
+            self._head += data
+        return self._head[:count]
+
+    def read(self, count: int) -> bytes:
+        """Return up to `count` bytes, as many as are at hand but at least one; none at the end."""
+        if self._head:
+            data, self._head = self._head[:count], self._head[count:]
+            return data
+        return self._read(count)
+
+    def ready(self) -> bool:
+        """Return whether `read` would not have to wait."""
+        return self.size is not None or bool(self._head) or bool(select.select([self.descriptor], [], [], 0)[0])
+
+    def read_at(self, buffer: memoryview, offset: int) -> None:
+        """Fill `buffer` with the bytes of the file from `offset` on: for files with a `size`, in any thread.
+
+        Raises
+        ------
+        DataError
+            If the file ends before.
+        """
+        while buffer:
+            try:
+                count = os.preadv(self.descriptor, [buffer], offset)
+            except OSError as error:
+                raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
+            if not count:
+                raise DataError(f"{self.name}: has become shorter while it was read")
+            buffer = buffer[count:]
+            offset += count
+
+    def spool(self) -> None:
+        """Copy what is left of a pipe to a temporary file, so that it has a `size` and `read_at` works."""
+        import tempfile
+
+        try:
+            with tempfile.TemporaryFile() as file:
+                while data := self.read(1 << 20):
+                    file.write(data)
+                file.flush()
+                self.size = file.tell()
+                os.close(self.descriptor)
+                self.descriptor = os.dup(file.fileno())
+        except OSError as error:
+            raise OutputError(f"{self.name}: cannot be kept in a temporary file: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.descriptor)
+
+    def _read(self, count: int) -> bytes:
+        try:
+            return os.read(self.descriptor, count)
+        except BlockingIOError:
+            select.select([self.descriptor], [], [])
+            return self._read(count)
+        except OSError as error:
+            raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
+
+
+class Output:
+    """An output, open for writing; use it as a context, and `commit` at the end.
+
+    A regular file is written beside its target and renamed in `commit`: without that it never appears, and what stood
+    there before stays. Standard output, devices and pipes are written directly.
+
+    Parameters
+    ----------
+    path
+        Of the file; None or ``-`` is standard output.
+    inputs
+        The identities of the inputs, none of which may be the output.
+    clobber
+        Whether a file that exists is replaced.
+
+    Raises
+    ------
+    UsageError
+        If the output is one of the inputs.
+    OutputError
+        If it cannot be opened, or exists and must not be replaced.
+    """
+
+    def __init__(self, path: str | None, *, inputs: Sequence[tuple[int, int]] = (), clobber: bool = True) -> None:
+        self.path = None if path == "-" else path
+        self.name = "standard output" if self.path is None else visible(self.path, 200)
+        self._temporary: str | None = None
+        self._target = ""
+        self._clobber = clobber
+        try:
+            self.descriptor = self._open(inputs)
+        except FileNotFoundError:
+            raise OutputError(f"{self.name}: no such directory") from None
+        except OSError as error:
+            raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+    def _open(self, inputs: Sequence[tuple[int, int]]) -> int:
+        if self.path is None or self.path in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+            descriptor = os.dup(1)
+            self._refuse_input(os.fstat(descriptor), inputs)
+            return descriptor
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            status = None
+        if status is not None:
+            self._refuse_input(status, inputs)
+            if stat.S_ISDIR(status.st_mode):
+                raise OutputError(f"{self.name}: is a directory")
+            if not stat.S_ISREG(status.st_mode) or self.path.startswith(("/dev/", "/proc/")):
+                return os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+            if not self._clobber:
+                raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it")
+            if not os.access(self.path, os.W_OK):
+                raise OutputError(f"{self.name}: cannot be written: Permission denied")
+        return self._open_beside(status)
+
+    def _open_beside(self, status: os.stat_result | None) -> int:
+        import tempfile
+
+        assert self.path is not None
+        self._target = os.path.realpath(self.path)
+        folder, name = os.path.split(self._target)
+        descriptor, self._temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=folder)
+        if status is None:
+            mask = os.umask(0o022)
+            os.umask(mask)
+            os.fchmod(descriptor, 0o666 & ~mask)
+        else:
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+        return descriptor
+
+    def _refuse_input(self, status: os.stat_result, inputs: Sequence[tuple[int, int]]) -> None:
+        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) in inputs:
+            raise UsageError(f"{self.name}: is one of the inputs", hint="write to another file, then rename it")
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person is looking at it."""
+        return os.isatty(self.descriptor)
+
+    @property
+    def seekable(self) -> bool:
+        """Whether `write_at` works."""
+        return self._temporary is not None
+
+    def write(self, data: Bytes) -> None:
+        """Write all of `data` at once: nothing stays in a buffer of ours.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        ReaderGoneError
+            If the reader went away.
+        """
+        view = memoryview(data).cast("B")
+        while view:
+            try:
+                view = view[os.write(self.descriptor, view) :]
+            except BlockingIOError:
+                select.select([], [self.descriptor], [])
+            except BrokenPipeError:
+                raise ReaderGoneError from None
+            except OSError as error:
+                raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+    def write_at(self, data: Bytes, offset: int) -> None:
+        """Overwrite a few bytes that were written before.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        try:
+            os.pwrite(self.descriptor, data, offset)
+        except OSError as error:
+            raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+    def commit(self) -> None:
+        """Make the file appear under its name, complete and on the disk.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be, or if it must not replace a file that has appeared in the meantime.
+        """
+        if self._temporary is None:
+            return
+        try:
+            os.fsync(self.descriptor)
+            if self._clobber:
+                os.replace(self._temporary, self._target)
+            else:
+                os.link(self._temporary, self._target)
+                os.unlink(self._temporary)
+            self._temporary = None
+        except FileExistsError:
+            raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it") from None
+        except OSError as error:
+            raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._temporary is not None:
+            os.unlink(self._temporary)
+            self._temporary = None
+        os.close(self.descriptor)
+
+
+def is_terminal(stream: Any) -> bool:
+    """Return whether `stream`, one of sys.stdin, sys.stdout and sys.stderr, is open on a terminal."""
+    try:
+        return bool(stream is not None and stream.isatty())
+    except ValueError:
+        return False
+
+
+def standard_input_is_terminal() -> bool:
+    """Return whether standard input is a terminal."""
+    return is_terminal(sys.stdin)

@@ -1,0 +1,285 @@
+"""The formats: one is found by its name, its suffix or its first bytes.
+
+To add a format, write its module and add its line to `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from actcli.errors import DataError, UsageError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from actcli.batch import Chunk, Column, Layout, Sink, Source
+    from actcli.files import Input, Output
+
+__all__ = ["FORMATS", "Format", "Inputs", "ReadOptions", "WriteOptions", "named", "open_inputs", "open_sink"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format, and where its code is.
+
+    Parameters
+    ----------
+    name
+        What ``--input-format`` and ``--format`` call it.
+    module
+        Which holds its source and sink.
+    source, sink
+        The names of the classes there; None where the format is only written, or only read.
+    takes
+        The fields of `ReadOptions` that mean something to its source.
+    binary
+        Whether it has no business on a terminal.
+    magic
+        The bytes that every file of it begins with.
+    """
+
+    name: str
+    module: str
+    source: str | None = None
+    sink: str | None = None
+    takes: frozenset[str] = frozenset()
+    binary: bool = False
+    magic: bytes = b""
+
+
+_TEXT_OPTIONS = frozenset({"delimiter", "header", "ids"})
+
+FORMATS = {
+    format.name: format
+    for format in (
+        Format("csv", "actcli.formats.delimited", "CsvSource", "CsvSink", _TEXT_OPTIONS),
+        Format("tsv", "actcli.formats.delimited", "TsvSource", "TsvSink", _TEXT_OPTIONS),
+        Format("json", "actcli.formats.json", sink="JsonSink"),
+        Format("jsonl", "actcli.formats.json", sink="JsonlSink"),
+        Format("npy", "actcli.formats.npy", "NpySource", "NpySink", binary=True, magic=b"\x93NUMPY"),
+    )
+}
+
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive, such as NPZ or a PyTorch file", "np.save('scores.npy', tensor.numpy())"),
+    (b"\x80\x02", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
+    (b"\x80\x03", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
+    (b"\x80\x04", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
+    (b"\x80\x05", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
+    (b"PAR1", "a Parquet file", None),
+    (b"ARROW1", "an Arrow file", None),
+    (b"\x1f\x8b", "gzip", None),
+    (b"\x28\xb5\x2f\xfd", "Zstandard", None),
+    (b"\x89HDF", "an HDF5 file", None),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How the inputs are to be read; None or empty is what was not asked for.
+
+    Parameters
+    ----------
+    format
+        The name of the format of every input.
+    delimiter
+        One character.
+    header
+        Whether the first row names the columns.
+    classes
+        Which columns are classes, see `actcli.columns.select`.
+    ids
+        Names of columns to carry along.
+    one_dimensional
+        What an array of one dimension is: one "row" of C scores, or one "column" of N.
+    """
+
+    format: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    classes: str | None = None
+    ids: tuple[str, ...] = ()
+    one_dimensional: str = "row"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How the output is to be written.
+
+    Parameters
+    ----------
+    header
+        Whether text formats begin with the names of their columns.
+    label_separator
+        What stands between the labels of a set in text.
+    """
+
+    header: bool = True
+    label_separator: str = "|"
+
+
+_OPTION_NAMES = {"delimiter": "--delimiter", "header": "--header/--no-header", "ids": "--id"}
+
+
+def named(name: str, *, writing: bool = False) -> Format:
+    """Return the format called `name`.
+
+    Raises
+    ------
+    UsageError
+        If there is none that can be read, or written.
+    """
+    usable = [format.name for format in FORMATS.values() if (format.sink if writing else format.source)]
+    if name not in usable:
+        raise UsageError(
+            f"{visible(name)!r} is no format that actcli {'writes' if writing else 'reads'}",
+            hint=f"it {'writes' if writing else 'reads'} {', '.join(usable)}",
+        )
+    return FORMATS[name]
+
+
+def of_path(path: str) -> str:
+    """Return what the suffix of `path` says, in lower case and without its point."""
+    return os.path.splitext(path)[1][1:].lower()
+
+
+def _detect(input: Input, options: ReadOptions) -> Format:
+    """Return the format of `input`: as asked, else by its suffix, else by its first bytes."""
+    head = input.peek(8)
+    suffix = of_path(input.path)
+    asked = options.format or (suffix if suffix in FORMATS else None)
+    by_bytes = next((format for format in FORMATS.values() if format.magic and head.startswith(format.magic)), None)
+    if not head:
+        raise DataError(f"{input.name}: is empty")
+    format = named(asked) if asked else by_bytes or FORMATS["csv"]
+    if format is by_bytes:
+        return format
+    expected = f"is not {format.name.upper()}"
+    if by_bytes is not None:
+        raise DataError(f"{input.name}: {expected}: it looks like {by_bytes.name.upper()}",
+                        hint=f"to read it as that: --input-format {by_bytes.name}")
+    for magic, what, export in _FOREIGN:
+        if head.startswith(magic):
+            raise DataError(
+                f"{input.name}: {expected}: it looks like {what}",
+                hint=f"export the scores first, in Python: {export}" if export else None,
+            )
+    if format.magic:
+        raise DataError(f"{input.name}: {expected}: it begins with {visible(repr(head)[1:])}")
+    return format
+
+
+class Inputs:
+    """Several inputs, read as one table: a source made of sources.
+
+    Parameters
+    ----------
+    sources
+        At least one, all with the same classes and carried columns.
+    inputs
+        The open files behind them.
+    notes
+        What a user should know about how they were read.
+    """
+
+    def __init__(self, sources: Sequence[Source], inputs: Sequence[Input], notes: Sequence[str]) -> None:
+        import numpy as np
+
+        self._sources = sources
+        self._inputs = inputs
+        self.notes = notes
+        self.names = tuple(input.path for input in inputs)
+        self.identities = [input.identity for input in inputs]
+        first = sources[0].layout
+        counts = [source.layout.rows for source in sources]
+        sizes = [source.size for source in sources]
+        self.layout = type(first)(
+            first.classes,
+            first.carried,
+            np.result_type(*(source.layout.dtype for source in sources)),
+            None if None in counts else sum(count or 0 for count in counts),
+        )
+        self.size = None if None in sizes else sum(size or 0 for size in sizes)
+
+    def chunks(self) -> Iterator[Chunk | None]:
+        """Cut one input after the other."""
+        for source in self._sources:
+            yield from source.chunks()
+
+    def close(self) -> None:
+        """Close the files."""
+        for input in self._inputs:
+            input.close()
+
+
+def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
+    """Open the files at `paths`, ``-`` for standard input, and settle what they hold.
+
+    Raises
+    ------
+    DataError
+        If one cannot be read, or does not have the columns of the first.
+    UsageError
+        If an option does not fit the format.
+    """
+    from actcli.files import Input
+
+    if paths.count("-") > 1:
+        raise UsageError("standard input can be read only once")
+    inputs: list[Input] = []
+    sources: list[Source] = []
+    notes: list[str] = []
+    try:
+        for number, path in enumerate(paths):
+            inputs.append(Input(path))
+            format = _detect(inputs[-1], options)
+            _check_options(format, options, inputs[-1])
+            reader = getattr(import_module(format.module), format.source or "")
+            source = reader(inputs[-1], options, file=number, like=sources[0] if sources else None)
+            if sources:
+                _check_alike(source.layout, sources[0].layout, inputs[-1].name, inputs[0].name)
+            sources.append(source)
+            notes.extend(note for note in source.notes if note not in notes)
+    except BaseException:
+        for input in inputs:
+            input.close()
+        raise
+    return Inputs(sources, inputs, notes)
+
+
+def _check_options(format: Format, options: ReadOptions, input: Input) -> None:
+    for field in fields(options):
+        given = getattr(options, field.name) not in (None, ())
+        if given and field.name in _OPTION_NAMES and field.name not in format.takes:
+            raise UsageError(f"{_OPTION_NAMES[field.name]} does not apply to {input.name}, which is {format.name}")
+
+
+def _check_alike(layout: Layout, first: Layout, name: str, first_name: str) -> None:
+    for what, found, expected in (
+        ("classes", layout.classes, first.classes),
+        ("carried columns", [name for name, _ in layout.carried], [name for name, _ in first.carried]),
+    ):
+        if len(found) != len(expected):
+            raise DataError(f"{name}: has {len(found)} {what}, but {first_name} has {len(expected)}")
+        for number, (one, other) in enumerate(zip(found, expected, strict=True), start=1):
+            if one != other:
+                raise DataError(
+                    f'{name}: {what}: number {number} is "{visible(one)}", but "{visible(other)}" in {first_name}'
+                )
+
+
+def open_sink(format: Format, output: Output, columns: Sequence[Column], options: WriteOptions) -> Sink:
+    """Return the sink that writes `columns` to `output` in `format`.
+
+    Raises
+    ------
+    UsageError
+        If the format cannot hold these columns, or would go to a terminal and is binary.
+    """
+    if format.binary and output.is_terminal:
+        raise UsageError(f"{format.name} does not go to a terminal", hint=f"write it to a file: -o FILE.{format.name}")
+    sink: Sink = getattr(import_module(format.module), format.sink or "")(output, columns, options)
+    return sink

@@ -1,0 +1,526 @@
+"""CSV and TSV: read by Arrow, block by block; written through Arrow's casts and joins.
+
+A block is cut after the last line end that is outside quotes, without parsing. What Arrow refuses is read again, that one
+block only, by the standard library's slower parser, which knows the line and the column to name.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import itertools
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from actcli import batch as batches
+from actcli.batch import Batch, Carried, Kind, Layout
+from actcli.columns import Roles, assign_roles, check_unique, is_header, is_number, listed
+from actcli.errors import DataError, visible
+from actcli.formats.text import TextSink, join_lists, join_rows, offsets_of, pick, quoted, quoted_all, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from actcli.batch import Chunk, Column, Source
+    from actcli.files import Input
+    from actcli.formats import ReadOptions
+
+__all__ = ["CsvSink", "CsvSource", "TsvSink", "TsvSource", "cut"]
+
+LONGEST_RECORD = 1 << 26
+"""A record of more bytes than this is refused: without a limit, an endless line would fill the memory."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ENCODING_HINT = "convert the file first, for instance: iconv -f LATIN1 -t UTF-8"
+_TO_CLOSING_QUOTE = re.compile(rb'[^"]*+(?:""[^"]*+)*+"')
+_RUNS_OF_BLANKS = re.compile(rb"(?m)^ +| +(?=[ \r\n]|\Z)")
+
+
+class DelimitedSource:
+    """A table as lines of cells.
+
+    Parameters
+    ----------
+    input
+        The open file.
+    options
+        How to read it.
+    file
+        Its index among the inputs.
+    like
+        The first input, when this is a further one.
+
+    Raises
+    ------
+    DataError
+        If the first rows do not settle the layout.
+    """
+
+    delimiter = ","
+
+    def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:
+        self.input = input
+        self.size = input.size
+        self.file = file
+        self.notes: list[str] = []
+        if options.delimiter:
+            self.delimiter = options.delimiter
+        self._rest = b""
+        self._ended = False
+        self._line = 1
+        self._start(options, like)
+
+    def _start(self, options: ReadOptions, like: Source | None) -> None:
+        """Settle the layout by the first rows, and leave in `_rest` what follows the header."""
+        self._fill(len(_BYTE_ORDER_MARK))
+        self._rest = self._rest.removeprefix(_BYTE_ORDER_MARK)
+        self._refuse_utf16()
+        first = self._record(0)
+        if first is None:
+            raise DataError(f"{self.input.name}: has no rows")
+        cells, line, end = first
+        following = self._record(end)
+        first_alike = like if isinstance(like, DelimitedSource) else None
+        header = options.header
+        if header is None:
+            try:
+                header = (first_alike is not None and cells == first_alike.called) or is_header(
+                    cells, following[0] if following else None
+                )
+            except DataError as error:
+                raise DataError(f"{self.input.name}:{line}: {error.message}", hint=error.hint) from None
+        self.has_header = header
+        self._width = len(cells)
+        row: list[str] | None = cells
+        if header:
+            self._check_header(cells, line)
+            self._line += self._lines(self._rest[:end])
+            self._rest = self._rest[end:]
+            row = following[0] if following else None
+            if following is not None:
+                line = following[1]
+                self._check_width(following[0], f"{self.input.name}:{line}")
+        self.called = cells if header else [str(position) for position in range(self._width)]
+        if first_alike is not None and self.called == first_alike.called:
+            self.roles = first_alike.roles
+        else:
+            self.roles = self._assign(row, line, options)
+        self.layout = self._layout()
+        if self.roles.unasked and like is None:
+            self.notes.append(f"carried along: {listed([self.called[position] for position in self.roles.unasked])}")
+
+    def _assign(self, row: list[str] | None, line: int, options: ReadOptions) -> Roles:
+        try:
+            return assign_roles(self.called if self.has_header else None, row, classes=options.classes, ids=options.ids)
+        except DataError as error:
+            hint = self._delimiter_hint(self.called if self.has_header else row or []) or error.hint
+            raise DataError(f"{self.input.name}:{line}: {error.message}", hint=hint) from None
+
+    def _check_header(self, cells: Sequence[str], line: int) -> None:
+        for cell in cells:
+            if not _is_utf8(cell):
+                raise DataError(f'{self.input.name}:{line}: the name "{visible(cell)}" is not UTF-8', hint=_ENCODING_HINT)
+
+    def _layout(self) -> Layout:
+        carried = [self.called[position] for position in self.roles.carried]
+        classes = tuple(self.called[position] for position in self.roles.classes)
+        check_unique(classes, self.input.name)
+        for name in carried:
+            if carried.count(name) > 1:
+                raise DataError(f'{self.input.name}: two columns have the same name "{visible(name)}"')
+        if not self.has_header:
+            classes = tuple(str(number) for number in range(len(classes)))
+        return Layout(classes, tuple(Carried(name, Kind.TEXT) for name in carried), np.dtype(np.float64))
+
+    def _refuse_utf16(self) -> None:
+        self._fill(4)
+        if self._rest.startswith((b"\xff\xfe", b"\xfe\xff")) or self._rest[:2].count(0) == 1:
+            raise DataError(
+                f"{self.input.name}: looks like UTF-16, not UTF-8", hint="convert it first: iconv -f UTF-16 -t UTF-8"
+            )
+
+    def _delimiter_hint(self, cells: Sequence[str]) -> str | None:
+        if len(cells) != 1:
+            return None
+        text = cells[0].strip()
+        for name, mark in (("semicolon", ";"), ("tab", "\t"), ("comma", ","), ("pipe", "|"), ("space", " ")):
+            if mark in text:
+                return f"if its cells are separated otherwise: --delimiter {name}"
+        return None
+
+    # Reading
+
+    def _fill(self, count: int) -> bool:
+        """Read on until `_rest` holds at least `count` bytes; return False at the end of the input."""
+        while len(self._rest) < count and not self._ended:
+            data = self.input.read(batches.CHUNK_BYTES)
+            self._ended = not data
+            self._rest += data
+        return len(self._rest) >= count
+
+    def _record(self, start: int) -> tuple[list[str], int, int] | None:
+        """Return the first record of `_rest` from `start` on: its cells, its line, and where it ends."""
+        while True:
+            complete = len(self._rest) if self._ended else start + cut(self._rest[start:], self.delimiter.encode())
+            for cells, line, end in self._records(self._rest[start:complete], self._line):
+                return cells, line + self._lines(self._rest[:start]), start + end
+            if self._ended:
+                return None
+            self._check_length(self._rest[start:])
+            self._fill(len(self._rest) + 1)
+
+    def _records(self, data: bytes, line: int) -> Iterator[tuple[list[str], int, int]]:
+        """Parse the records that are not blank, slowly: the cells of each, its first line, where it ends in `data`.
+
+        Bytes that are not UTF-8 become surrogates.
+        """
+        end = 0
+        text = ""
+
+        def lines() -> Iterator[str]:
+            nonlocal end, text
+            for raw in io.BytesIO(data) if b"\r" not in data else data.splitlines(keepends=True):
+                end += len(raw)
+                text = raw.decode("utf-8", "surrogateescape")
+                yield text
+
+        csv.field_size_limit(2 * LONGEST_RECORD)
+        by_blanks = self.delimiter == " "
+        reader = csv.reader(lines(), delimiter=self.delimiter, skipinitialspace=by_blanks)
+        first = line
+        for cells in reader:
+            record, first = first, line + reader.line_num
+            if by_blanks and len(cells) > 1 and not cells[-1]:
+                cells.pop()
+            blank = (len(cells) <= 1 or self.delimiter in " \t") and not any(cell.strip(" \t") for cell in cells)
+            if not blank or '"' in text:
+                yield cells, record, end
+
+    @staticmethod
+    def _lines(data: bytes) -> int:
+        """Return how many line ends there are in `data`: LF, CR LF, or CR."""
+        returns = data.count(b"\r")
+        return data.count(b"\n") + (returns - data.count(b"\r\n") if returns else 0)
+
+    def chunks(self) -> Iterator[Chunk | None]:
+        """Cut the input into blocks of whole records; None before waiting for more of a pipe."""
+        while True:
+            while len(self._rest) < batches.CHUNK_BYTES and not self._ended and self.input.ready():
+                self._fill(len(self._rest) + 1)
+            end = self._cut()
+            if end:
+                yield self._chunk(end)
+            elif self._ended:
+                break
+            else:
+                self._check_length(self._rest)
+                yield None
+                self._fill(len(self._rest) + 1)
+        if self._rest:
+            yield self._chunk(len(self._rest), last=True)
+
+    def _cut(self) -> int:
+        """Return where the next chunk ends: after about `CHUNK_BYTES`, or later where a record is longer."""
+        size = batches.CHUNK_BYTES
+        while not (end := cut(self._rest[:size], self.delimiter.encode())) and size < len(self._rest):
+            size *= 2
+        return end
+
+    def _chunk(self, end: int, *, last: bool = False) -> Block:
+        block = Block(self, self._rest[:end], self._line, last=last)
+        self._line += self._lines(block.data)
+        self._rest = self._rest[end:]
+        return block
+
+    def _check_length(self, record: bytes) -> None:
+        if len(record) > LONGEST_RECORD:
+            raise DataError(
+                f"{self.input.name}:{self._line}: a line of more than {LONGEST_RECORD >> 20} MiB",
+                hint="is a quote not closed?" if b'"' in record else None,
+            )
+
+    # Decoding
+
+    @functools.cached_property
+    def arrow_options(self) -> dict[str, Any]:
+        """How Arrow reads a block; shared by all threads."""
+        called = [str(position) for position in range(self._width)]
+        types = {called[position]: pa.float64() for position in self.roles.classes}
+        types |= {called[position]: pa.string() for position in self.roles.carried}
+        return {
+            "parse_options": pa.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
+            "convert_options": pa.csv.ConvertOptions(
+                column_types=types, null_values=[], strings_can_be_null=False, include_columns=list(types)
+            ),
+        }
+
+    def decode(self, data: bytes, line: int, *, last: bool) -> Batch:
+        """Return the rows in `data`, whose first line is number `line` of the file."""
+        try:
+            if last and _open_quote(data, self.delimiter.encode()) >= 0:
+                raise pa.ArrowInvalid("a quote is not closed")
+            scores, carried = self._decode_fast(data)
+            fault = None
+        except pa.ArrowInvalid:
+            scores, carried, fault = self._decode_slowly(data, line)
+
+        def place(row: int) -> str:
+            _, first, _ = next(itertools.islice(self._records(data, line), row, None))
+            return f"{self.input.name}:{first}"
+
+        names = [column.name for column in self.layout.carried]
+        return Batch(scores, dict(zip(names, carried, strict=True)), place, self.file, fault)
+
+    def _decode_fast(self, data: bytes) -> tuple[np.ndarray[Any, Any], list[Any]]:
+        if self.delimiter == " ":
+            if b'"' in data:
+                raise pa.ArrowInvalid("Arrow does not know runs of blanks, and quotes may hold some")
+            data = _RUNS_OF_BLANKS.sub(b"", data)
+        # Arrow drops a byte order mark at the start of any block; here it belongs to the first cell.
+        data = b"\n" + data if data.startswith(_BYTE_ORDER_MARK) else data
+        classes = len(self.roles.classes)
+        columns = self._parse(data, self._convert_options)
+        # One class after the other in memory: as Arrow has them, and as the kernels want few classes.
+        scores = np.empty((classes, len(columns[0])), dtype=np.float64)
+        for target, column in zip(scores, columns[:classes], strict=True):
+            # Arrow's own conversion would import pandas where that is installed.
+            target[:] = np.frombuffer(column.buffers()[1], dtype=np.float64)[column.offset :][: len(column)]
+        infinite = np.isinf(scores)
+        if infinite.any():
+            self._check_infinities(data, infinite)
+        return scores.T, columns[classes:]
+
+    def _parse(self, data: bytes, convert_options: Any) -> list[Any]:
+        """Return the columns of a block that Arrow can read, each one array."""
+        table = pa.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pa.csv.ReadOptions(
+                use_threads=False, block_size=len(data) + 1, column_names=list(map(str, range(self._width)))
+            ),
+            parse_options=pa.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
+            convert_options=convert_options,
+        )
+        return [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
+
+    @functools.cached_property
+    def _convert_options(self) -> Any:
+        return _as_types(
+            {position: pa.float64() for position in self.roles.classes}
+            | {position: pa.string() for position in self.roles.carried}
+        )
+
+    def _check_infinities(self, data: bytes, infinite: np.ndarray[Any, Any]) -> None:
+        """Leave to the slow parser a block in which Arrow took a number, such as 1e400, for an infinity."""
+        numbers = np.flatnonzero(infinite.any(axis=1))
+        texts = self._parse(data, _as_types({self.roles.classes[number]: pa.string() for number in numbers}))
+        for number, cells in zip(numbers, texts, strict=True):
+            if not all(_is_infinity(cells[int(row)].as_py()) for row in np.flatnonzero(infinite[number])):
+                raise pa.ArrowInvalid("a number that is too large")
+
+    def _decode_slowly(self, data: bytes, line: int) -> tuple[np.ndarray[Any, Any], list[Any], DataError | None]:
+        """Read a block row by row up to the first that is wrong, which becomes the fault."""
+        scores: list[list[float]] = []
+        texts: list[list[str]] = [[] for _ in self.roles.carried]
+        fault = None
+        open_quote = _open_quote(data, self.delimiter.encode())
+        for cells, first, end in self._records(data, line):
+            place = f"{self.input.name}:{first}"
+            try:
+                if 0 <= open_quote < end:
+                    raise DataError(f"{place}: a quote is not closed")
+                self._check_width(cells, place)
+                scores.append([self._number(cells, position, place) for position in self.roles.classes])
+                self._check_carried(cells, place)
+            except DataError as error:
+                fault = error
+                break
+            for column, position in zip(texts, self.roles.carried, strict=True):
+                column.append(cells[position])
+        rows = len(texts[0]) if texts else len(scores)
+        array = np.array(scores[:rows], dtype=np.float64).reshape(rows, len(self.roles.classes))
+        return np.asfortranarray(array), [pa.array(column, pa.string()) for column in texts], fault
+
+    def _check_width(self, cells: Sequence[str], place: str) -> None:
+        if len(cells) != self._width:
+            found = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}"
+            raise DataError(
+                f"{place}: {found}, but the {'header' if self.has_header else 'first row'} has {self._width}",
+                hint=self._delimiter_hint(cells),
+            )
+
+    def _number(self, cells: Sequence[str], position: int, place: str) -> float:
+        cell = cells[position]
+        where = f'{place}: column "{visible(self.called[position])}"'
+        if not is_number(cell):
+            found = f'"{visible(cell)}" is not a number' if cell.strip() else "is empty"
+            raise DataError(f"{where}: {found}", hint=self._number_hint(cell))
+        number = float(cell)
+        if math.isinf(number) and not _is_infinity(cell):
+            raise DataError(f'{where}: "{visible(cell)}" is too large for float64')
+        return number
+
+    def _check_carried(self, cells: Sequence[str], place: str) -> None:
+        for position in self.roles.carried:
+            if not _is_utf8(cells[position]):
+                raise DataError(
+                    f'{place}: column "{visible(self.called[position])}": "{visible(cells[position])}" is not UTF-8',
+                    hint=_ENCODING_HINT,
+                )
+
+    @staticmethod
+    def _number_hint(cell: str) -> str | None:
+        if re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell):
+            return "numbers have a point, not a comma, before their fraction"
+        return None
+
+
+class Block:
+    """A chunk: whole records, not yet parsed."""
+
+    __slots__ = ("data", "last", "line", "size", "source")
+
+    def __init__(self, source: DelimitedSource, data: bytes, line: int, *, last: bool) -> None:
+        self.source = source
+        self.data = data
+        self.line = line
+        self.last = last
+        self.size = len(data)
+
+    def decode(self) -> Batch:
+        """Return its rows."""
+        return self.source.decode(self.data, self.line, last=self.last)
+
+
+class CsvSource(DelimitedSource):
+    """Comma-separated values."""
+
+
+class TsvSource(DelimitedSource):
+    """Tab-separated values."""
+
+    delimiter = "\t"
+
+
+def cut(data: bytes, delimiter: bytes) -> int:
+    """Return where the last whole record of `data`, which begins with a record, ends; 0 where none does.
+
+    Inside a quoted cell a line end is text. A quote opens a cell only at its very start. Counting quotes says whether a
+    line end is inside one, as long as each quote that should open a cell stands where one can: that is checked for all
+    at once, and only a block with stray quotes is walked through.
+    """
+    end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
+    if not end or data.find(b'"', 0, end) < 0:
+        return end
+    array = np.frombuffer(data, dtype=np.uint8)[:end]
+    quotes = np.flatnonzero(array == ord('"'))
+    opening = quotes[::2]
+    before = array[np.maximum(opening - 1, 0)]
+    regular = (opening == 0) | np.isin(before, np.frombuffer(b'"\r\n' + delimiter, dtype=np.uint8))
+    if delimiter != b" " and regular.all():
+        if len(quotes) % 2 == 0:
+            return end
+        inside = int(quotes[-1])
+    else:
+        inside = _open_quote(data[:end], delimiter)
+        if inside < 0:
+            return end
+    return max(data.rfind(b"\n", 0, inside), data.rfind(b"\r", 0, inside)) + 1
+
+
+def _open_quote(data: bytes, delimiter: bytes) -> int:
+    """Return where in `data`, which begins with a record, a quoted cell begins that does not end; -1 for nowhere."""
+    if b'"' not in data:
+        return -1
+    blanks = rb" *" if delimiter == b" " else rb""
+    first = re.compile(blanks + rb'"')
+    further = re.compile(rb"[\r\n" + re.escape(delimiter) + rb"]" + first.pattern)
+    opening = first.match(data) or further.search(data)
+    while opening:
+        closing = _TO_CLOSING_QUOTE.match(data, opening.end())
+        if closing is None:
+            return opening.end() - 1
+        opening = further.search(data, closing.end())
+    return -1
+
+
+def _as_types(types: dict[int, Any]) -> Any:
+    """Return the options by which Arrow reads the columns at these positions, in this order, as these types."""
+    named = {str(position): type for position, type in types.items()}
+    return pa.csv.ConvertOptions(
+        column_types=named, null_values=[], strings_can_be_null=False, include_columns=list(named)
+    )
+
+
+def _is_infinity(cell: str) -> bool:
+    return "i" in cell.lower()
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether `text` has none of the surrogates that stand for bytes that were not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class DelimitedSink(TextSink):
+    """Writes a table as lines of cells."""
+
+    delimiter = ","
+
+    def begin(self) -> str:
+        """Return the line of names."""
+        names = [quoted(name, self.delimiter) for column in self.columns for name in column.headers]
+        return self.delimiter.join(names) + "\n" if names and self.options.header else ""
+
+    def cells(self, batch: Batch, start: int) -> list[Any]:
+        """Return the cells of a line; those of a matrix are joined already."""
+        cells = [cell for column in self.columns for cell in self._cells_of(column, batch, start)]
+        if len(cells) == 1 and self.columns[0].kind is not Kind.MATRIX:
+            # A line that is one empty cell would be taken for a blank line.
+            cells = [where(np.diff(offsets_of(cells[0])) > 0, cells[0], '""')]
+        return cells
+
+    def _cells_of(self, column: Column, batch: Batch, start: int) -> list[Any]:
+        match column.kind:
+            case Kind.ROW:
+                return [self.numbers(np.arange(start, start + len(batch.scores)))]
+            case Kind.TEXT:
+                return [quoted_all(batch.data(column), self.delimiter)]
+            case Kind.NUMBER:
+                return [self.numbers(batch.data(column))]
+            case Kind.CODE:
+                return [pick(self._quoted(column.labels), batch.data(column))]
+            case Kind.MATRIX:
+                return [join_rows(len(column.headers), self.numbers(batch.data(column)), self.delimiter)]
+            case Kind.SET:
+                sets = batch.data(column)
+                texts = join_lists(sets.offsets, pick(column.labels, sets.codes), self.options.label_separator)
+                return [quoted_all(texts, self.delimiter)]
+            case Kind.RANKING:
+                ranks = zip(*(part.T for part in batch.data(column)), strict=True)
+                return [cell for rank in ranks for cell in self._rank(self._quoted(column.labels), *rank)]
+
+    def _rank(self, labels: Sequence[str], codes: Any, probabilities: Any) -> tuple[Any, Any]:
+        found = codes >= 0
+        return pick([*labels, ""], codes), where(found, self.numbers(probabilities), "")
+
+    def _quoted(self, labels: Sequence[str]) -> list[str]:
+        return [quoted(label, self.delimiter) for label in labels]
+
+
+class CsvSink(DelimitedSink):
+    """Comma-separated values."""
+
+
+class TsvSink(DelimitedSink):
+    """Tab-separated values."""
+
+    delimiter = "\t"

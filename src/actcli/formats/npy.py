@@ -1,0 +1,290 @@
+"""NPY: read by row ranges, without mapping the file; written as a header and rows."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from actcli import batch as batches
+from actcli.batch import Batch, Kind, Layout, Ranking
+from actcli.errors import DataError, OutputError, UsageError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from actcli.batch import Chunk, Column, Source
+    from actcli.files import Input, Output
+    from actcli.formats import ReadOptions, WriteOptions
+
+__all__ = ["NpySink", "NpySource"]
+
+_LONGEST_HEADER = 10_000
+_LARGEST_BLOCK = 1 << 26
+_LONGEST_ROW = 1 << 28
+_NAMES_OF_KINDS = {
+    "b": "booleans",
+    "c": "complex numbers",
+    "O": "Python objects",
+    "S": "bytes",
+    "U": "text",
+    "T": "text",
+    "M": "dates",
+    "m": "time spans",
+    "V": "records",
+}
+
+
+class NpySource:
+    """One array, its rows the rows of the table.
+
+    Parameters
+    ----------
+    input
+        The open file.
+    options
+        How to read it.
+    file
+        Its index among the inputs.
+    like
+        The first input, when this is a further one.
+
+    Raises
+    ------
+    DataError
+        If the header is wrong, or the array is not one of scores.
+    """
+
+    def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:  # noqa: ARG002
+        self.input = input
+        self.file = file
+        self.notes: list[str] = []
+        self._offset, self.dtype, shape, self._by_columns = self._read_header()
+        rows, width = self._as_table(shape, options.one_dimensional)
+        self._rows, self._width = rows, width
+        if self._by_columns and min(rows, width) > 1 and input.size is None:
+            # A file in Fortran order has the start of every row first: the rows of a pipe come when all is there.
+            input.read(self._offset)
+            input.spool()
+            self._offset = 0
+        self._by_columns = self._by_columns and min(rows, width) > 1
+        self.row_bytes = width * self.dtype.itemsize
+        self._check_size(self._offset + rows * self.row_bytes)
+        self._chosen = self._choose(options, width)
+        names = tuple(str(number) for number in range(width if self._chosen is None else len(self._chosen)))
+        self.layout = Layout(names, (), self.dtype.newbyteorder("="), rows)
+        self.size = None if input.size is None else rows * self.row_bytes
+
+    def _read_header(self) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
+        head = self.input.peek(12)
+        version = tuple(head[6:8])
+        size = 2 if version == (1, 0) else 4
+        if version not in ((1, 0), (2, 0), (3, 0)) or len(head) < 8 + size:
+            found = ".".join(map(str, version)) if len(head) >= 8 else "nothing"
+            raise DataError(f"{self.input.name}: the NPY header is not of format 1.0 to 3.0, but of {found}")
+        length = int.from_bytes(head[8 : 8 + size], "little")
+        if length > _LONGEST_HEADER:
+            raise DataError(f"{self.input.name}: the NPY header says it is {length} bytes long; that is no header")
+        offset = 8 + size + length
+        file = io.BytesIO(self.input.peek(offset))
+        file.seek(8)
+        read = npy_format.read_array_header_1_0 if size == 2 else npy_format.read_array_header_2_0
+        try:
+            shape, by_columns, dtype = read(file, max_header_size=_LONGEST_HEADER)
+        except Exception as error:  # noqa: BLE001  a hostile header can make the parser fail in any way
+            reason = visible(str(error).splitlines()[0] if str(error) else type(error).__name__, 120)
+            raise DataError(f"{self.input.name}: the NPY header cannot be read: {reason}") from None
+        if any(isinstance(length, bool) or length < 0 for length in shape):
+            raise DataError(f"{self.input.name}: the NPY header has an impossible shape: {visible(str(shape))}")
+        self._check_dtype(dtype)
+        return offset, dtype, shape, by_columns
+
+    def _check_dtype(self, dtype: np.dtype[Any]) -> None:
+        if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8):
+            return
+        kind = "long doubles" if dtype.kind == "f" else _NAMES_OF_KINDS.get(dtype.kind, str(dtype))
+        hint = "save them as numbers: np.save(FILE, np.asarray(scores, dtype=np.float64))"
+        pickled = " in a pickle, which is never loaded" if dtype.hasobject else ""
+        raise DataError(f"{self.input.name}: holds {kind}{pickled}, not scores", hint=hint)
+
+    def _as_table(self, shape: tuple[int, ...], one_dimensional: str) -> tuple[int, int]:
+        if len(shape) == 1:
+            shape = (1, shape[0]) if one_dimensional == "row" else (shape[0], 1)
+        if len(shape) != 2:
+            last = "-1, a.shape[-1]" if shape else "1, 1"
+            raise DataError(
+                f"{self.input.name}: has {len(shape)} dimensions, {shape}; scores have two: rows and classes",
+                hint=f"reshape it in Python: np.save(FILE, a.reshape({last}))",
+            )
+        if not shape[1]:
+            raise DataError(f"{self.input.name}: has no classes: its shape is {shape}")
+        return shape[0], shape[1]
+
+    def _check_size(self, expected: int) -> None:
+        if self.input.size is None:
+            if self.row_bytes > _LONGEST_ROW:
+                raise DataError(f"{self.input.name}: the NPY header says a row has {self.row_bytes} bytes; that is no row")
+        elif self.input.size != expected:
+            more = "longer" if self.input.size > expected else "shorter"
+            raise DataError(
+                f"{self.input.name}: the file is {more} than its header says: {self.input.size} bytes, not {expected}",
+                hint="was it cut off, or written twice?",
+            )
+
+    def _choose(self, options: ReadOptions, width: int) -> list[int] | None:
+        if options.classes is None:
+            return None
+        from actcli.columns import select
+
+        chosen = select(options.classes, [str(position) for position in range(width)], range(width))
+        if not chosen:
+            raise UsageError(f"--classes: {visible(options.classes)!r} leaves no class")
+        return list(chosen)
+
+    def chunks(self) -> Iterator[Chunk | None]:
+        """Cut the array into ranges of rows; None before waiting for more of a pipe."""
+        row_bytes = self.row_bytes
+        count = max(1, batches.CHUNK_BYTES // row_bytes)
+        if self._by_columns:
+            # Each column of the range is a read of its own: make them worth it.
+            count = max(count, min(_LARGEST_BLOCK // row_bytes, batches.CHUNK_BYTES // (4 * self.dtype.itemsize)), 1)
+        if self.input.size is not None:
+            for start in range(0, self._rows, count):
+                yield Rows(self, start, min(count, self._rows - start))
+        else:
+            yield from self._pipe_chunks(row_bytes, count * row_bytes)
+
+    def _pipe_chunks(self, row_bytes: int, wanted: int) -> Iterator[Chunk | None]:
+        self.input.read(self._offset)
+        row, rest, ended = 0, b"", False
+        while row < self._rows:
+            while len(rest) < wanted and not ended and (self.input.ready() or len(rest) < row_bytes):
+                if not self.input.ready():
+                    yield None
+                data = self.input.read(wanted - len(rest))
+                ended = not data
+                rest += data
+            rows = min(len(rest) // row_bytes, self._rows - row)
+            if not rows:
+                raise DataError(f"{self.input.name}: ends after row {row}, but its header says {self._rows} rows")
+            yield Rows(self, row, rows, rest[: rows * row_bytes])
+            rest = rest[rows * row_bytes :]
+            row += rows
+        if rest or self.input.read(1):
+            raise DataError(f"{self.input.name}: goes on after the {self._rows} rows that its header says")
+
+    def decode(self, start: int, rows: int, data: bytes | None) -> Batch:
+        """Return `rows` rows from row `start` on, out of `data` where that has come through a pipe."""
+        if data is not None:
+            scores = np.frombuffer(data, dtype=self.dtype).reshape(rows, self._width)
+        elif self._by_columns:
+            scores = np.empty((self._width, rows), dtype=self.dtype).T
+            for position in range(self._width):
+                self._read_at(scores[:, position], position * self._rows + start)
+        else:
+            scores = np.empty((rows, self._width), dtype=self.dtype)
+            self._read_at(scores.reshape(-1), start * self._width)
+        if self._chosen is not None:
+            scores = scores[:, self._chosen]
+        name = self.input.name
+        return Batch(scores, {}, lambda row: f"{name}: row {start + row + 1}", self.file)
+
+    def _read_at(self, target: np.ndarray[Any, Any], first: int) -> None:
+        if target.size:
+            self.input.read_at(memoryview(target.view(np.uint8)), self._offset + first * self.dtype.itemsize)
+
+
+class Rows:
+    """A chunk: a range of rows, still in the file unless it came through a pipe."""
+
+    __slots__ = ("data", "rows", "size", "source", "start")
+
+    def __init__(self, source: NpySource, start: int, rows: int, data: bytes | None = None) -> None:
+        self.source = source
+        self.start = start
+        self.rows = rows
+        self.data = data
+        self.size = rows * source.row_bytes
+
+    def decode(self) -> Batch:
+        """Return its rows."""
+        return self.source.decode(self.start, self.rows, self.data)
+
+
+class NpySink:
+    """One numeric column as one array.
+
+    The header says the number of rows. Where the input does not tell it beforehand, a file gets its final header when all
+    rows are there, and a pipe, which has no way back, gets everything then.
+    """
+
+    def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
+        if len(columns) != 1 or columns[0].kind not in (Kind.NUMBER, Kind.MATRIX, Kind.RANKING, Kind.ROW):
+            raise UsageError(
+                "npy holds one numeric column, not " + (", ".join(column.name for column in columns) or "none"),
+                hint="choose one, for instance --columns probabilities",
+            )
+        self.output = output
+        self.column = columns[0]
+        self._rows = 0
+        self._expected: int | None = None
+        self._spool: IO[bytes] | None = None
+
+    def open(self, layout: Layout) -> None:
+        """Write the header."""
+        self._dtype = np.dtype(self.column.integers or layout.dtype)
+        self._expected = layout.rows
+        if layout.rows is None and not self.output.seekable:
+            self._spool = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the sink
+        else:
+            self.output.write(self._header(layout.rows or 0))
+
+    def encode(self, batch: Batch) -> Any:
+        """Return the rows as they are stored."""
+        if self.column.kind is Kind.ROW:
+            return np.arange(len(batch.scores))
+        data = batch.data(self.column)
+        values = data.codes if isinstance(data, Ranking) else data
+        return np.ascontiguousarray(values, dtype=self._dtype)
+
+    def accept(self, piece: np.ndarray[Any, Any]) -> None:
+        """Write the next rows."""
+        if self.column.kind is Kind.ROW:
+            piece = piece + self._rows
+        self._rows += len(piece)
+        if not piece.size:
+            return
+        if self._spool is None:
+            self.output.write(piece.data)
+            return
+        try:
+            self._spool.write(piece.data)
+        except OSError as error:
+            raise OutputError(f"the rows cannot be kept in a temporary file: {error.strerror}") from None
+
+    def finish(self) -> None:
+        """Say how many rows there are, where that was not known before."""
+        if self._spool is not None:
+            with self._spool as spool:
+                self.output.write(self._header(self._rows))
+                spool.seek(0)
+                while data := spool.read(batches.CHUNK_BYTES):
+                    self.output.write(data)
+        elif self._expected is None:
+            self.output.write_at(self._header(self._rows), 0)
+
+    def _header(self, rows: int) -> bytes:
+        """Return the header, whose length does not depend on the number of rows: NumPy leaves room for it to grow."""
+        width = len(self.column.headers)
+        shape: tuple[int, ...] = (rows,)
+        if self.column.kind is Kind.RANKING:
+            shape = (rows, width // 2)
+        elif self.column.kind is Kind.MATRIX:
+            shape = (rows, width)
+        file = io.BytesIO()
+        description = npy_format.dtype_to_descr(self._dtype)
+        npy_format.write_array_header_1_0(file, {"descr": description, "fortran_order": False, "shape": shape})
+        return file.getvalue()

@@ -1,0 +1,177 @@
+"""What the text formats share: columns become Arrow arrays of texts, which Arrow joins to lines.
+
+Arrow writes each number as the shortest text that reads back to it, in C++ and without holding Python's lock. The data
+of the joined array is the block to write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from actcli.batch import Batch, Kind
+
+try:
+    # pyarrow.compute makes a Python function for each of Arrow's on import, which takes longer than the work on a small
+    # file; this is what all of them call.
+    from pyarrow._compute import CastOptions, call_function
+except ImportError:  # pragma: no cover
+    from pyarrow.compute import CastOptions, call_function
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actcli.batch import Column, Layout
+    from actcli.files import Output
+    from actcli.formats import WriteOptions
+
+__all__ = [
+    "TextSink",
+    "has_any",
+    "join",
+    "join_lists",
+    "join_rows",
+    "offsets_of",
+    "pick",
+    "quoted",
+    "quoted_all",
+    "where",
+]
+
+
+class TextSink:
+    """A table as lines of text.
+
+    Parameters
+    ----------
+    output
+        Where to.
+    columns
+        What to write of each row.
+    options
+        How.
+    """
+
+    delimiter = ""
+    before_row = "\n"
+
+    def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:
+        self.output = output
+        self.columns = columns
+        self.options = options
+        self._rows = 0
+        self._numbered = any(column.kind is Kind.ROW for column in columns)
+
+    def open(self, layout: Layout) -> None:  # noqa: ARG002
+        """Write what stands before the first row."""
+        self.output.write(self.begin().encode())
+
+    def encode(self, batch: Batch) -> Any:
+        """Return the text of `batch`, or the batch itself when the number of its first row is needed for that."""
+        return batch if self._numbered else self._render(batch, 0)
+
+    def accept(self, piece: Any) -> None:
+        """Write the next text."""
+        if isinstance(piece, Batch):
+            rows = len(piece.scores)
+            piece = self._render(piece, self._rows)
+            self._rows += rows
+        if len(piece):
+            self.put(piece)
+
+    def finish(self) -> None:
+        """Write what stands after the last row."""
+
+    def put(self, text: memoryview) -> None:
+        """Write rows, each with `before_row` before it, which costs less to join than something after it."""
+        self.output.write(text[1:])
+        self.output.write(b"\n")
+
+    def begin(self) -> str:
+        """Return what stands before the first row."""
+        return ""
+
+    def cells(self, batch: Batch, start: int) -> list[Any]:
+        """Return the texts of a row, which `delimiter` joins: arrays, of which the first is one, or single strings."""
+        raise NotImplementedError
+
+    def _render(self, batch: Batch, start: int) -> memoryview:
+        """Return the rows of `batch`, each with `before_row` before it."""
+        cells = self.cells(batch, start)
+        if not cells or not len(batch.scores):
+            return memoryview(b"")
+        lines = join([join([self.before_row, cells[0]], ""), *cells[1:]], self.delimiter)
+        offsets = offsets_of(lines)
+        return memoryview(lines.buffers()[2])[offsets[0] : offsets[-1]]
+
+    def numbers(self, values: np.ndarray[Any, Any]) -> Any:
+        """Return the texts of `values`, row after row, as an Arrow array."""
+        flat = np.ascontiguousarray(values).reshape(-1)
+        return call_function("cast", [from_numpy(flat)], CastOptions.safe(pa.string()))
+
+
+def from_numpy(values: np.ndarray[Any, Any]) -> Any:
+    """Return a flat array as an Arrow array over the same memory; Arrow's own conversion would import pandas."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def join(cells: Sequence[Any], separator: str) -> Any:
+    """Join texts row by row; a single string stands for the same text in every row."""
+    if len(cells) == 1:
+        return cells[0]
+    parts = [pa.scalar(cell) if isinstance(cell, str) else cell for cell in cells]
+    return call_function("binary_join_element_wise", [*parts, pa.scalar(separator)])
+
+
+def join_lists(offsets: np.ndarray[Any, Any], texts: Any, separator: str) -> Any:
+    """Join the texts of each row, which are those between two offsets."""
+    lists = pa.ListArray.from_arrays(from_numpy(offsets.astype(np.int32)), texts)
+    return call_function("binary_join", [lists, pa.scalar(separator)])
+
+
+def join_rows(width: int, texts: Any, separator: str) -> Any:
+    """Join every `width` texts to one."""
+    return join_lists(np.arange(0, len(texts) + 1, width), texts, separator)
+
+
+def pick(labels: Sequence[str], codes: np.ndarray[Any, Any]) -> Any:
+    """Return the label of each code as an Arrow array; -1 is the last label."""
+    positions = np.where(codes < 0, len(labels) - 1, codes).astype(np.int32)
+    return call_function("take", [pa.array(labels, pa.string()), from_numpy(positions)])
+
+
+def where(condition: np.ndarray[Any, Any], texts: Any, otherwise: str) -> Any:
+    """Return `texts` with another text where the condition is false."""
+    if condition.all():
+        return texts
+    bits = pa.array(condition.tolist(), pa.bool_())
+    return call_function("if_else", [bits, texts, pa.scalar(otherwise)])
+
+
+def offsets_of(texts: Any) -> np.ndarray[Any, Any]:
+    """Return where in its data each text of an Arrow array begins, and the last ends."""
+    return np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+
+
+def has_any(texts: Any, marks: bytes) -> bool:
+    """Return whether one of `marks` occurs anywhere in an array of texts."""
+    if texts.buffers()[2] is None:
+        return False
+    offsets = offsets_of(texts)
+    data = memoryview(texts.buffers()[2])[offsets[0] : offsets[-1]].tobytes()
+    return any(mark in data for mark in marks)
+
+
+def quoted(text: str, delimiter: str) -> str:
+    """Return `text` as a cell of a line: in quotes only where it needs them."""
+    needs = any(mark in text for mark in (delimiter, '"', "\n", "\r"))
+    return '"' + text.replace('"', '""') + '"' if needs else text
+
+
+def quoted_all(texts: Any, delimiter: str) -> Any:
+    """Return an Arrow array of texts with those in quotes that need them."""
+    if not has_any(texts, delimiter.encode() + b'"\n\r'):
+        return texts
+    return pa.array([quoted(text, delimiter) for text in texts.to_pylist()], pa.string())

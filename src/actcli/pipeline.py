@@ -1,0 +1,131 @@
+"""The only loop over chunks: an ordered parallel map with a bounded number of chunks in flight."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actcli.errors import ActcliError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor, Future
+
+    from actcli.batch import Chunk, Sink, Stage
+
+__all__ = ["Piece", "run"]
+
+IN_FLIGHT_PER_JOB = 2
+"""Chunks that may be under way for each thread: one in work, one waiting, so that none runs dry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What comes of a chunk.
+
+    Parameters
+    ----------
+    encoded
+        What the sink's `encode` made.
+    rows
+        How many rows it holds.
+    size
+        How many bytes of input they were.
+    like_probabilities
+        Whether its scores look like probabilities though they were said to be logits.
+    """
+
+    encoded: Any
+    rows: int
+    size: int
+    like_probabilities: bool
+
+
+def run(
+    chunks: Iterable[Chunk | None],
+    decide: Stage,
+    sink: Sink,
+    *,
+    jobs: int | None = None,
+    watch: Callable[[Piece], None] | None = None,
+) -> None:
+    """Take every chunk through decode, decide and encode, in parallel, and give the pieces to `sink` in order.
+
+    Parameters
+    ----------
+    chunks
+        Of a source; None among them says that the next one is yet to arrive, so that all before it must go out first.
+    decide
+        The stage between.
+    sink
+        Open; it is not finished here.
+    jobs
+        Threads; by default as many as there are processors for this process.
+    watch
+        Called with every piece after the sink has it.
+
+    Raises
+    ------
+    ActcliError
+        The first in the order of the rows. The sink has every piece before it.
+    """
+
+    def work(chunk: Chunk) -> Piece:
+        batch = decide(chunk.decode())
+        if batch.fault is not None:
+            raise batch.fault
+        return Piece(sink.encode(batch), len(batch.scores), chunk.size, batch.like_probabilities)
+
+    for piece in _ordered_map(work, chunks, jobs or len(os.sched_getaffinity(0))):
+        sink.accept(piece.encoded)
+        if watch is not None:
+            watch(piece)
+
+
+def _ordered_map(work: Callable[[Chunk], Piece], chunks: Iterable[Chunk | None], jobs: int) -> Iterator[Piece]:
+    """Yield `work(chunk)` for every chunk, in order.
+
+    A chunk that nothing follows, and that nothing is under way before, is worked on right here: a small input never
+    starts a thread.
+    """
+    pool: Executor | None = None
+    pending: deque[Future[Piece]] = deque()
+    alone: Chunk | None = None
+    failure: ActcliError | None = None
+    iterator = iter(chunks)
+    try:
+        while True:
+            try:
+                chunk = next(iterator)
+            except StopIteration:
+                break
+            except ActcliError as error:
+                failure = error  # what is under way comes before it
+                break
+            if alone is not None and chunk is not None:
+                pool = pool or _pool(jobs)
+                pending.append(pool.submit(work, alone))
+                alone = None
+            alone = chunk or alone
+            while pending and (pending[0].done() or len(pending) >= IN_FLIGHT_PER_JOB * jobs or chunk is None):
+                yield pending.popleft().result()
+            if chunk is None and alone is not None:
+                yield work(alone)
+                alone = None
+        while pending:
+            yield pending.popleft().result()
+        if alone is not None:
+            yield work(alone)
+        if failure is not None:
+            raise failure
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(jobs: int) -> Executor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(jobs, thread_name_prefix="actcli")

@@ -1,0 +1,648 @@
+"""From options to `decide`, the function that turns a batch of scores into a batch of decisions.
+
+Everything that can be settled before the first row is settled in `plan`: names, thresholds, the columns to write. What is
+left is a `Decisions` object for each batch, whose attributes are the output columns: only those that are asked for, and
+what they need, are computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from actcli import decisions
+from actcli.activations import (
+    computing_dtype,
+    exponentials,
+    in_block_order,
+    log_sigmoid,
+    log_softmax_rows,
+    row_sums,
+    sigmoid,
+)
+from actcli.batch import Batch, Carried, Column, Kind, Layout, Ranking, Sets
+from actcli.columns import listed
+from actcli.errors import DataError, UsageError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
+
+    from actcli.batch import Stage
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["TASKS", "Plan", "Rules", "plan"]
+
+_SUM_TOLERANCE = 1e-3
+_SUSPICIOUS_SUM = 1e-2
+_REASONS = ("ok", "below_confidence", "ambiguous")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What was asked for; every field has the meaning of the option of the same name.
+
+    Parameters
+    ----------
+    origin
+        What the numbers are: "logits", "probabilities" or "log-probabilities" (``--from``).
+    threshold
+        For every class that `thresholds` does not name.
+    strict
+        Whether a threshold is reached only above it.
+    columns
+        Names of output columns; None for the default ones.
+    """
+
+    origin: str = "logits"
+    temperature: float = 1.0
+    renormalize: bool = False
+    dtype: str | None = None
+    class_names: tuple[str, ...] | None = None
+    names_from: str = "--class-names"
+    top_k: int | None = None
+    threshold: float = 0.5
+    thresholds: Mapping[str, float] | None = None
+    strict: bool = False
+    at_least_one: bool = False
+    abstain_below: float | None = None
+    abstain_margin: float | None = None
+    abstain_label: str = "abstain"
+    positive: str | None = None
+    negative: str | None = None
+    columns: tuple[str, ...] | None = None
+    precision: int | None = None
+
+    @property
+    def abstains(self) -> bool:
+        """Whether a label may be withheld."""
+        return self.abstain_below is not None or self.abstain_margin is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is settled before the first row.
+
+    Parameters
+    ----------
+    layout
+        Of the decided table: its classes, and the dtype in which it is computed.
+    columns
+        What is written of each row.
+    decide
+        Computes them.
+    notes
+        What a user should know.
+    """
+
+    layout: Layout
+    columns: tuple[Column, ...]
+    decide: Stage
+    notes: tuple[str, ...]
+
+
+class Decisions:
+    """What can be said of a batch of scores; each public property is an output column.
+
+    Parameters
+    ----------
+    scores
+        Shape (N, C), checked, in the computing dtype. Rankings use these.
+    rules
+        What was asked for.
+    """
+
+    output: ClassVar[dict[str, Callable[[Sequence[str], Rules], Column]]]
+    default: ClassVar[tuple[str, ...]]
+
+    def __init__(self, scores: Array, rules: Rules, thresholds: Array) -> None:
+        self.scores = scores
+        self.rules = rules
+        self.thresholds = thresholds
+
+    @property
+    def _is_probability(self) -> bool:
+        """Whether the scores are the probabilities already, so that they must come out as they are."""
+        return self.rules.origin == "probabilities" and self.rules.temperature == 1
+
+    @property
+    def _is_log_probability(self) -> bool:
+        return self.rules.origin == "log-probabilities" and self.rules.temperature == 1
+
+    @property
+    def _masked(self) -> Array:
+        """Where a class cannot be the label, shape (N, C)."""
+        if self.rules.origin == "probabilities":
+            return np.zeros(self.scores.shape, dtype=np.bool_)
+        return np.isneginf(self.scores)
+
+
+class Exclusive(Decisions):
+    """Exactly one class is right: softmax."""
+
+    default = ("carried", "label", "probability", "probabilities")
+
+    @cached_property
+    def _exponentials(self) -> tuple[Array, Array]:
+        return exponentials(self.logits, self.rules.temperature)
+
+    @cached_property
+    def probabilities(self) -> Array:
+        """The probability of each class."""
+        if self._is_probability:
+            return self.scores / row_sums(self.scores)[:, np.newaxis] if self.rules.renormalize else self.scores
+        if self._is_log_probability and not self.rules.renormalize:
+            return np.exp(self.scores)
+        powers, totals = self._exponentials
+        powers /= totals[:, np.newaxis]  # nothing else reads them
+        return powers
+
+    @cached_property
+    def log_probabilities(self) -> Array:
+        """Their logarithms."""
+        if self._is_log_probability and not self.rules.renormalize:
+            return self.scores
+        if self._is_probability:
+            return _log(self.probabilities)
+        return log_softmax_rows(self.logits, self.rules.temperature)
+
+    @cached_property
+    def logits(self) -> Array:
+        """The scores as logits: before temperature."""
+        return _log(self.scores) if self.rules.origin == "probabilities" else self.scores
+
+    @cached_property
+    def _best(self) -> Array:
+        return decisions.argmax(self.scores)
+
+    @cached_property
+    def probability(self) -> Array:
+        """The probability of the label, or of the class that would be it."""
+        if self.rules.origin == "logits" and "probabilities" not in self.__dict__:
+            return 1 / self._exponentials[1]
+        return np.take_along_axis(self.probabilities, self._best[:, np.newaxis], axis=1)[:, 0]
+
+    @cached_property
+    def margin(self) -> Array:
+        """The largest probability minus the second."""
+        return decisions.margin(self.probabilities)
+
+    @cached_property
+    def entropy(self) -> Array:
+        """Of the probabilities, in nats."""
+        probabilities = self.probabilities
+        with np.errstate(invalid="ignore"):
+            terms = np.where(probabilities > 0, probabilities * self.log_probabilities, 0)
+        return np.maximum(-row_sums(terms), 0)
+
+    @cached_property
+    def reason(self) -> Array:
+        """Why there is a label or none, as indices into `_REASONS`."""
+        code = np.zeros(len(self.scores), dtype=np.int64)
+        if self.rules.abstain_margin is not None:
+            code[self.margin < self.margin.dtype.type(self.rules.abstain_margin)] = 2
+        if self.rules.abstain_below is not None:
+            code[self.probability < self.probability.dtype.type(self.rules.abstain_below)] = 1
+        return code
+
+    @cached_property
+    def index(self) -> Array:
+        """Of the label's class; -1 where there is none."""
+        return np.where(self.reason == 0, self._best, -1) if self.rules.abstains else self._best
+
+    @property
+    def label(self) -> Array:
+        """The label: its code is its index."""
+        return self.index
+
+    @property
+    def onehot(self) -> Array:
+        """1 for the label's class."""
+        return (self.index[:, np.newaxis] == np.arange(self.scores.shape[1])).astype(np.uint8)
+
+    @property
+    def top_k(self) -> Ranking:
+        """The classes with the highest scores, masked ones left out."""
+        codes = decisions.top_k(self.scores, self.rules.top_k or self.scores.shape[1])
+        masked = np.take_along_axis(self._masked, codes, axis=1)
+        return Ranking(np.where(masked, -1, codes), np.take_along_axis(self.probabilities, codes, axis=1))
+
+
+class Binary(Exclusive):
+    """Two classes, (negative, positive), and a threshold for the positive one."""
+
+    @cached_property
+    def _best(self) -> Array:
+        positive = decisions.reached(self.probabilities[:, 1], self.thresholds[1], strict=self.rules.strict)
+        masked = self._masked
+        return np.where(masked[:, 0] | (positive & ~masked[:, 1]), 1, 0)
+
+    @cached_property
+    def probability(self) -> Array:
+        """The probability of the label, or of the class that would be it."""
+        return np.where(self._best == 1, self.probabilities[:, 1], self.probabilities[:, 0])
+
+
+class Independent(Decisions):
+    """Any number of classes is right: sigmoid and a threshold for each."""
+
+    default = ("carried", "labels", "probabilities")
+
+    @cached_property
+    def probabilities(self) -> Array:
+        """The probability of each class."""
+        if self._is_probability:
+            return self.scores
+        if self._is_log_probability:
+            return np.exp(self.scores)
+        return sigmoid(self.logits, temperature=self.rules.temperature)
+
+    @cached_property
+    def log_probabilities(self) -> Array:
+        """Their logarithms."""
+        if self._is_log_probability:
+            return self.scores
+        if self._is_probability:
+            return _log(self.scores)
+        return log_sigmoid(self.logits, temperature=self.rules.temperature)
+
+    @cached_property
+    def logits(self) -> Array:
+        """The scores as logits: before temperature."""
+        if self.rules.origin == "logits":
+            return self.scores
+        if self.rules.origin == "probabilities":
+            return _log(self.scores) - _log_complement(_log(self.scores))
+        return self.scores - _log_complement(self.scores)
+
+    @cached_property
+    def _chosen(self) -> Array:
+        chosen = decisions.reached(self.probabilities, self.thresholds, strict=self.rules.strict)
+        if not self.rules.strict and (self.thresholds == 0).any():
+            chosen &= ~self._masked
+        if self.rules.top_k is not None:
+            chosen = decisions.best_among(chosen, self.scores, self.rules.top_k)
+        if self.rules.at_least_one:
+            chosen = decisions.at_least_one(chosen, self.scores)
+        return chosen
+
+    @cached_property
+    def labels(self) -> Sets:
+        """The classes that are in, in class order."""
+        offsets = np.concatenate([[0], np.cumsum(self.count)])
+        return Sets(offsets, np.nonzero(np.ascontiguousarray(self._chosen))[1])
+
+    @property
+    def indices(self) -> Sets:
+        """Their indices."""
+        return self.labels
+
+    @cached_property
+    def count(self) -> Array:
+        """How many they are."""
+        return self._chosen.sum(axis=1, dtype=np.int64)
+
+    @property
+    def multihot(self) -> Array:
+        """1 for each of them."""
+        return self._chosen.astype(np.uint8)
+
+
+def _log(values: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(values)
+
+
+def _log_complement(log_probabilities: Array) -> Array:
+    """Return log(1 - p) of log(p), precise for p near 0 and near 1 (Mächler 2012, "Accurately computing log1mexp")."""
+    with np.errstate(divide="ignore"):
+        near_one = np.log(-np.expm1(log_probabilities))
+    return np.where(log_probabilities > -np.log(2.0), near_one, np.log1p(-np.exp(np.minimum(log_probabilities, -0.1))))
+
+
+# The output columns
+
+
+def _matrix(name: str, prefix: str, integers: str | None = None) -> Callable[[Sequence[str], Rules], Column]:
+    def column(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
+        headers = tuple(prefix + label for label in classes)
+        return Column(name, Kind.MATRIX, headers, tuple(classes), integers=integers)
+
+    return column
+
+
+def _number(name: str, integers: str | None = None) -> Callable[[Sequence[str], Rules], Column]:
+    return lambda classes, rules: Column(name, Kind.NUMBER, (name,), integers=integers)  # noqa: ARG005
+
+
+def _label(classes: Sequence[str], rules: Rules) -> Column:
+    return Column("label", Kind.CODE, ("label",), (*classes, *([rules.abstain_label] if rules.abstains else [])))
+
+
+def _reason(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
+    return Column("reason", Kind.CODE, ("reason",), _REASONS)
+
+
+def _top_k(classes: Sequence[str], rules: Rules) -> Column:
+    count = min(rules.top_k or len(classes), len(classes))
+    headers = [f"{what}_{rank}" for rank in range(1, count + 1) for what in ("label", "probability")]
+    return Column("top_k", Kind.RANKING, tuple(headers), tuple(classes))
+
+
+def _set(name: str, *, integers: bool = False) -> Callable[[Sequence[str], Rules], Column]:
+    def column(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
+        labels = map(str, range(len(classes))) if integers else classes
+        return Column(name, Kind.SET, (name,), tuple(labels), integers="int64" if integers else None)
+
+    return column
+
+
+_SHARED = {
+    "probabilities": _matrix("probabilities", "p_"),
+    "log_probabilities": _matrix("log_probabilities", "logp_"),
+    "logits": _matrix("logits", "logit_"),
+}
+Exclusive.output = {
+    "label": _label,
+    "index": _number("index", "int64"),
+    "probability": _number("probability"),
+    **_SHARED,
+    "onehot": _matrix("onehot", "is_", "uint8"),
+    "top_k": _top_k,
+    "margin": _number("margin"),
+    "entropy": _number("entropy"),
+    "reason": _reason,
+}
+Independent.output = {
+    "labels": _set("labels"),
+    "indices": _set("indices", integers=True),
+    "count": _number("count", "int64"),
+    **_SHARED,
+    "multihot": _matrix("multihot", "is_", "uint8"),
+}
+
+TASKS: dict[str, type[Decisions]] = {"softmax": Exclusive, "multilabel": Independent, "binary": Binary}
+
+
+# Settling
+
+
+def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> Plan:
+    """Settle what is to be done with a table of this layout.
+
+    Parameters
+    ----------
+    task
+        "softmax", "multilabel" or "binary".
+    layout
+        Of the input.
+    rules
+        What was asked for.
+    files
+        The names of the inputs, for the column `file`.
+
+    Raises
+    ------
+    UsageError
+        If the options do not fit the input or one another.
+    DataError
+        If the input does not have the classes that the task needs.
+    """
+    classes, arrange = _arrangement(task, layout, rules)
+    dtype = np.dtype(rules.dtype) if rules.dtype else computing_dtype(layout.dtype)
+    with np.errstate(over="ignore"):
+        if not 0 < dtype.type(rules.temperature) < np.inf:
+            raise UsageError(f"--temperature: {rules.temperature:g} is out of the range of {dtype}")
+    if rules.abstains and rules.abstain_label in classes:
+        raise UsageError(f"--abstain-label: {visible(rules.abstain_label)!r} is a class of the input")
+    decider = TASKS[task]
+    columns, notes = _columns(decider, layout.carried, classes, rules, files)
+    thresholds = np.array([_threshold(name, rules) for name in classes], dtype=dtype)
+    _check_threshold_names(task, classes, rules)
+    wanted = tuple(column for column in columns if column.carried is None and column.kind is not Kind.ROW)
+    one_column = task == "multilabel" or len(layout.classes) == 1
+
+    def decide(batch: Batch) -> Batch:
+        scores = _checked(batch, layout.classes, dtype, rules, exclusive=not one_column)
+        found = decider(in_block_order(arrange(scores)), rules, thresholds)
+        values: dict[str, Any] = {}
+        for column in wanted:
+            if column.name == "file":
+                values["file"] = np.full(len(scores), batch.file)
+            else:
+                values[column.name] = getattr(found, column.name)
+        if rules.precision is not None:
+            values = {name: _rounded(value, rules.precision) for name, value in values.items()}
+        suspicious = rules.origin == "logits" and _like_probabilities(scores, sums=not one_column)
+        return replace(batch, scores=scores, values=values, like_probabilities=suspicious)
+
+    return Plan(replace(layout, classes=tuple(classes), dtype=dtype), columns, decide, notes)
+
+
+def _arrangement(task: str, layout: Layout, rules: Rules) -> tuple[Sequence[str], Callable[[Array], Array]]:
+    """Return the class names, and the function that gives the scores the columns that belong to them."""
+    count = len(layout.classes)
+    if task == "binary":
+        if count > 2:
+            raise DataError(
+                f"binary needs one or two class columns; the input has {count}: {listed(layout.classes, 4)}",
+                hint="use softmax or multilabel, or choose the columns: --classes NAME",
+            )
+        if count == 1:
+            return _named(("negative", "positive"), rules), _single_logit(rules.origin)
+        return _two_logits(_named(layout.classes, rules), rules)
+    if task == "softmax" and count == 1:
+        raise DataError(
+            f"softmax of a single class, {listed(layout.classes)}, is always 1",
+            hint="use actcli binary for a yes-or-no logit, or actcli multilabel",
+        )
+    return _named(layout.classes, rules), lambda scores: scores
+
+
+def _named(classes: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
+    names = rules.class_names
+    if names is None:
+        return classes
+    if len(names) != len(classes):
+        error = UsageError if rules.names_from == "--class-names" else DataError
+        raise error(
+            f"{visible(rules.names_from, 200)}: {len(names)} class name{'' if len(names) == 1 else 's'}, "
+            f"but there are {len(classes)} classes"
+        )
+    return names
+
+
+def _single_logit(origin: str) -> Callable[[Array], Array]:
+    """Return the function that puts the negative class beside the positive one: sigmoid(x) is softmax(0, x)."""
+
+    def both(scores: Array) -> Array:
+        if origin == "logits":
+            other = np.zeros_like(scores)
+        else:
+            other = 1 - scores if origin == "probabilities" else _log_complement(scores).astype(scores.dtype)
+        return np.concatenate([other, scores], axis=1)
+
+    return both
+
+
+def _two_logits(classes: tuple[str, ...], rules: Rules) -> tuple[Sequence[str], Callable[[Array], Array]]:
+    if rules.negative is not None:
+        raise UsageError(
+            f"--negative names the class that has no column; the input has both: {listed(classes)}",
+            hint="say which one is positive: --positive NAME",
+        )
+    if rules.positive is None or rules.positive == classes[1]:
+        return classes, lambda scores: scores
+    if rules.positive != classes[0]:
+        raise UsageError(f"--positive: {visible(rules.positive)!r} is no class", hint=f"there are {listed(classes)}")
+    return classes[::-1], lambda scores: scores[:, ::-1]
+
+
+def _threshold(name: str, rules: Rules) -> float:
+    return (rules.thresholds or {}).get(name, rules.threshold)
+
+
+def _check_threshold_names(task: str, classes: Sequence[str], rules: Rules) -> None:
+    allowed = classes[1:] if task == "binary" else classes
+    for name in rules.thresholds or {}:
+        if name not in allowed:
+            what = "the positive class" if task == "binary" else "a class of the input"
+            raise UsageError(f"threshold for {visible(name)!r}, which is not {what}", hint=f"there is {listed(allowed)}")
+
+
+def _columns(
+    decider: type[Decisions], carried: Sequence[Carried], classes: Sequence[str], rules: Rules, files: Sequence[str]
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Return the columns to write, and notes on those that had to be renamed."""
+    columns: list[Column] = []
+    for name in rules.columns or _default(decider, rules):
+        columns.extend(_column(name, decider, carried, classes, rules, files))
+    taken = {name for column in columns if column.carried is None for name in (column.name, *column.headers)}
+    notes = []
+    for position, column in enumerate(columns):
+        name = column.headers[0]
+        if column.carried is None or name not in taken:
+            continue
+        while name in taken or name in (other.headers[0] for other in columns):
+            name = f"input_{name}"
+        columns[position] = replace(column, headers=(name,))
+        notes.append(f'the input\'s column "{visible(column.carried)}" is written as "{visible(name)}"')
+    keys = [(column.name, column.carried) for column in columns]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise UsageError(f"--columns: {visible(key[1] or key[0])!r} is there twice")
+    return tuple(columns), tuple(notes)
+
+
+def _default(decider: type[Decisions], rules: Rules) -> tuple[str, ...]:
+    if decider is Independent:
+        return Independent.default
+    reason = ("reason",) if rules.abstains else ()
+    if rules.top_k is not None:
+        return ("carried", "top_k", *reason)
+    return ("carried", "label", "probability", *reason, "probabilities")
+
+
+def _column(
+    name: str,
+    decider: type[Decisions],
+    carried: Sequence[Carried],
+    classes: Sequence[str],
+    rules: Rules,
+    files: Sequence[str],
+) -> list[Column]:
+    along = {other: Column(other, kind, (other,), carried=other) for other, kind in carried}
+    if name == "carried" or (name == "id" and "id" not in along):
+        return list(along.values())
+    if name in decider.output:
+        if name == "top_k" and rules.top_k is None and decider is Exclusive:
+            raise UsageError("--columns: top_k needs --top-k K")
+        return [decider.output[name](classes, rules)]
+    if name in along:
+        return [along[name]]
+    if name == "row":
+        return [Column("row", Kind.ROW, ("row",), integers="int64")]
+    if name == "file":
+        return [Column("file", Kind.CODE, ("file",), tuple(files))]
+    if name.startswith("input_") and name.removeprefix("input_") in along:
+        return [replace(along[name.removeprefix("input_")], headers=(name,))]
+    known = ["carried", "id", "row", "file", *decider.output]
+    raise UsageError(f"--columns: there is no column {visible(name)!r}", hint=f"there are {', '.join(known)}"
+                     + (f", and of the input {listed(list(along))}" if along else ""))
+
+
+# Checking
+
+
+def _checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Array:
+    """Return the scores of `batch` in `dtype`, or raise what is wrong with the first row that is."""
+    scores = batch.scores
+    if scores.dtype != dtype:
+        with np.errstate(over="ignore"):
+            scores = scores.astype(dtype)
+    if not len(scores):
+        return scores
+    highest = scores.max(axis=1)
+    wrong = ~(highest < np.inf)  # NaN is not less either
+    if dtype.itemsize < batch.scores.dtype.itemsize:
+        wrong |= (np.isinf(scores) & np.isfinite(batch.scores)).any(axis=1)
+    if exclusive:
+        wrong |= np.isneginf(highest)
+    if rules.origin == "probabilities":
+        wrong |= (highest > 1) | (scores.min(axis=1) < 0)
+    elif rules.origin == "log-probabilities":
+        wrong |= highest > 0
+    if exclusive and rules.origin != "logits":
+        powers = scores if rules.origin == "probabilities" else np.exp(np.minimum(scores, 0))
+        sums = powers.sum(axis=1, dtype=np.float64)
+        wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= _SUM_TOLERANCE)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise _what_is_wrong(batch, row, scores[row], classes, rules)
+    return scores
+
+
+def _what_is_wrong(batch: Batch, row: int, scores: Array, classes: Sequence[str], rules: Rules) -> DataError:
+    place = batch.place(row)
+    for name, found, score in zip(classes, batch.scores[row], scores, strict=True):
+        where = f'{place}: column "{visible(name)}"'
+        if np.isnan(found) or found == np.inf:
+            kind = rules.origin.removesuffix("s").replace("probabilitie", "probability")
+            return DataError(f"{where}: {'NaN' if np.isnan(found) else 'infinity'} is not a {kind}")
+        if np.isinf(score) and np.isfinite(found):
+            return DataError(f"{where}: {found} is too large for {scores.dtype}", hint="leave --dtype float32 out")
+        if rules.origin == "probabilities" and not 0 <= score <= 1:
+            return DataError(f"{where}: {score} is not a probability", hint="leave --from probabilities out for logits")
+        if rules.origin == "log-probabilities" and score > 0:
+            return DataError(f"{where}: {score} is above 0, so it is not the logarithm of a probability")
+    if np.isneginf(scores).all():
+        return DataError(f"{place}: every class is masked (-inf), so none can be the label")
+    powers = scores if rules.origin == "probabilities" else np.exp(scores)
+    total = float(powers.sum(dtype=np.float64))
+    hint = None if rules.renormalize else "for probabilities of independent labels use multilabel, or --renormalize"
+    return DataError(f"{place}: the probabilities sum to {total:.6g}, not to 1", hint=hint)
+
+
+def _like_probabilities(scores: Array, *, sums: bool) -> bool:
+    """Return whether logits look like probabilities; ordinary ones fail in the first row, which costs nothing."""
+    for rows in (scores[:1], scores):
+        with np.errstate(invalid="ignore", over="ignore"):
+            if not ((rows >= 0) & (rows <= 1)).all():
+                return False
+            if sums and not (np.abs(rows.sum(axis=1) - 1) <= _SUSPICIOUS_SUM).all():
+                return False
+    return True
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    """Return floats rounded to that many significant digits, as Python's own formatting rounds them."""
+    if isinstance(value, Ranking):
+        return Ranking(value.codes, _rounded(value.probabilities, digits))
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return value
+    flat = [float(f"{number:.{digits}g}") for number in value.ravel().tolist()]
+    return np.array(flat, dtype=value.dtype).reshape(value.shape)
