@@ -1,8 +1,6 @@
 """`python -m actcli`."""
 
-import sys
-
-from actcli.cli import main
+from actcli.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

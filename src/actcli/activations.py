@@ -120,7 +120,8 @@ def sigmoid(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
     """
     scores = _divided(_as_floats(x), temperature)
     decay = np.exp(-np.abs(scores))
-    return np.where(scores >= 0, scores.dtype.type(1), decay) / (1 + decay)
+    result: Floats = np.where(scores >= 0, scores.dtype.type(1), decay) / (1 + decay)
+    return result
 
 
 def log_sigmoid(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
@@ -134,7 +135,8 @@ def log_sigmoid(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
     array([-1000.])
     """
     scores = _divided(_as_floats(x), temperature)
-    return np.minimum(scores, 0) - np.log1p(np.exp(-np.abs(scores)))
+    result: Floats = np.minimum(scores, 0) - np.log1p(np.exp(-np.abs(scores)))
+    return result
 
 
 def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -155,13 +157,13 @@ def exponentials(scores: Floats, temperature: float) -> tuple[Floats, Floats]:
 def row_sums(rows: Floats) -> Floats:
     """Return the sum of each row of `rows`, shape (N, C).
 
-    A row's sum depends on that row alone, to the last bit, whatever other rows stand beside it: for few classes it is an
-    explicit loop, because NumPy would choose the order of summation by the shape of the block.
+    A row's sum depends on that row alone, to the last bit, whatever other rows stand beside it: for few classes it is
+    an explicit loop, because NumPy would choose the order of summation by the shape of the block.
     """
     classes = rows.shape[1]
     if classes > FEW_CLASSES:
-        return np.ascontiguousarray(rows).sum(axis=1)
-    totals = rows[:, 0].copy()
+        return np.asarray(np.ascontiguousarray(rows).sum(axis=1))
+    totals: Floats = rows[:, 0].copy()
     for column in range(1, classes):
         totals += rows[:, column]
     return totals
@@ -177,7 +179,7 @@ def log_softmax_rows(scores: Floats, temperature: float) -> Floats:
 
 def _shifted(scores: Floats, temperature: float) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):
-        shifted = scores - scores.max(axis=1)[:, np.newaxis]
+        shifted: Floats = scores - scores.max(axis=1)[:, np.newaxis]
         if temperature != 1:
             shifted /= temperature
     return shifted

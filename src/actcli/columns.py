@@ -133,9 +133,7 @@ def _matches(item: str, names: Sequence[str]) -> list[int]:
         return list(range(low, high + 1))
     found = [position for position, name in enumerate(names) if "*" in item and fnmatchcase(name, item)]
     if not found:
-        raise UsageError(
-            f"--classes: the input has no column {visible(item)!r}", hint=f"it has {listed(names)}"
-        )
+        raise UsageError(f"--classes: the input has no column {visible(item)!r}", hint=f"it has {listed(names)}")
     return found
 
 

@@ -24,7 +24,7 @@ def argmax(scores: ArrayLike) -> NDArray[np.int64]:
     """
     array = np.asarray(scores)
     if array.flags.c_contiguous:
-        return array.argmax(axis=1).astype(np.int64, copy=False)
+        return np.asarray(array.argmax(axis=1), dtype=np.int64)
     # NumPy copies to reduce over a strided axis; comparing class by class does not.
     best = array[:, 0].copy()
     index = np.zeros(len(array), dtype=np.int64)

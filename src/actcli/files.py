@@ -6,7 +6,7 @@ import os
 import select
 import stat
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from actcli.errors import DataError, OutputError, ReaderGoneError, UsageError, visible
 
@@ -272,7 +272,7 @@ class Output:
         except OSError as error:
             raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
 
-    def __enter__(self) -> Output:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -1,8 +1,8 @@
 """From options to `decide`, the function that turns a batch of scores into a batch of decisions.
 
-Everything that can be settled before the first row is settled in `plan`: names, thresholds, the columns to write. What is
-left is a `Decisions` object for each batch, whose attributes are the output columns: only those that are asked for, and
-what they need, are computed.
+Everything that can be settled before the first row is settled in `plan`: names, thresholds, the columns to write. What
+is left is a `Decisions` object for each batch, whose properties are the output columns: only those that are asked for,
+and what they need, are computed.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ class Exclusive(Decisions):
     @property
     def onehot(self) -> Array:
         """1 for the label's class."""
-        return (self.index[:, np.newaxis] == np.arange(self.scores.shape[1])).astype(np.uint8)
+        return np.equal(self.index[:, np.newaxis], np.arange(self.scores.shape[1])).astype(np.uint8)
 
     @property
     def top_k(self) -> Ranking:
@@ -304,7 +304,7 @@ class Independent(Decisions):
     @cached_property
     def count(self) -> Array:
         """How many they are."""
-        return self._chosen.sum(axis=1, dtype=np.int64)
+        return np.asarray(self._chosen.sum(axis=1, dtype=np.int64))
 
     @property
     def multihot(self) -> Array:
@@ -511,7 +511,9 @@ def _check_threshold_names(task: str, classes: Sequence[str], rules: Rules) -> N
     for name in rules.thresholds or {}:
         if name not in allowed:
             what = "the positive class" if task == "binary" else "a class of the input"
-            raise UsageError(f"threshold for {visible(name)!r}, which is not {what}", hint=f"there is {listed(allowed)}")
+            raise UsageError(
+                f"threshold for {visible(name)!r}, which is not {what}", hint=f"there is {listed(allowed)}"
+            )
 
 
 def _columns(
@@ -571,8 +573,10 @@ def _column(
     if name.startswith("input_") and name.removeprefix("input_") in along:
         return [replace(along[name.removeprefix("input_")], headers=(name,))]
     known = ["carried", "id", "row", "file", *decider.output]
-    raise UsageError(f"--columns: there is no column {visible(name)!r}", hint=f"there are {', '.join(known)}"
-                     + (f", and of the input {listed(list(along))}" if along else ""))
+    raise UsageError(
+        f"--columns: there is no column {visible(name)!r}",
+        hint=f"there are {', '.join(known)}" + (f", and of the input {listed(list(along))}" if along else ""),
+    )
 
 
 # Checking

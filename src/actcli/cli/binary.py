@@ -37,7 +37,7 @@ def binary(
     no_clobber: given.NoClobber = False,
     quiet: given.Quiet = False,
 ) -> None:
-    """Two classes: yes or no.
+    r"""Two classes: yes or no.
 
     One column holds the logit of the positive class (sigmoid), or two hold those of the negative and the positive one
     (softmax): both give the same answer. The label is the positive class when its probability reaches the threshold.

@@ -6,7 +6,7 @@ heavy is imported: `--help` must be quick.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -18,7 +18,7 @@ DECISION = "Decision"
 OUTPUT = "Output"
 
 
-class Origin(str, Enum):
+class Origin(StrEnum):
     """What the numbers of the input are."""
 
     LOGITS = "logits"
@@ -26,14 +26,14 @@ class Origin(str, Enum):
     LOG_PROBABILITIES = "log-probabilities"
 
 
-class Dtype(str, Enum):
+class Dtype(StrEnum):
     """In what precision to compute."""
 
     FLOAT32 = "float32"
     FLOAT64 = "float64"
 
 
-class ThresholdOperator(str, Enum):
+class ThresholdOperator(StrEnum):
     """When a threshold is reached."""
 
     GE = "ge"
@@ -49,21 +49,32 @@ Files = Annotated[
 
 InputFormat = Annotated[
     str | None,
-    typer.Option("--input-format", metavar="NAME", help="csv, tsv or npy; else the suffix, else the first bytes decide.",
-                 rich_help_panel=INPUT),
+    typer.Option(
+        "--input-format",
+        metavar="NAME",
+        help="csv, tsv or npy; else the suffix, else the first bytes decide.",
+        rich_help_panel=INPUT,
+    ),
 ]
-From = Annotated[
-    Origin, typer.Option("--from", help="What the numbers are; never guessed.", rich_help_panel=INPUT)
-]
+From = Annotated[Origin, typer.Option("--from", help="What the numbers are; never guessed.", rich_help_panel=INPUT)]
 Delimiter = Annotated[
     str | None,
-    typer.Option("-d", "--delimiter", metavar="CHAR", help="Between cells: a character, or comma, tab, semicolon, pipe, space.",
-                 rich_help_panel=INPUT),
+    typer.Option(
+        "-d",
+        "--delimiter",
+        metavar="CHAR",
+        help="Between cells: a character, or comma, tab, semicolon, pipe, space.",
+        rich_help_panel=INPUT,
+    ),
 ]
 Header = Annotated[
     bool | None,
-    typer.Option("--header/--no-header", help="Whether the first row names the columns; else the first two rows decide.",
-                 show_default=False, rich_help_panel=INPUT),
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first row names the columns; else the first two rows decide.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
 ]
 Id = Annotated[
     list[str] | None,
@@ -71,17 +82,25 @@ Id = Annotated[
 ]
 Classes = Annotated[
     str | None,
-    typer.Option("--classes", metavar="SELECT", help="Which columns are classes: names, a:b, prefix_*, !name, with commas.",
-                 rich_help_panel=INPUT),
+    typer.Option(
+        "--classes",
+        metavar="SELECT",
+        help="Which columns are classes: names, a:b, prefix_*, !name, with commas.",
+        rich_help_panel=INPUT,
+    ),
 ]
 ClassNames = Annotated[
     str | None,
-    typer.Option("--class-names", metavar="FILE|a,b,c",
-                 help="What the classes are called: one name a line, JSON, a Hugging Face config.json, or the names.",
-                 rich_help_panel=INPUT),
+    typer.Option(
+        "--class-names",
+        metavar="FILE|a,b,c",
+        help="What the classes are called: one name a line, JSON, a Hugging Face config.json, or the names.",
+        rich_help_panel=INPUT,
+    ),
 ]
 DtypeOption = Annotated[
-    Dtype | None, typer.Option("--dtype", help="Compute in this precision; else the input decides.", rich_help_panel=INPUT)
+    Dtype | None,
+    typer.Option("--dtype", help="Compute in this precision; else the input decides.", rich_help_panel=INPUT),
 ]
 Renormalize = Annotated[
     bool,
@@ -94,23 +113,37 @@ Temperature = Annotated[
     float, typer.Option("--temperature", metavar="T", help="Divide the logits by T > 0.", rich_help_panel=DECISION)
 ]
 TopK = Annotated[
-    int | None, typer.Option("-k", "--top-k", metavar="K", min=1, help="List the K best classes.", rich_help_panel=DECISION)
+    int | None,
+    typer.Option("-k", "--top-k", metavar="K", min=1, help="List the K best classes.", rich_help_panel=DECISION),
 ]
 AtMostK = Annotated[
     int | None,
-    typer.Option("-k", "--top-k", metavar="K", min=1, help="Keep at most the K best of the classes that reach the threshold.",
-                 rich_help_panel=DECISION),
+    typer.Option(
+        "-k",
+        "--top-k",
+        metavar="K",
+        min=1,
+        help="Keep at most the K best of the classes that reach the threshold.",
+        rich_help_panel=DECISION,
+    ),
 ]
 Threshold = Annotated[
     list[str] | None,
-    typer.Option("--threshold", metavar="P|NAME=P",
-                 help="The smallest probability that counts as yes, for all or for one class; repeatable. [default: 0.5]",
-                 rich_help_panel=DECISION),
+    typer.Option(
+        "--threshold",
+        metavar="P|NAME=P",
+        help="The smallest probability that counts as yes, for all or for one class; repeatable. [default: 0.5]",
+        rich_help_panel=DECISION,
+    ),
 ]
 Thresholds = Annotated[
     str | None,
-    typer.Option("--thresholds", metavar="FILE", help="A threshold for each class: JSON, or CSV name,threshold.",
-                 rich_help_panel=DECISION),
+    typer.Option(
+        "--thresholds",
+        metavar="FILE",
+        help="A threshold for each class: JSON, or CSV name,threshold.",
+        rich_help_panel=DECISION,
+    ),
 ]
 ThresholdOp = Annotated[
     ThresholdOperator,
@@ -118,63 +151,107 @@ ThresholdOp = Annotated[
 ]
 AtLeastOne = Annotated[
     bool,
-    typer.Option("--at-least-one", help="Give a row in which nothing reaches the threshold its best class.",
-                 rich_help_panel=DECISION),
+    typer.Option(
+        "--at-least-one",
+        help="Give a row in which nothing reaches the threshold its best class.",
+        rich_help_panel=DECISION,
+    ),
 ]
 AbstainBelow = Annotated[
     float | None,
-    typer.Option("--abstain-below", metavar="P", help="Withhold a label whose probability is below P.",
-                 rich_help_panel=DECISION),
+    typer.Option(
+        "--abstain-below", metavar="P", help="Withhold a label whose probability is below P.", rich_help_panel=DECISION
+    ),
 ]
 AbstainMargin = Annotated[
     float | None,
-    typer.Option("--abstain-margin", metavar="D", help="Withhold a label that is ahead of the second by less than D.",
-                 rich_help_panel=DECISION),
+    typer.Option(
+        "--abstain-margin",
+        metavar="D",
+        help="Withhold a label that is ahead of the second by less than D.",
+        rich_help_panel=DECISION,
+    ),
 ]
 AbstainLabel = Annotated[
-    str | None, typer.Option("--abstain-label", metavar="TEXT", help="What stands in place of a withheld label. [default: abstain]",
-                      rich_help_panel=DECISION),
+    str | None,
+    typer.Option(
+        "--abstain-label",
+        metavar="TEXT",
+        help="What stands in place of a withheld label. [default: abstain]",
+        rich_help_panel=DECISION,
+    ),
 ]
 Positive = Annotated[
     str | None,
-    typer.Option("--positive", metavar="NAME", help="The positive class: which of two columns, or the name for one.",
-                 rich_help_panel=DECISION),
+    typer.Option(
+        "--positive",
+        metavar="NAME",
+        help="The positive class: which of two columns, or the name for one.",
+        rich_help_panel=DECISION,
+    ),
 ]
 Negative = Annotated[
     str | None,
-    typer.Option("--negative", metavar="NAME", help="The name of the class that has no column.", rich_help_panel=DECISION),
+    typer.Option(
+        "--negative", metavar="NAME", help="The name of the class that has no column.", rich_help_panel=DECISION
+    ),
 ]
 
 # Output
 
 OutputFile = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write a file; its suffix is its format.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Write a file; its suffix is its format.", rich_help_panel=OUTPUT
+    ),
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("-f", "--format", metavar="NAME", help="table, csv, tsv, json, jsonl or npy. [default: table on a terminal, else csv]",
-                 rich_help_panel=OUTPUT),
+    typer.Option(
+        "-f",
+        "--format",
+        metavar="NAME",
+        help="table, csv, tsv, json, jsonl or npy. [default: table on a terminal, else csv]",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Columns = Annotated[
     str | None,
-    typer.Option("--columns", metavar="LIST", help="What to write, in this order, with commas between; a wrong name lists them.",
-                 rich_help_panel=OUTPUT),
+    typer.Option(
+        "--columns",
+        metavar="LIST",
+        help="What to write, in this order, with commas between; a wrong name lists them.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Precision = Annotated[
     int | None,
-    typer.Option("--precision", metavar="N", min=1, max=17, help="Round what is written to N significant digits.",
-                 rich_help_panel=OUTPUT),
+    typer.Option(
+        "--precision",
+        metavar="N",
+        min=1,
+        max=17,
+        help="Round what is written to N significant digits.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Rows = Annotated[
-    str | None, typer.Option("--rows", metavar="N|all", help="How many rows the table shows. [default: 20]", rich_help_panel=OUTPUT)
+    str | None,
+    typer.Option(
+        "--rows", metavar="N|all", help="How many rows the table shows. [default: 20]", rich_help_panel=OUTPUT
+    ),
 ]
 NoOutputHeader = Annotated[
     bool, typer.Option("--no-output-header", help="Leave out the line of column names.", rich_help_panel=OUTPUT)
 ]
 LabelSeparator = Annotated[
     str | None,
-    typer.Option("--label-separator", metavar="TEXT", help="Between the labels of a set in text. [default: |]", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--label-separator",
+        metavar="TEXT",
+        help="Between the labels of a set in text. [default: |]",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 NoClobber = Annotated[
     bool, typer.Option("--no-clobber", help="Refuse to replace a file that exists.", rich_help_panel=OUTPUT)

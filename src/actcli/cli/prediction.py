@@ -101,7 +101,7 @@ def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None
     options = reading.options("column" if task == "binary" else "row")
     format = _output_format(writing)
     _check_writing(writing, format)
-    prepared = _rules(reading, writing, rules)
+    prepared = _rules(reading, writing, format, rules)
 
     from actcli import predict as predicting
     from actcli.formats import open_inputs
@@ -121,7 +121,7 @@ def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, 
 
     with Output(writing.output, inputs=inputs.identities, clobber=not writing.no_clobber) as output:
         sink = _sink(task, output, plan, rules, writing, format)
-        watch = Watch(inputs.size, quiet=writing.quiet or output.is_terminal and format != _TABLE)
+        watch = Watch(inputs.size, quiet=writing.quiet or (output.is_terminal and format != _TABLE))
         with watch:
             sink.open(plan.layout)
             run(inputs.chunks(), plan.decide, sink, watch=watch)
@@ -147,7 +147,7 @@ def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing,
             output,
             plan.columns,
             task=task,
-            chosen=rules.columns is not None or rules.top_k is not None and task == "softmax",
+            chosen=rules.columns is not None or (rules.top_k is not None and task == "softmax"),
             rows=_table_rows(writing.rows),
             precision=rules.precision,
         )
@@ -158,13 +158,11 @@ def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing,
         named(format, writing=True),
         output,
         plan.columns,
-        WriteOptions(
-            header=not writing.no_output_header, label_separator="|" if separator is None else separator
-        ),
+        WriteOptions(header=not writing.no_output_header, label_separator="|" if separator is None else separator),
     )
 
 
-def _rules(reading: Reading, writing: Writing, given: dict[str, Any]) -> Rules:
+def _rules(reading: Reading, writing: Writing, format: str, given: dict[str, Any]) -> Rules:
     from actcli.columns import read_class_names, split_list
     from actcli.predict import Rules
 
@@ -175,13 +173,21 @@ def _rules(reading: Reading, writing: Writing, given: dict[str, Any]) -> Rules:
         dtype=None if reading.dtype is None else reading.dtype.value,
         class_names=names,
         names_from="--class-names" if inline else reading.class_names or "",
-        columns=None if writing.columns is None else tuple(split_list(writing.columns, "--columns")),
+        columns=_default_columns(format)
+        if writing.columns is None
+        else tuple(split_list(writing.columns, "--columns")),
         precision=writing.precision,
         **given,
     )
     if rules.renormalize and rules.origin == "logits":
         raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
     return rules
+
+
+def _default_columns(format: str) -> tuple[str, ...] | None:
+    from actcli.formats import named
+
+    return None if format == _TABLE else named(format, writing=True).columns
 
 
 def _output_format(writing: Writing) -> str:

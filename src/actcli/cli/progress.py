@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from actcli.files import is_terminal
 
@@ -44,6 +44,7 @@ class Watch:
         return self._suspicious and self._rows > 0
 
     def __call__(self, piece: Piece) -> None:
+        """Take note of a piece that the sink has."""
         self._done += piece.size
         self._rows += piece.rows
         self._suspicious &= piece.like_probabilities or not piece.rows
@@ -66,7 +67,7 @@ class Watch:
         self._task = self._bar.add_task("", total=self._size, completed=self._done, rows=f"{self._rows:,}")
         self._bar.start()
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -12,7 +12,9 @@ from actcli.cli.prediction import Reading, Writing, abstaining, predict, tempera
 
 def _refuse_threshold(value: str | None) -> None:
     if value is not None:
-        raise typer.BadParameter("softmax has no threshold: the largest wins; to withhold weak labels: --abstain-below P")
+        raise typer.BadParameter(
+            "softmax has no threshold: the largest wins; to withhold weak labels: --abstain-below P"
+        )
 
 
 def softmax(
@@ -43,7 +45,7 @@ def softmax(
     no_clobber: given.NoClobber = False,
     quiet: given.Quiet = False,
 ) -> None:
-    """Exclusive classes: exactly one is right.
+    r"""Exclusive classes: exactly one is right.
 
     The probabilities of a row are the softmax of its scores and sum to 1; the label is the class with the largest.
 

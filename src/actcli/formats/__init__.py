@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actcli.errors import DataError, UsageError, visible
 
@@ -39,6 +39,8 @@ class Format:
         Whether it has no business on a terminal.
     magic
         The bytes that every file of it begins with.
+    columns
+        What is written of a row when nothing else is asked for; None is what the command writes by default.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Format:
     takes: frozenset[str] = frozenset()
     binary: bool = False
     magic: bytes = b""
+    columns: tuple[str, ...] | None = None
 
 
 _TEXT_OPTIONS = frozenset({"delimiter", "header", "ids"})
@@ -59,7 +62,15 @@ FORMATS = {
         Format("tsv", "actcli.formats.delimited", "TsvSource", "TsvSink", _TEXT_OPTIONS),
         Format("json", "actcli.formats.json", sink="JsonSink"),
         Format("jsonl", "actcli.formats.json", sink="JsonlSink"),
-        Format("npy", "actcli.formats.npy", "NpySource", "NpySink", binary=True, magic=b"\x93NUMPY"),
+        Format(
+            "npy",
+            "actcli.formats.npy",
+            "NpySource",
+            "NpySink",
+            binary=True,
+            magic=b"\x93NUMPY",
+            columns=("probabilities",),
+        ),
     )
 }
 
@@ -159,8 +170,10 @@ def _detect(input: Input, options: ReadOptions) -> Format:
         return format
     expected = f"is not {format.name.upper()}"
     if by_bytes is not None:
-        raise DataError(f"{input.name}: {expected}: it looks like {by_bytes.name.upper()}",
-                        hint=f"to read it as that: --input-format {by_bytes.name}")
+        raise DataError(
+            f"{input.name}: {expected}: it looks like {by_bytes.name.upper()}",
+            hint=f"to read it as that: --input-format {by_bytes.name}",
+        )
     for magic, what, export in _FOREIGN:
         if head.startswith(magic):
             raise DataError(

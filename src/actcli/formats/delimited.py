@@ -1,7 +1,7 @@
 """CSV and TSV: read by Arrow, block by block; written through Arrow's casts and joins.
 
-A block is cut after the last line end that is outside quotes, without parsing. What Arrow refuses is read again, that one
-block only, by the standard library's slower parser, which knows the line and the column to name.
+A block is cut after the last line end that is outside quotes, without parsing. What Arrow refuses is read again, that
+one block only, by the standard library's slower parser, which knows the line and the column to name.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class DelimitedSource:
     """
 
     delimiter = ","
+    called: list[str]
+    roles: Roles
 
     def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:
         self.input = input
@@ -125,7 +127,9 @@ class DelimitedSource:
     def _check_header(self, cells: Sequence[str], line: int) -> None:
         for cell in cells:
             if not _is_utf8(cell):
-                raise DataError(f'{self.input.name}:{line}: the name "{visible(cell)}" is not UTF-8', hint=_ENCODING_HINT)
+                raise DataError(
+                    f'{self.input.name}:{line}: the name "{visible(cell)}" is not UTF-8', hint=_ENCODING_HINT
+                )
 
     def _layout(self) -> Layout:
         carried = [self.called[position] for position in self.roles.carried]

@@ -94,9 +94,9 @@ class JsonSink(JsonlSink):
         self.output.write(text if self._written else text[1:])
         self._written = True
 
-    def finish(self) -> None:
-        """Write the end of the list."""
-        self.output.write(b"\n]\n")
+    def end(self) -> str:
+        """Return the end of the list."""
+        return "\n]\n"
 
 
 def _quoted(text: str) -> str:
@@ -107,4 +107,3 @@ def _quoted_all(texts: Any) -> Any:
     if has_any(texts, _ESCAPED):
         return pa.array(list(map(_quoted, texts.to_pylist())), pa.string())
     return join(['"', texts, '"'], "")
-

@@ -106,9 +106,11 @@ class NpySource:
         if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8):
             return
         kind = "long doubles" if dtype.kind == "f" else _NAMES_OF_KINDS.get(dtype.kind, str(dtype))
-        hint = "save them as numbers: np.save(FILE, np.asarray(scores, dtype=np.float64))"
-        pickled = " in a pickle, which is never loaded" if dtype.hasobject else ""
-        raise DataError(f"{self.input.name}: holds {kind}{pickled}, not scores", hint=hint)
+        pickled = ", and pickles are never loaded" if dtype.hasobject else ""
+        raise DataError(
+            f"{self.input.name}: holds {kind}, not scores{pickled}",
+            hint="save them as numbers: np.save(FILE, np.asarray(scores, dtype=np.float64))",
+        )
 
     def _as_table(self, shape: tuple[int, ...], one_dimensional: str) -> tuple[int, int]:
         if len(shape) == 1:
@@ -126,7 +128,9 @@ class NpySource:
     def _check_size(self, expected: int) -> None:
         if self.input.size is None:
             if self.row_bytes > _LONGEST_ROW:
-                raise DataError(f"{self.input.name}: the NPY header says a row has {self.row_bytes} bytes; that is no row")
+                raise DataError(
+                    f"{self.input.name}: the NPY header says a row has {self.row_bytes} bytes; that is no row"
+                )
         elif self.input.size != expected:
             more = "longer" if self.input.size > expected else "shorter"
             raise DataError(
@@ -194,7 +198,7 @@ class NpySource:
 
     def _read_at(self, target: np.ndarray[Any, Any], first: int) -> None:
         if target.size:
-            self.input.read_at(memoryview(target.view(np.uint8)), self._offset + first * self.dtype.itemsize)
+            self.input.read_at(memoryview(target.view(np.uint8).data), self._offset + first * self.dtype.itemsize)
 
 
 class Rows:
@@ -217,8 +221,8 @@ class Rows:
 class NpySink:
     """One numeric column as one array.
 
-    The header says the number of rows. Where the input does not tell it beforehand, a file gets its final header when all
-    rows are there, and a pipe, which has no way back, gets everything then.
+    The header says the number of rows. Where the input does not tell it beforehand, a file gets its final header when
+    all rows are there, and a pipe, which has no way back, gets everything then.
     """
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002

@@ -62,11 +62,11 @@ class TextSink:
         self.columns = columns
         self.options = options
         self._rows = 0
+        self._begun = False
         self._numbered = any(column.kind is Kind.ROW for column in columns)
 
-    def open(self, layout: Layout) -> None:  # noqa: ARG002
-        """Write what stands before the first row."""
-        self.output.write(self.begin().encode())
+    def open(self, layout: Layout) -> None:
+        """Write nothing yet: when the first rows turn out to be wrong, no header goes before the error."""
 
     def encode(self, batch: Batch) -> Any:
         """Return the text of `batch`, or the batch itself when the number of its first row is needed for that."""
@@ -74,6 +74,7 @@ class TextSink:
 
     def accept(self, piece: Any) -> None:
         """Write the next text."""
+        self._begin()
         if isinstance(piece, Batch):
             rows = len(piece.scores)
             piece = self._render(piece, self._rows)
@@ -83,6 +84,13 @@ class TextSink:
 
     def finish(self) -> None:
         """Write what stands after the last row."""
+        self._begin()
+        self.output.write(self.end().encode())
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self.output.write(self.begin().encode())
 
     def put(self, text: memoryview) -> None:
         """Write rows, each with `before_row` before it, which costs less to join than something after it."""
@@ -91,6 +99,10 @@ class TextSink:
 
     def begin(self) -> str:
         """Return what stands before the first row."""
+        return ""
+
+    def end(self) -> str:
+        """Return what stands after the last row."""
         return ""
 
     def cells(self, batch: Batch, start: int) -> list[Any]:

@@ -1,0 +1,438 @@
+"""The table that a terminal shows: the first rows, the decision of each, and a summary of all of them.
+
+It fits the width it is given: bars shrink first, then runners-up are left out, then long names are cut.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from actcli.batch import Kind
+from actcli.errors import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actcli.batch import Batch, Column, Layout
+    from actcli.files import Output
+
+__all__ = ["TableSink"]
+
+_NUMBER_WIDTH = 6
+_WIDEST_BAR = 24
+_NARROWEST_BAR = 5
+_MOST_RUNNERS_UP = 3
+_LABELS_IN_SUMMARY = 12
+_LEVELS = "▁▂▃▄▅▆▇█"
+_ACCENT = "cyan"
+_GAP = 3
+"""Blanks between two columns of the table."""
+_LONGEST_NAME = 200
+
+
+class _Piece(NamedTuple):
+    """What the table needs of a batch: its first rows, and sums over all of them."""
+
+    rows: int
+    head: list[list[Any]]
+    labels: Counter[str]
+    total: float
+    empty: int
+
+
+class TableSink:
+    """Collects the first rows and the sums, and draws the table at the end.
+
+    Parameters
+    ----------
+    output
+        Where to.
+    columns
+        What was computed for each row.
+    task
+        Which command this is.
+    chosen
+        Whether to show just these columns, because they were asked for, instead of the decision with its runners-up.
+    rows
+        How many to show; None is all.
+    precision
+        Significant digits of a probability; None is four decimals.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        columns: Sequence[Column],
+        *,
+        task: str,
+        chosen: bool,
+        rows: int | None,
+        precision: int | None,
+    ) -> None:
+        self._output = output
+        self._columns = columns
+        self._task = task
+        self._chosen = chosen
+        self._limit = rows
+        self._precision = precision
+        self._head: list[list[Any]] = []
+        self._rows = 0
+        self._labels: Counter[str] = Counter()
+        self._total = 0.0
+        self._empty = 0
+        self._decided = next((column for column in columns if column.name in ("label", "labels")), None)
+        self._classes: tuple[str, ...] = ()
+        self._left_out = 0
+
+    def open(self, layout: Layout) -> None:
+        """Take note of the classes."""
+        self._classes = layout.classes
+
+    def encode(self, batch: Batch) -> _Piece:
+        """Return the first rows of `batch`, and its sums."""
+        count = len(batch.scores)
+        shown = count if self._limit is None else min(count, self._limit)
+        columns = [_first(column, batch, shown) for column in self._columns]
+        head = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(shown)]
+        labels: Counter[str] = Counter()
+        total, empty = 0.0, 0
+        if self._decided is not None:
+            data = batch.data(self._decided)
+            codes = data if self._decided.kind is Kind.CODE else data.codes
+            names = self._decided.labels
+            counts = np.bincount(np.where(codes < 0, len(names) - 1, codes), minlength=len(names))
+            labels.update({names[code]: int(counts[code]) for code in np.flatnonzero(counts)})
+            if self._decided.kind is Kind.SET:
+                empty = int(count - np.count_nonzero(np.diff(data.offsets)))
+        if "probability" in batch.values:
+            total = float(batch.values["probability"].sum(dtype=np.float64))
+        return _Piece(count, head, labels, total, empty)
+
+    def accept(self, piece: _Piece) -> None:
+        """Add up, and keep the rows that are to be shown."""
+        wanted = len(piece.head) if self._limit is None else max(0, self._limit - len(self._head))
+        self._head.extend(piece.head[:wanted])
+        self._rows += piece.rows
+        self._labels.update(piece.labels)
+        self._total += piece.total
+        self._empty += piece.empty
+
+    def finish(self) -> None:
+        """Draw the table."""
+        capture = _Capture(self._output)
+        console = Console(
+            file=capture,
+            force_terminal=True if self._output.is_terminal else None,
+            width=None if self._output.is_terminal else _width_of_a_file(),
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=False,
+        )
+        self._ascii = console.options.ascii_only
+        table = self._chosen_table(console.width) if self._chosen else self._decision_table(console.width)
+        if self._head and table.columns:
+            console.print(table)
+        for line in self._summary(console.width):
+            console.print(line, style="dim", soft_wrap=True)
+        self._output.write(capture.getvalue().encode(capture.encoding, "backslashreplace"))
+
+    # The decision with its runners-up
+
+    def _decision_table(self, width: int) -> Table:
+        names = [column.headers[0] for column in self._columns]
+        carried = [number for number, column in enumerate(self._columns) if column.carried is not None]
+        probabilities = names_index(self._columns, "probabilities")
+        classes = [_shown(name) for name in self._columns[probabilities].labels]
+        table = _table()
+        used = 0
+        for number in carried:
+            cells = [_shown(row[number]) for row in self._head]
+            used += _text_column(table, _shown(names[number]), cells, max(12, width // (2 + len(carried)))) + _GAP
+        if not carried:
+            numbers = [str(number) for number in range(len(self._head))]
+            used += _text_column(table, "row", numbers, 12, right=True) + _GAP
+        if self._task == "multilabel":
+            labels_at = names_index(self._columns, "labels")
+            table.add_column("labels", overflow="fold")
+            sets = [self._label_set(row[labels_at], row[probabilities], classes, width - used) for row in self._head]
+            _fill(table, carried, self._head, [sets])
+            return table
+        label_at = names_index(self._columns, "label")
+        probability = names_index(self._columns, "probability")
+        labels = [Text(_shown(row[label_at]), style="bold") for row in self._head]
+        label_width = min(max(map(cell_len, ["label", *(label.plain for label in labels)])), max(12, width // 4))
+        table.add_column("label", no_wrap=True, overflow="ellipsis", max_width=label_width)
+        used += label_width + _GAP
+        if "reason" in names:
+            used += len("below_confidence") + _GAP
+        extra: list[list[Text]] = []
+        bar, count, name_width = self._shares(width - used - _NUMBER_WIDTH, classes)
+        number_width = max([_NUMBER_WIDTH, *(cell_len(self._number(row[probability])) for row in self._head)])
+        table.add_column("confidence", no_wrap=True)
+        extra.append([self._confidence(row[probability], number_width, bar) for row in self._head])
+        if "reason" in names:
+            reason = names_index(self._columns, "reason")
+            table.add_column("reason", no_wrap=True)
+            extra.append([Text(row[reason], style="" if row[reason] == "ok" else "yellow") for row in self._head])
+        if count:
+            table.add_column("runner-up" if count == 1 else "runners-up", no_wrap=True, overflow="ellipsis")
+            extra.append(
+                [self._runners_up(row[probabilities], row[label_at], classes, count, name_width) for row in self._head]
+            )
+        _fill(table, carried, self._head, [labels, *extra])
+        return table
+
+    def _shares(self, room: int, classes: Sequence[str]) -> tuple[int, int, int]:
+        """Return the width of the bar, the number of runners-up, and the width of their names, that fit in `room`."""
+        name_width = min(max(map(cell_len, classes)), 16)
+        each = name_width + 1 + _NUMBER_WIDTH + 2
+        most = min(_MOST_RUNNERS_UP, len(classes) - 1)
+        for count in range(most, -1, -1):
+            bar = room - 1 - (count * each + 1 if count else 0)
+            if bar >= _NARROWEST_BAR or count == 0:
+                return (min(_WIDEST_BAR, bar) if bar >= _NARROWEST_BAR else 0), count, name_width
+        raise AssertionError
+
+    def _confidence(self, probability: float, width: int, bar: int) -> Text:
+        text = Text(self._number(probability).rjust(width))
+        if bar:
+            halves = round(2 * bar * probability)
+            full, half = ("#", "") if self._ascii else ("━", "╸")
+            drawn = full * (halves // 2) + half * (halves % 2)
+            text.append(" ").append(drawn, style=_ACCENT).append(" " * (bar - len(drawn)))
+        return text
+
+    def _runners_up(self, probabilities: Any, label: str, classes: Sequence[str], count: int, width: int) -> Text:
+        order = np.argsort(-probabilities, kind="stable")
+        others = [code for code in order if self._classes[code] != label][:count]
+        parts = []
+        for code in others:
+            name = Text(classes[code])
+            name.truncate(width, overflow="ellipsis", pad=True)
+            parts.append(f"{name.plain} {self._number(probabilities[code]).rjust(_NUMBER_WIDTH)}")
+        return Text("  ".join(parts), style="dim")
+
+    def _label_set(self, codes: Sequence[int], probabilities: Any, classes: Sequence[str], width: int) -> Text:
+        items = []
+        for code in codes:
+            item = Text(classes[code], style="bold")
+            item.append(f" {self._level(probabilities[code])}", style=f"not bold {_ACCENT}")
+            items.append(item.append(self._number(probabilities[code]), style="not bold"))
+        if not items:
+            items.append(Text("none", style="dim"))
+        rest = next((code for code in np.argsort(-probabilities, kind="stable") if code not in set(codes)), None)
+        if rest is not None:
+            items.append(Text(f"({classes[rest]} {self._number(probabilities[rest])})", style="dim"))
+        lines = [items[0]]
+        for item in items[1:]:
+            if lines[-1].cell_len + 2 + item.cell_len <= width:
+                lines[-1] = lines[-1] + Text("  ") + item
+            else:
+                lines.append(item)
+        return Text("\n").join(lines)
+
+    def _level(self, probability: float) -> str:
+        return "" if self._ascii else _LEVELS[min(int(probability * len(_LEVELS)), len(_LEVELS) - 1)] + " "
+
+    def _number(self, value: float) -> str:
+        """Return a probability in six characters, so that all stand in line, or in the digits that were asked for."""
+        if self._precision is not None:
+            return f"{value:.{self._precision}g}"
+        if 0 < value < 0.00005:
+            return "<.0001"
+        if 0.99995 <= value < 1:
+            return ">.9999"
+        return f"{value:.4f}"
+
+    # Just the columns that were asked for
+
+    def _chosen_table(self, width: int) -> Table:
+        columns = [column for column in self._columns for _ in column.headers]
+        headers = [Text(_shown(header)) for column in self._columns for header in column.headers]
+        rows = [
+            [
+                cell
+                for column, value in zip(self._columns, row, strict=True)
+                for cell in self._cells(column, value, number)
+            ]
+            for number, row in enumerate(self._head)
+        ]
+        widths = [max(cell.cell_len for cell in cells) + _GAP for cells in zip(headers, *rows, strict=True)]
+        shown = list(range(len(headers)))
+        # Of classes without end, those that fit are shown.
+        while sum(widths[position] for position in shown) > width:
+            last = next((position for position in reversed(shown) if columns[position].kind is Kind.MATRIX), None)
+            if last is None or len(columns[last].headers) == 1:
+                break
+            shown.remove(last)
+        table = _table()
+        for position in shown:
+            text = columns[position].kind not in (Kind.NUMBER, Kind.MATRIX, Kind.ROW)
+            number = not text or headers[position].plain.startswith("probability_")
+            table.add_column(headers[position], justify="right" if number else "left", overflow="fold", no_wrap=number)
+        for row in rows:
+            table.add_row(*(row[position] for position in shown))
+        self._left_out = len(headers) - len(shown)
+        return table
+
+    def _cells(self, column: Column, value: Any, position: int) -> list[Text]:
+        match column.kind:
+            case Kind.ROW:
+                return [Text(str(position))]
+            case Kind.NUMBER:
+                return [self._value(column, value)]
+            case Kind.MATRIX:
+                return [self._value(column, number) for number in value]
+            case Kind.SET:
+                return [Text(", ".join(_shown(column.labels[code]) for code in value))]
+            case Kind.RANKING:
+                return [
+                    cell
+                    for code, probability in value
+                    for cell in (Text(_shown(column.labels[code])), Text(self._number(probability)))
+                ] + [Text()] * (len(column.headers) - 2 * len(value))
+            case _:
+                return [Text(_shown(value), style="bold" if column.name == "label" else "")]
+
+    def _value(self, column: Column, value: Any) -> Text:
+        if column.integers is not None:
+            return Text(str(value))
+        if column.name in ("probability", "probabilities", "margin"):
+            return Text(self._number(value))
+        return Text(f"{value:.{self._precision or 5}g}")
+
+    # All rows
+
+    def _summary(self, width: int) -> list[str]:
+        separator = " - " if self._ascii else " · "
+        ellipsis = "..." if self._ascii else "…"
+        more = self._rows - len(self._head)
+        lines = []
+        if self._left_out:
+            lines.append(f"{ellipsis} {self._left_out:,} more columns")
+        if more > 0 and self._head:
+            lines.append(f"{ellipsis} {more:,} more rows (--rows all shows them)")
+        facts = [f"{self._rows:,} row{'' if self._rows == 1 else 's'}"]
+        if self._rows and any(column.name == "probability" for column in self._columns):
+            facts.append(f"mean confidence {self._total / self._rows:.4f}")
+        if self._rows and self._decided is not None and self._decided.kind is Kind.SET:
+            facts.append(f"{self._labels.total() / self._rows:.2f} labels a row")
+            facts.append(f"{self._empty:,} without any")
+        lines.append(separator.join(facts))
+        common = self._labels.most_common(_LABELS_IN_SUMMARY)
+        counts = [f"{_shown(name)}: {count:,}" for name, count in common]
+        if len(self._labels) > len(common):
+            counts.append(f"and {len(self._labels) - len(common)} more")
+        return [*lines, *_wrapped(counts, separator, width)]
+
+
+def _wrapped(items: Sequence[str], separator: str, width: int) -> list[str]:
+    """Return `items` in lines that are no wider than `width`, none broken unless it is wider itself."""
+    lines: list[str] = []
+    for item in items:
+        if lines and cell_len(lines[-1] + separator + item) <= width:
+            lines[-1] += separator + item
+        else:
+            lines.append(item)
+    return lines
+
+
+class _Capture(io.StringIO):
+    """What Rich draws on, which says the encoding of where the drawing goes."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        to_file = output.path is not None
+        self._encoding = "utf-8" if to_file or sys.stdout is None else sys.stdout.encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a property, because StringIO has it so
+        """Of the output."""
+        return self._encoding
+
+
+def _width_of_a_file() -> int:
+    """Return the width of a table that no terminal limits: as wide as it needs, unless COLUMNS says otherwise."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) else 1000
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
+
+
+def _text_column(table: Table, header: str, cells: Sequence[str], most: int, *, right: bool = False) -> int:
+    width = min(max(map(cell_len, [header, *cells])), most)
+    table.add_column(
+        Text(header),
+        no_wrap=True,
+        overflow="ellipsis",
+        max_width=width,
+        justify="right" if right else "left",
+        style="dim" if right else "",
+    )
+    return width
+
+
+def _fill(table: Table, carried: Sequence[int], head: Sequence[list[Any]], columns: Sequence[Sequence[Text]]) -> None:
+    for number, row in enumerate(head):
+        first = [
+            Text(_shortened(_shown(row[position]), column.max_width or 0))
+            for position, column in zip(carried, table.columns, strict=False)
+        ] or [Text(str(number))]
+        table.add_row(*first, *(column[number] for column in columns))
+
+
+def _first(column: Column, batch: Batch, count: int) -> list[Any]:
+    """Return the data of a column for the first `count` rows, a Python value each."""
+    if column.kind is Kind.ROW:
+        return [None] * count
+    data = batch.data(column)
+    match column.kind:
+        case Kind.TEXT:
+            return list(data.slice(0, count).to_pylist())
+        case Kind.CODE:
+            return [column.labels[code] for code in data[:count]]
+        case Kind.SET:
+            return [data.codes[data.offsets[row] : data.offsets[row + 1]].tolist() for row in range(count)]
+        case Kind.RANKING:
+            return [
+                [(code, probability) for code, probability in zip(*ranks, strict=True) if code >= 0]
+                for ranks in zip(data.codes[:count], data.probabilities[:count], strict=True)
+            ]
+        case _:
+            return list(data[:count])
+
+
+def names_index(columns: Sequence[Column], name: str) -> int:
+    """Return the position of the output column of that name."""
+    return next(number for number, column in enumerate(columns) if column.name == name and column.carried is None)
+
+
+def _shown(text: str) -> str:
+    return visible(text, _LONGEST_NAME)
+
+
+def _shortened(text: str, width: int) -> str:
+    """Return `text` without its middle where it is too wide: identifiers differ at their ends."""
+    if cell_len(text) <= width:
+        return text
+    tail = (width - 1) // 2
+    head = Text(text)
+    head.truncate(width - 1 - tail)
+    end = text[len(text) - tail :]
+    while cell_len(end) > tail:
+        end = end[1:]
+    return f"{head.plain}…{end}"
