@@ -188,7 +188,7 @@ def assign_roles(
             raise UsageError(f"{listed([called[position] for position in both])} is named by --id and by --classes")
     if not chosen:
         raise DataError(f"no column of scores among {listed(called)}")
-    carried = tuple(position for position in range(count) if position not in chosen)
+    carried = tuple(sorted(set(range(count)) - set(chosen)))
     unasked = tuple(position for position in carried if position not in named)
     return Roles(chosen, carried, unasked)
 
@@ -209,20 +209,20 @@ def _check_unnamed(called: Sequence[str], row: Sequence[str], positions: Sequenc
     """Refuse a first data row that leaves open whether a column that no option names holds numbers."""
     numbers_before = False
     for position in positions:
-        cell, name = row[position], visible(called[position])
+        cell, name = row[position], called[position]
         if is_number(cell):
             numbers_before = True
         elif position == 0 and (called[0] in _INDEX_NAMES or not called[0]):
             continue
         elif cell.strip(" \t").lower() in _MISSING:
             raise DataError(
-                f'column "{name}": "{visible(cell)}" in the first data row leaves open whether this is text',
-                hint=f"if it is to be carried along: --id {_quoted(called[position])}",
+                f'column "{visible(name)}": "{visible(cell)}" in the first data row leaves open whether this is text',
+                hint=f"if it is to be carried along: --id {_quoted(name)}",
             )
         elif numbers_before:
             raise DataError(
-                f'column "{name}": "{visible(cell)}" is not a number',
-                hint=f"to carry this column along: --id {_quoted(called[position])}",
+                f'column "{visible(name)}": "{visible(cell)}" is not a number',
+                hint=f"to carry this column along: --id {_quoted(name)}",
             )
 
 

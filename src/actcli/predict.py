@@ -453,7 +453,7 @@ def _arrangement(task: str, layout: Layout, rules: Rules) -> tuple[Sequence[str]
                 hint="use softmax or multilabel, or choose the columns: --classes NAME",
             )
         if count == 1:
-            return _named(("negative", "positive"), rules), _single_logit(rules.origin)
+            return _single_names(rules), _single_logit(rules.origin)
         return _two_logits(_named(layout.classes, rules), rules)
     if task == "softmax" and count == 1:
         raise DataError(
@@ -474,6 +474,22 @@ def _named(classes: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
             f"but there are {len(classes)} classes"
         )
     return names
+
+
+def _single_names(rules: Rules) -> tuple[str, str]:
+    """Return the names of (negative, positive) where only the positive class has a column."""
+    negative, positive = _named(("negative", "positive"), rules)
+    if rules.class_names is not None:
+        for option, name, given in (("--positive", positive, rules.positive), ("--negative", negative, rules.negative)):
+            if given not in (None, name):
+                raise UsageError(
+                    f"{option}: {visible(given or '')!r} is not what --class-names says: {visible(name)!r}",
+                    hint="--class-names has the negative class first",
+                )
+    negative, positive = rules.negative or negative, rules.positive or positive
+    if negative == positive:
+        raise UsageError(f"both classes are called {visible(positive)!r}", hint="name both: --positive A --negative B")
+    return negative, positive
 
 
 def _single_logit(origin: str) -> Callable[[Array], Array]:

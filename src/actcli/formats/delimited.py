@@ -414,43 +414,66 @@ class TsvSource(DelimitedSource):
 def cut(data: bytes, delimiter: bytes) -> int:
     """Return where the last whole record of `data`, which begins with a record, ends; 0 where none does.
 
-    Inside a quoted cell a line end is text. A quote opens a cell only at its very start. Counting quotes says whether a
-    line end is inside one, as long as each quote that should open a cell stands where one can: that is checked for all
-    at once, and only a block with stray quotes is walked through.
+    Inside a quoted cell, a line end is text. A carriage return at the very end may be half of a line end.
     """
-    end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
-    if not end or data.find(b'"', 0, end) < 0:
+    end = _after_line_end(data, len(data))
+    if not end or b'"' not in data:
         return end
-    array = np.frombuffer(data, dtype=np.uint8)[:end]
+    starts, ends = _quoted_cells(data, delimiter)
+    while end:
+        cell = int(np.searchsorted(starts, end)) - 1
+        if cell < 0 or ends[cell] < end:
+            return end
+        end = _after_line_end(data, int(starts[cell]))
+    return 0
+
+
+def _after_line_end(data: bytes, end: int) -> int:
+    return max(data.rfind(b"\n", 0, end), data.rfind(b"\r", 0, end - (end == len(data)))) + 1
+
+
+def _quoted_cells(data: bytes, delimiter: bytes) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return where the quoted cells of `data`, which begins with a record, start and end; one left open ends with it.
+
+    A quote opens a cell only at the very start of that cell; anywhere else outside it is text. So long as every other
+    quote does stand where a cell starts, or doubles the one before it, they alternate: that is checked for all at once,
+    and only data with stray quotes are walked through.
+    """
+    array = np.frombuffer(data, dtype=np.uint8)
     quotes = np.flatnonzero(array == ord('"'))
-    opening = quotes[::2]
-    before = array[np.maximum(opening - 1, 0)]
-    regular = (opening == 0) | np.isin(before, np.frombuffer(b'"\r\n' + delimiter, dtype=np.uint8))
-    if delimiter != b" " and regular.all():
-        if len(quotes) % 2 == 0:
-            return end
-        inside = int(quotes[-1])
-    else:
-        inside = _open_quote(data[:end], delimiter)
-        if inside < 0:
-            return end
-    return max(data.rfind(b"\n", 0, inside), data.rfind(b"\r", 0, inside)) + 1
+    starts, ends = quotes[::2], quotes[1::2]
+    before = array[np.maximum(starts - 1, 0)]
+    regular = (starts == 0) | np.isin(before, np.frombuffer(b'"\r\n' + delimiter, dtype=np.uint8))
+    if delimiter == b" " or not regular.all():
+        starts, ends = _walk(data, delimiter)
+    if len(ends) < len(starts):
+        ends = np.append(ends, len(data))
+    return starts, ends
+
+
+def _walk(data: bytes, delimiter: bytes) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Find what `_quoted_cells` returns from one cell to the next; a cell left open has no end."""
+    blanks = rb" *" if delimiter == b" " else rb""
+    first = re.compile(blanks + rb'"')
+    further = re.compile(rb"[\r\n" + re.escape(delimiter) + rb"]" + first.pattern)
+    starts, ends = [], []
+    opening = first.match(data) or further.search(data)
+    while opening:
+        starts.append(opening.end() - 1)
+        closing = _TO_CLOSING_QUOTE.match(data, opening.end())
+        if closing is None:
+            break
+        ends.append(closing.end() - 1)
+        opening = further.search(data, closing.end())
+    return np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64)
 
 
 def _open_quote(data: bytes, delimiter: bytes) -> int:
     """Return where in `data`, which begins with a record, a quoted cell begins that does not end; -1 for nowhere."""
     if b'"' not in data:
         return -1
-    blanks = rb" *" if delimiter == b" " else rb""
-    first = re.compile(blanks + rb'"')
-    further = re.compile(rb"[\r\n" + re.escape(delimiter) + rb"]" + first.pattern)
-    opening = first.match(data) or further.search(data)
-    while opening:
-        closing = _TO_CLOSING_QUOTE.match(data, opening.end())
-        if closing is None:
-            return opening.end() - 1
-        opening = further.search(data, closing.end())
-    return -1
+    starts, ends = _quoted_cells(data, delimiter)
+    return int(starts[-1]) if len(starts) and ends[-1] == len(data) else -1
 
 
 def _as_types(types: dict[int, Any]) -> Any:

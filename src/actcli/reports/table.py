@@ -146,7 +146,8 @@ class TableSink:
             console.print(table)
         for line in self._summary(console.width):
             console.print(line, style="dim", soft_wrap=True)
-        self._output.write(capture.getvalue().encode(capture.encoding, "backslashreplace"))
+        lines = "\n".join(line.rstrip() for line in capture.getvalue().split("\n"))
+        self._output.write(lines.encode(capture.encoding, "backslashreplace"))
 
     # The decision with its runners-up
 

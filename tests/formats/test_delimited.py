@@ -1,0 +1,185 @@
+"""CSV and TSV: cutting, parsing, exact places of errors."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actcli.formats.delimited import cut
+
+if TYPE_CHECKING:
+    from conftest import Actcli
+
+CELLS = st.text(st.sampled_from('ab,;" \n\r'), max_size=6)
+
+
+def records(text: str, delimiter: str = ",") -> list[list[str]]:
+    """Parse with the standard library."""
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=8), st.sampled_from([",", ";", "\t"]))
+def test_a_cut_of_well_formed_records_is_between_two(rows: list[list[str]], delimiter: str) -> None:
+    """The records before and after it are those of the whole, and only the last is ever left (csv module)."""
+    file = io.StringIO(newline="")
+    csv.writer(file, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    text = file.getvalue()
+    for end in range(len(text) + 1):
+        at = cut(text[:end].encode(), delimiter.encode())
+        assert records(text[:at], delimiter) + records(text[at:], delimiter) == records(text, delimiter)
+    assert cut(text.encode(), delimiter.encode()) == len(text)
+
+
+@given(st.text(st.sampled_from('a," \n'), max_size=30), st.sampled_from([",", ";"]))
+def test_a_cut_of_anything_is_between_two(text: str, delimiter: str) -> None:
+    """Stray quotes, which are text inside a cell, do not hide a line end or show a false one (csv module)."""
+    at = cut(text.encode(), delimiter.encode())
+    assert records(text[:at], delimiter) + records(text[at:], delimiter) == records(text, delimiter)
+
+
+INPUTS = {
+    "plain": "id,cat,dog\na,1,2\nb,4,3\n",
+    "no last line end": "id,cat,dog\na,1,2\nb,4,3",
+    "CR LF": "id,cat,dog\r\na,1,2\r\nb,4,3\r\n",
+    "CR": "id,cat,dog\ra,1,2\rb,4,3\r",
+    "mixed": "id,cat,dog\ra,1,2\r\nb,4,3\n",
+    "byte order mark": "\ufeffid,cat,dog\na,1,2\nb,4,3\n",
+    "blank lines": "\n\nid,cat,dog\n\na,1,2\n  \n\t\nb,4,3\n\n",
+    "blanks around numbers": "id,cat,dog\na, 1\t,2 \nb,4,3\n",
+    "quoted": '"id","cat","dog"\n"a","1","2"\n"b","4","3"\n',
+    "signs": "id,cat,dog\na,+1,+2.0\nb,4e0,+.3e1\n",
+}
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+@pytest.mark.parametrize("text", INPUTS.values(), ids=INPUTS.keys())
+def test_ways_to_write_the_same_table(text: str, actcli: Actcli) -> None:
+    """Line ends, blanks, quotes and a byte order mark change nothing."""
+    result = actcli("softmax", "--columns", "id,label", stdin=text.encode())
+    assert (result.code, result.text) == (0, "id,label\na,dog\nb,cat\n")
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+def test_carried_cells_come_out_as_they_are(actcli: Actcli) -> None:
+    """Zeros in front, long numbers, gaps, quotes, delimiters, line ends, blanks, other scripts."""
+    cells = ["007", "NA", "12345678901234567890123", "", 'say "hi"', "a,b", "line\nend", "c\r", " blank ", "é 🐶", "nan", "5\" pipe"]
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(["id", "cat", "dog"])
+    writer.writerows([cell, 1, 2] for cell in cells)
+    result = actcli("softmax", "--columns", "id,label", stdin=file.getvalue().encode())
+    assert records(result.text) == [["id", "label"], *([cell, "dog"] for cell in cells)]
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        (("-d", ";"), "id;cat;dog\na;1;2\n"),
+        (("-d", "semicolon"), "id;cat;dog\na;1;2\n"),
+        (("--delimiter", "tab"), "id\tcat\tdog\na\t1\t2\n"),
+        (("--input-format", "tsv"), "id\tcat\tdog\na\t1\t2\n"),
+        (("-d", "pipe"), "id|cat|dog\na|1|2\n"),
+        (("-d", "space"), "  id  cat   dog \n a    1  2   \n"),
+        (("-d", "space"), '"id" cat dog\n"a"  1  2\n'),
+    ],
+)
+def test_delimiters(option: tuple[str, str], text: str, actcli: Actcli) -> None:
+    """By name and by character; runs of blanks are one."""
+    result = actcli("softmax", *option, "--columns", "id,label", stdin=text.encode())
+    assert (result.code, result.text) == (0, "id,label\na,dog\n")
+
+
+FAULTS = {
+    "ragged": ("id,cat,dog\na,1,2\nb,3\n", '<stdin>:3: 2 cells, but the header has 3'),
+    "too long": ("id,cat,dog\na,1,2,\n", "<stdin>:2: 4 cells, but the header has 3"),
+    "text": ("id,cat,dog\na,1,2\nb,3,oops\n", '<stdin>:3: column "dog": "oops" is not a number'),
+    "empty": ("id,cat,dog\na,1,2\nb,3,\n", '<stdin>:3: column "dog": is empty'),
+    "NaN": ("id,cat,dog\na,1,2\nb,3,nan\n", '<stdin>:3: column "dog": NaN is not a logit'),
+    "infinity": ("id,cat,dog\na,1,2\nb,inf,1\n", '<stdin>:3: column "cat": infinity is not a logit'),
+    "too large": ("id,cat,dog\na,1,2\nb,-1e400,1\n", '<stdin>:3: column "cat": "-1e400" is too large for float64'),
+    "masked": ("id,cat,dog\na,1,2\nb,-inf,-inf\n", "<stdin>:3: every class is masked (-inf)"),
+    "after a quoted line end": ('id,cat,dog\n"a\nb",1,2\nc,3,x\n', '<stdin>:4: column "dog": "x" is not a number'),
+    "after blank lines": ("id,cat,dog\n\n\na,1,2\n\nb,3,x\n", '<stdin>:6: column "dog": "x" is not a number'),
+    "in a record of two lines": ('id,cat,dog\na,1,2\n"b\nc",3,x\n', '<stdin>:3: column "dog": "x" is not a number'),
+    "quote not closed": ('id,cat,dog\na,1,2\n"b,3,4\n', "<stdin>:3: a quote is not closed"),
+    "quote not closed in the last cell": ('id,cat,dog\na,1,2\nb,3,"4\n', "<stdin>:3: a quote is not closed"),
+    "not UTF-8": (b"id,cat,dog\na,1,2\n\xe9,3,4\n", '<stdin>:3: column "id": "\\udce9" is not UTF-8'),
+    "underscore": ("cat,dog\n1,2\n1_000,3\n", '<stdin>:3: column "cat": "1_000" is not a number'),
+    "wide digits": ("cat,dog\n1,2\n１,3\n", '<stdin>:3: column "cat": "１" is not a number'),
+    "control character": ("cat,dog\n1,2\n\x1b[31m,3\n", '<stdin>:3: column "cat": "\\x1b[31m" is not a number'),
+    "only delimiters": ("id,cat,dog\na,1,2\n,,\n", '<stdin>:3: column "cat": is empty'),
+    "without a header": ("1,2\n3\n", "<stdin>:2: 1 cell, but the first row has 2"),
+}
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+@pytest.mark.parametrize(("text", "message"), FAULTS.values(), ids=FAULTS.keys())
+def test_the_place_of_a_fault(text: str | bytes, message: str, actcli: Actcli) -> None:
+    """File, physical line, column and what was found, in one line, whatever the chunks."""
+    result = actcli("softmax", "-q", stdin=text if isinstance(text, bytes) else text.encode())
+    assert result.code == 1
+    assert result.err.startswith(f"actcli: error: {message}")
+    assert result.err.count("error") == 1
+
+
+def test_the_first_fault_wins(actcli: Actcli) -> None:
+    """A NaN in row 2 comes before text in row 4000, though text is found earlier."""
+    rows = "".join(f"{number},1\n" for number in range(5000))
+    text = rows.replace("\n2,", "\nnan,").replace("\n4000,", "\noops,")
+    result = actcli("softmax", "--no-header", stdin=text.encode())
+    assert "<stdin>:3:" in result.err
+
+
+def test_text_deep_in_a_file(actcli: Actcli) -> None:
+    """Row 5000 is found by its line."""
+    rows = ["cat,dog"] + [f"{number}.5,1" for number in range(6000)]
+    rows[5000] = "oops,1"
+    result = actcli("softmax", stdin="\n".join(rows).encode())
+    assert '<stdin>:5001: column "cat": "oops" is not a number' in result.err
+
+
+@pytest.mark.parametrize("text", ["cat;dog\n1;2\n", "cat\tdog\n1\t2\n", "cat dog\n1 2\n"])
+def test_another_delimiter_is_suggested(text: str, actcli: Actcli) -> None:
+    """Nothing is sniffed, but the error helps."""
+    result = actcli("softmax", stdin=text.encode())
+    assert result.code == 1
+    assert "hint: if its cells are separated otherwise: --delimiter" in result.err
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+def test_masks_are_read_and_numbers_too_large_are_not_taken_for_them(actcli: Actcli) -> None:
+    """-inf in any case is a mask; -1e400 is an error, also after masks in the same block."""
+    text = "cat,dog,bird\n1,-inf,2\n-Infinity,1,-INF\n"
+    result = actcli("softmax", "--columns", "label,probabilities", stdin=text.encode())
+    assert result.code == 0
+    assert result.text.splitlines()[2] == "dog,0,1,0"
+    assert "too large" in actcli("softmax", stdin=(text + "1,2,-1e400\n").encode()).err
+
+
+def test_a_line_without_end(actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is refused before it fills the memory."""
+    monkeypatch.setattr("actcli.formats.delimited.LONGEST_RECORD", 1 << 16)
+    result = actcli("softmax", stdin=b"1" * (1 << 18))
+    assert (result.code, result.out) == (1, b"")
+    assert "<stdin>:1: a line of more than" in result.err
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+def test_a_wide_row_is_read_whole(actcli: Actcli) -> None:
+    """A record may be longer than a chunk."""
+    classes = 20_000
+    row = ",".join(["0.25"] * (classes - 1) + ["9.5"])
+    result = actcli("softmax", "--no-header", "--columns", "index", "-", stdin=f"{row}\n{row}\n".encode())
+    assert result.text == f"index\n{classes - 1}\n{classes - 1}\n"
+
+
+def test_an_empty_cell_alone_on_its_line(actcli: Actcli) -> None:
+    """Is written so that it is no blank line."""
+    result = actcli("softmax", "--columns", "id", stdin=b"id,cat,dog\na,1,2\n,1,2\n")
+    assert result.text == 'id\na\n""\n'
