@@ -1,60 +1,22 @@
-"""What the tests share: the program run in this process, run as a process of its own, and run in a terminal."""
+"""Fixtures: the program run in this process, and chunks of several sizes."""
 
 from __future__ import annotations
 
-import json
 import os
-import pty
-import re
-import select
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from program import Actcli, Result
 
 from actcli import batch
 from actcli.cli import main
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-ROOT = Path(__file__).parent.parent
-SAMPLES = ROOT / "sample_data"
 
 # Machines differ in speed: no test is late, and fixtures that do not change may be used by every example.
 settings.register_profile(
     "actcli", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 settings.load_profile("actcli")
-
-
-class Result(NamedTuple):
-    """What a run left."""
-
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def text(self) -> str:
-        """Standard output as text."""
-        return self.out.decode()
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """Standard output as JSON lines."""
-        return [json.loads(line) for line in self.text.splitlines()]
-
-
-class Actcli(Protocol):
-    """The `actcli` fixture."""
-
-    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Result: ...
 
 
 @pytest.fixture
@@ -85,67 +47,3 @@ def chunk_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Run the test with chunks of one row, of a few rows, and of the real size."""
     monkeypatch.setattr(batch, "CHUNK_BYTES", request.param)
     return int(request.param)
-
-
-def command(*arguments: str | Path) -> list[str]:
-    """Return the command line of a process that runs the program."""
-    return [sys.executable, "-m", "actcli", *map(str, arguments)]
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Return an environment that hides no flush and sets nothing about terminals."""
-    hidden = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"}
-    return {name: value for name, value in os.environ.items() if name not in hidden} | more
-
-
-def process(*arguments: str | Path, stdin: bytes = b"", **more: str) -> Result:
-    """Run the program as a process of its own."""
-    done = subprocess.run(
-        command(*arguments), input=stdin, capture_output=True, check=False, env=environment(**more), timeout=60
-    )
-    return Result(done.returncode, done.stdout, done.stderr.decode())
-
-
-def terminal(
-    arguments: Sequence[str], *, width: int = 80, cwd: Path = ROOT, typed: bytes = b"", **more: str
-) -> tuple[int, str]:
-    """Run a command line in a pseudo-terminal; return its exit code and what stood on the screen."""
-    import fcntl
-    import struct
-    import termios
-
-    child, controller = pty.fork()
-    if child == 0:  # pragma: no cover
-        os.chdir(cwd)
-        os.execvpe(arguments[0], list(arguments), environment(TERM="dumb") | more)
-    fcntl.ioctl(controller, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    if typed:
-        os.write(controller, typed)
-    shown = b""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if not select.select([controller], [], [], 1)[0]:
-            continue
-        try:
-            data = os.read(controller, 1 << 16)
-        except OSError:
-            break
-        if not data:
-            break
-        shown += data
-    _, status = os.waitpid(child, 0)
-    os.close(controller)
-    return os.waitstatus_to_exitcode(status), shown.decode().replace("\r\n", "\n")
-
-
-def without_escapes(text: str) -> str:
-    """Return what a terminal shows of `text`."""
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-
-
-def write_csv(path: Path, scores: np.ndarray[Any, Any], header: Sequence[str] | None = None) -> Path:
-    """Write scores so that they read back to the same values."""
-    lines = [] if header is None else [",".join(header)]
-    lines += [",".join(map(repr, row)) for row in scores.tolist()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path

@@ -350,7 +350,7 @@ def _reason(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
 def _top_k(classes: Sequence[str], rules: Rules) -> Column:
     count = min(rules.top_k or len(classes), len(classes))
     headers = [f"{what}_{rank}" for rank in range(1, count + 1) for what in ("label", "probability")]
-    return Column("top_k", Kind.RANKING, tuple(headers), tuple(classes))
+    return Column("top_k", Kind.RANKING, tuple(headers), tuple(classes), integers="int64")
 
 
 def _set(name: str, *, integers: bool = False) -> Callable[[Sequence[str], Rules], Column]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actcli.formats.delimited import cut
 
 if TYPE_CHECKING:
-    from conftest import Actcli
+    from program import Actcli
 
 CELLS = st.text(st.sampled_from('ab,;" \n\r'), max_size=6)
 

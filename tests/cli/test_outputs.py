@@ -1,0 +1,210 @@
+"""Where the output goes, and what it looks like there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from program import SAMPLES, Actcli, process
+
+from actcli.formats import FORMATS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIGITS = SAMPLES / "digits_logits.csv"
+HOSTILE = ["[red]", "[/]", ":dog:", 'say "hi"', "a,b", "tab\there", "line\nend", "\x1b[31m", "\u202eright", "é🐶", "a|b", " "]
+
+
+def hostile_table() -> bytes:
+    """Return a table whose ids and classes are hostile names."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(["id", *HOSTILE])
+    writer.writerows([name, *np.eye(len(HOSTILE))[number].tolist()] for number, name in enumerate(HOSTILE))
+    return file.getvalue().encode()
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+@pytest.mark.parametrize("name", ["csv", "tsv"])
+def test_hostile_names_in_text(name: str, actcli: Actcli) -> None:
+    """Are literal, quoted as the format asks (csv module)."""
+    result = actcli("softmax", "-f", name, "--columns", "id,label,probabilities", "-q", stdin=hostile_table())
+    rows = list(csv.reader(io.StringIO(result.text, newline=""), delimiter="," if name == "csv" else "\t"))
+    assert rows[0] == ["id", "label", *(f"p_{label}" for label in HOSTILE)]
+    assert [row[:2] for row in rows[1:]] == [[label, label] for label in HOSTILE]
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+@pytest.mark.parametrize("name", ["json", "jsonl"])
+def test_hostile_names_in_json(name: str, actcli: Actcli) -> None:
+    """Are literal (json module)."""
+    result = actcli("multilabel", "-f", name, "--threshold", "0.6", "-q", stdin=hostile_table())
+    rows = json.loads(result.out) if name == "json" else result.rows
+    assert [row["id"] for row in rows] == HOSTILE
+    assert [row["labels"] for row in rows] == [[label] for label in HOSTILE]
+    assert list(rows[0]["probabilities"]) == HOSTILE
+
+
+@given(
+    row=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=5),
+    dtype=st.sampled_from(["f4", "f8"]),
+)
+def test_numbers_read_back_to_the_same_value(row: list[float], dtype: str, tmp_path: Path, actcli: Actcli) -> None:
+    """In the precision of the computation, from every text format."""
+    with np.errstate(over="ignore"):
+        scores = np.array([row], dtype=dtype)
+    scores = np.nan_to_num(scores)
+    np.save(tmp_path / "scores.npy", scores)
+    run = ("softmax", tmp_path / "scores.npy", "--columns", "logits", "-f")
+    lines = actcli(*run, "csv").text.splitlines()
+    assert np.array_equal(np.array(lines[1].split(","), dtype=dtype), scores[0])
+    numbers = list(json.loads(actcli(*run, "json").out)[0]["logits"].values())
+    assert np.array_equal(np.array(numbers, dtype=dtype), scores[0])
+
+
+@pytest.mark.parametrize(("digits", "text"), [("3", "0.119"), ("1", "0.1"), ("17", "0.11920292202211755")])
+def test_precision(digits: str, text: str, actcli: Actcli) -> None:
+    """Rounds what is written, after every decision: 0.1192 does not reach 0.1193 (mpmath: 0.119202922022117556)."""
+    run = ("binary", "--threshold", "0.1193", "--columns", "label,probabilities", "--no-output-header")
+    result = actcli(*run, "--precision", digits, stdin=b"score\n-2\n")
+    label, _, probability = result.text.strip().split(",")
+    assert (label, probability) == ("negative", text)
+
+
+def test_bare_labels(actcli: Actcli) -> None:
+    """For `sort | uniq -c`."""
+    result = actcli("softmax", "--columns", "label", "--no-output-header", DIGITS, "-q")
+    assert len(result.text.splitlines()) == 450
+    assert result.text.startswith("one\n")
+
+
+@pytest.mark.parametrize("name", [format.name for format in FORMATS.values() if format.sink])
+def test_a_file_is_what_a_pipe_gets(name: str, tmp_path: Path, actcli: Actcli) -> None:
+    """The suffix is the format, and nothing goes to standard output."""
+    target = tmp_path / f"out.{name.upper()}"
+    assert actcli("softmax", DIGITS, "-o", target, "-q") == (0, b"", "")
+    assert target.read_bytes() == actcli("softmax", DIGITS, "-f", name, "-q").out
+
+
+def test_the_table_in_a_file(tmp_path: Path, actcli: Actcli) -> None:
+    """Has no escapes."""
+    target = tmp_path / "out.txt"
+    assert actcli("softmax", DIGITS, "-o", target, "-f", "table").code == 0
+    text = target.read_text()
+    assert "\x1b" not in text
+    assert "digit-0021" in text
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path, actcli: Actcli) -> None:
+    """With the permissions that it had, through links, and only when all went well."""
+    target = tmp_path / "out.csv"
+    target.write_text("old")
+    target.chmod(0o640)
+    link = tmp_path / "link.csv"
+    link.symlink_to(target)
+    wrong = b"cat,dog\n1,2\n" * 1 + b"1,x\n"
+    assert actcli("softmax", "-o", link, stdin=wrong).code == 1
+    assert target.read_text() == "old"
+    assert actcli("softmax", "-o", link, stdin=b"cat,dog\n1,2\n").code == 0
+    assert target.read_text().startswith("label,")
+    assert link.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != ".stdin") == ["link.csv", "out.csv"]
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path: Path, actcli: Actcli) -> None:
+    """Those that the process' mask leaves."""
+    actcli("softmax", "-o", tmp_path / "out.csv", stdin=b"cat,dog\n1,2\n")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o666 & ~mask
+
+
+def test_no_clobber(tmp_path: Path, actcli: Actcli) -> None:
+    """Leaves a file that exists alone."""
+    target = tmp_path / "out.csv"
+    run = ("softmax", "--no-clobber", "-o", target)
+    assert actcli(*run, stdin=b"cat,dog\n1,2\n").code == 0
+    before = target.read_bytes()
+    result = actcli(*run, stdin=b"cat,dog\n9,2\n")
+    assert result.code == 1
+    assert "exists already" in result.err
+    assert target.read_bytes() == before
+
+
+def test_an_output_that_is_an_input(tmp_path: Path, actcli: Actcli) -> None:
+    """Is refused, also through links."""
+    path = tmp_path / "table.csv"
+    path.write_text("cat,dog\n1,2\n")
+    (tmp_path / "soft.csv").symlink_to(path)
+    (tmp_path / "hard.csv").hardlink_to(path)
+    for name in ("table.csv", "soft.csv", "hard.csv"):
+        result = actcli("softmax", path, "-o", tmp_path / name)
+        assert result.code == 2
+        assert "is one of the inputs" in result.err
+    assert path.read_text() == "cat,dog\n1,2\n"
+
+
+def test_where_nothing_can_be_written(tmp_path: Path, actcli: Actcli) -> None:
+    """A folder that is not there, a folder instead of a file, a full disk."""
+    stdin = b"cat,dog\n1,2\n"
+    for target, message in (
+        (tmp_path / "none" / "out.csv", "no such directory"),
+        (tmp_path, "is a directory"),
+        ("/dev/full", "No space left on device"),
+    ):
+        result = actcli("softmax", "-f", "csv", "-o", target, stdin=stdin)
+        assert result.code == 1
+        assert message in result.err
+        assert len(result.err.splitlines()) == 1
+
+
+def test_standard_output_that_is_full() -> None:
+    """One line, exit 1."""
+    import subprocess
+
+    from program import command, environment
+
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command("softmax", DIGITS, "-q"), stdout=full, stderr=subprocess.PIPE, check=False, env=environment()
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"actcli: error: standard output: cannot be written: No space left on device\n"
+
+
+def test_standard_output_by_other_names() -> None:
+    """`-` and /dev/stdout are written directly."""
+    plain = process("softmax", DIGITS)
+    assert process("softmax", DIGITS, "-o", "-").out == plain.out
+    assert process("softmax", DIGITS, "-o", "/dev/stdout", "-f", "csv").out == plain.out
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"LC_ALL": "C"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"FORCE_COLOR": "1"},
+        {"GITHUB_ACTIONS": "1"},
+        {"TERM": "dumb"},
+        {"HOME": "/nonexistent"},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_the_environment_does_not_change_data(more: dict[str, str]) -> None:
+    """Neither locale nor colour nor a missing home."""
+    stdin = hostile_table()
+    plain = process("softmax", stdin=stdin)
+    changed = process("softmax", stdin=stdin, **more)
+    assert (changed.code, changed.out) == (0, plain.out)
+    assert process("softmax", "-f", "table", stdin=stdin, **more).code == 0

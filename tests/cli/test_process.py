@@ -1,0 +1,172 @@
+"""The program as a process: pipes, signals, terminals."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import pytest
+from program import ROOT, SAMPLES, command, environment, process, terminal
+
+import actcli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def started(*arguments: str | Path) -> subprocess.Popen[bytes]:
+    """Return the program running, its standard streams pipes."""
+    return subprocess.Popen(
+        command(*arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        bufsize=0,
+    )
+
+
+def line_from(stream: IO[bytes] | None) -> bytes:
+    """Return the next line of a stream, which must come without anything more being written."""
+    assert stream is not None
+    line = b""
+    while not line.endswith(b"\n"):
+        assert select.select([stream], [], [], 30)[0], f"nothing came after {line!r}"
+        data = stream.read(1)
+        if not data:
+            break
+        line += data
+    return line
+
+
+def send(running: subprocess.Popen[bytes], data: bytes) -> None:
+    """Write to standard input."""
+    assert running.stdin is not None
+    running.stdin.write(data)
+
+
+def test_a_row_that_arrives_is_answered_at_once() -> None:
+    """Before the next one, and before the input ends."""
+    running = started("softmax", "-q", "--columns", "id,label")
+    send(running, b"id,cat,dog\na,1,2\n")
+    assert line_from(running.stdout) == b"id,label\n"
+    assert line_from(running.stdout) == b"a,dog\n"
+    for number in range(3):
+        send(running, b"b,3,")
+        send(running, b"%d\n" % number)
+        assert line_from(running.stdout) == b"b,cat\n"
+    assert running.communicate()[0] == b""
+    assert running.returncode == 0
+
+
+def test_a_row_of_an_array_is_answered_at_once() -> None:
+    """NPY streams too."""
+    import io
+
+    file = io.BytesIO()
+    np.save(file, np.array([[1.0, 2.0], [4.0, 3.0]]))
+    data = file.getvalue()
+    running = started("softmax", "--columns", "index", "--no-output-header")
+    send(running, data[:-20])
+    time.sleep(0.1)
+    send(running, data[-20:-10])
+    assert line_from(running.stdout) == b"1\n"
+    send(running, data[-10:])
+    assert line_from(running.stdout) == b"0\n"
+    running.communicate()
+    assert running.returncode == 0
+
+
+def test_a_reader_that_goes_away_ends_it_silently(tmp_path: Path) -> None:
+    """By SIGPIPE, which a shell reports as 141."""
+    path = tmp_path / "scores.npy"
+    np.save(path, np.zeros((100_000, 10), dtype=np.float32))
+    line = " ".join(command("softmax", path)) + ' | head -n 1; echo "${PIPESTATUS[0]}"'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=True, env=environment())
+    assert done.stdout.splitlines()[0].startswith(b"label,probability,p_0")
+    assert done.stdout.splitlines()[1:] == [b"141"]
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_signal_while_waiting_for_input(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Ends it at once, and leaves neither the output nor a temporary file."""
+    target = tmp_path / "out.csv"
+    running = started("softmax", "-q", "-o", target)
+    send(running, b"cat,dog\n1,2\n")
+    while not list(tmp_path.iterdir()):
+        time.sleep(0.01)
+    running.send_signal(number)
+    assert running.wait(timeout=30) == code
+    assert list(tmp_path.iterdir()) == []
+    _, err = running.communicate()
+    assert b"Traceback" not in err
+
+
+def test_the_same_as_a_module_and_as_a_script() -> None:
+    """`python -m actcli` is the same program as `actcli`."""
+    script = os.path.join(os.path.dirname(sys.executable), "actcli")
+    done = subprocess.run([script, "--version"], capture_output=True, check=True, text=True, env=environment())
+    assert done.stdout == process("--version").text == f"actcli {actcli.__version__}\n"
+
+
+def test_the_exit_code_of_a_process() -> None:
+    """Is that of `main`."""
+    assert process("softmax", SAMPLES / "digits_logits.csv").code == 0
+    assert process("softmax", "none.csv").code == 1
+    assert process("softmax", "--fish").code == 2
+
+
+def test_no_file_at_a_terminal_shows_short_help() -> None:
+    """Instead of waiting for somebody to type a table."""
+    code, shown = terminal(command("softmax"))
+    assert code == 2
+    assert "Usage: actcli softmax" in shown
+    assert "actcli softmax logits.npy" in shown
+
+
+def test_a_table_typed_at_a_terminal() -> None:
+    """Is read when `-` asks for it."""
+    code, shown = terminal(command("softmax", "-", "-q"), typed=b"cat,dog\n1,2\n\x04")
+    assert code == 0
+    assert "0.7311" in shown
+
+
+def test_binary_formats_do_not_go_to_a_terminal() -> None:
+    """A usage error says what to do."""
+    code, shown = terminal(command("softmax", SAMPLES / "digits_logits.npy", "-f", "npy"))
+    assert code == 2
+    assert "hint: write it to a file: -o FILE.npy" in shown
+
+
+def test_text_formats_do(tmp_path: Path) -> None:
+    """When they are asked for."""
+    code, shown = terminal(command("softmax", SAMPLES / "article_softmax.csv", "-f", "csv", "--columns", "label"))
+    assert (code, shown) == (0, "label\n2\n")
+    assert ROOT != tmp_path
+
+
+def test_an_endless_line_ends() -> None:
+    """In an error, long before the memory does."""
+    done = subprocess.run(
+        command("softmax"), stdin=open("/dev/zero", "rb"), capture_output=True, check=False, env=environment()
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_small_input_starts_no_thread_pool() -> None:
+    """Nothing of concurrent.futures is loaded for a few rows."""
+    code = (
+        "import sys; from actcli.cli import main; "
+        f"main(['softmax', {str(SAMPLES / 'digits_logits.npy')!r}, '-q']); "
+        "sys.exit('concurrent.futures.thread' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env=environment())
+    assert done.returncode == 0

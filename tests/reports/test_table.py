@@ -1,0 +1,123 @@
+"""The table on a terminal: what it shows, at every width."""
+
+from __future__ import annotations
+
+import pytest
+from program import SAMPLES, Actcli, command, terminal, without_escapes
+from rich.cells import cell_len
+
+DIGITS = (SAMPLES / "digits_logits.npy", "--class-names", SAMPLES / "digits_classes.txt")
+HOSTILE = ["[red]x[/red]", "[/]", ":dog:", "\x1b[31mred", "\u202egnp", "dog 🐶", "tab\t", "x" * 300]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+@pytest.mark.parametrize("task", ["softmax", "multilabel"])
+@pytest.mark.parametrize("source", [DIGITS, (SAMPLES / "properties_logits.csv",)], ids=["npy", "csv"])
+def test_no_line_is_wider_than_the_terminal(width: int, task: str, source: tuple[str, ...]) -> None:
+    """And every row is there."""
+    code, shown = terminal(command(task, *source, "--rows", "5", "-q"), width=width)
+    assert code == 0
+    assert max(map(cell_len, shown.splitlines())) <= width
+    assert "450 rows" in shown.replace("\n", " ")
+
+
+def test_what_a_decision_shows() -> None:
+    """The row's number, the label, its confidence with a bar, the runners-up; then all rows in a line."""
+    code, shown = terminal(command("softmax", *DIGITS, "--rows", "2"), width=80)
+    lines = shown.splitlines()
+    assert code == 0
+    assert lines[0].split() == ["row", "label", "confidence", "runners-up"]
+    assert lines[2].split()[:3] == ["0", "one", "0.8611"]
+    assert "━" in lines[2]
+    assert lines[2].split()[4:] == ["eight", "0.0386", "three", "0.0337"]
+    assert lines[4] == "… 448 more rows (--rows all shows them)"
+    assert lines[5] == "450 rows · mean confidence 0.7224"
+    assert lines[6].startswith("one: 55 · seven: 48 · ")
+
+
+def test_all_rows() -> None:
+    """Are shown when asked for."""
+    _, shown = terminal(command("softmax", *DIGITS, "--rows", "all"))
+    assert "449   " in shown
+    assert "more rows" not in shown
+
+
+def test_what_a_set_shows() -> None:
+    """Its labels with their probabilities, and the best of the others in parentheses."""
+    _, shown = terminal(command("multilabel", SAMPLES / "properties_logits.csv", "--rows", "2", "-q"), width=100)
+    lines = shown.splitlines()
+    assert lines[2].split() == ["digit-0021", "square", "█", "0.9596", "(prime", "0.0637)"]
+    assert "2.21 labels a row · 1 without any" in shown
+
+
+def test_a_withheld_label_shows_why() -> None:
+    """And what it would have been stands first among the runners-up."""
+    _, shown = terminal(command("softmax", *DIGITS, "--abstain-below", "0.6", "--rows", "2"), width=120)
+    assert shown.splitlines()[0].split() == ["row", "label", "confidence", "reason", "runners-up"]
+    assert "below_confidence" in shown.splitlines()[3]
+    assert shown.splitlines()[3].split()[5:7] == ["four", "0.5820"]
+
+
+@pytest.mark.parametrize("task", ["softmax", "multilabel"])
+@pytest.mark.parametrize("columns", [(), ("--columns", "id,label,probabilities"), ("-k", "2")])
+def test_hostile_names_are_shown_literally(task: str, columns: tuple[str, ...]) -> None:
+    """As they are, or escaped: never as markup, emoji codes or terminal escapes."""
+    if task == "multilabel":
+        columns = tuple(column.replace("label", "labels") for column in columns)
+    header = "id," + ",".join(f'"{name}"' for name in HOSTILE)
+    lines = [f'"{name}",{",".join("9" if other == name else "0" for other in HOSTILE)}' for name in HOSTILE]
+    stdin = "\n".join([header, *lines]) + "\n"
+    import subprocess
+
+    from program import environment
+
+    done = subprocess.run(
+        command(task, "-f", "table", *columns, "-q"), input=stdin.encode(), capture_output=True, check=True, env=environment()
+    )
+    shown = done.stdout.decode()
+    for name in ("[red]x[/red]", "[/]", ":dog:", "\\x1b[31mred", "\\u202egnp", "dog 🐶", "tab\\t"):
+        assert name in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+def test_colour_only_where_it_is_wanted() -> None:
+    """A terminal gets colours unless NO_COLOR says no; a pipe gets none unless FORCE_COLOR says so."""
+    run = command("softmax", *DIGITS, "--rows", "2")
+    _, coloured = terminal(run, TERM="xterm-256color")
+    _, plain = terminal(run, TERM="xterm-256color", NO_COLOR="1")
+    assert "\x1b[36m" in coloured
+    assert "\x1b[36m" not in plain
+    assert without_escapes(coloured).split() == without_escapes(plain).split()
+
+
+def test_a_terminal_that_only_knows_ascii() -> None:
+    """Gets nothing else."""
+    for task in ("softmax", "multilabel"):
+        code, shown = terminal(command(task, *DIGITS, "--rows", "2"), PYTHONIOENCODING="ascii")
+        assert code == 0
+        assert shown.isascii()
+        assert "450 rows" in shown
+
+
+def test_just_the_columns_that_were_asked_for(actcli: Actcli) -> None:
+    """In their order; classes that do not fit are counted."""
+    _, shown = terminal(command("softmax", *DIGITS, "--columns", "row,label,index,probabilities", "--rows", "1"), width=60)
+    lines = shown.splitlines()
+    assert lines[0].split()[:4] == ["row", "label", "index", "p_zero"]
+    assert lines[2].split()[:3] == ["0", "one", "1"]
+    assert "more columns" in shown
+    wide = actcli("softmax", *DIGITS, "--columns", "row,label,index,probabilities", "--rows", "1", "-f", "table")
+    assert "p_nine" in wide.text
+
+
+def test_precision_is_significant_digits(actcli: Actcli) -> None:
+    """In the table too."""
+    result = actcli("softmax", SAMPLES / "article_softmax.csv", "-f", "table", "--precision", "5")
+    assert "1.9287e-22" in result.text
+    assert "2.0612e-09" in result.text
+
+
+def test_no_rows(actcli: Actcli) -> None:
+    """Are said."""
+    assert actcli("softmax", "-f", "table", "-q", stdin=b"cat,dog\n").text == "0 rows\n"
