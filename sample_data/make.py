@@ -51,7 +51,9 @@ def make_digits(folder: Path) -> None:
     scores = rounded(fitted(images[train], digits[train], 0.01).decision_function(images[test]))
     np.save(folder / "digits_logits.npy", scores.astype(np.float32))
     write(folder / "digits_logits.csv", ("id", *DIGITS), with_ids(ids, scores))
-    write(folder / "digits_truth.csv", ("id", "label"), zip(ids, [DIGITS[digit] for digit in digits[test]], strict=True))
+    write(
+        folder / "digits_truth.csv", ("id", "label"), zip(ids, [DIGITS[digit] for digit in digits[test]], strict=True)
+    )
     (folder / "digits_classes.txt").write_text("\n".join(DIGITS) + "\n", encoding="utf-8")
 
     truth = np.array([[digit in members for members in PROPERTIES.values()] for digit in digits], dtype=np.int64)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from program import Actcli, Result
 
 from actcli import batch
 from actcli.cli import main
+from program import Actcli, Result
 
 # Machines differ in speed: no test is late, and fixtures that do not change may be used by every example.
 settings.register_profile(

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_data"
+
 
 class Result(NamedTuple):
     """What a run left."""
@@ -41,7 +43,8 @@ class Result(NamedTuple):
 class Actcli(Protocol):
     """The `actcli` fixture."""
 
-    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Result: ...
+    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Result:
+        """Run the program with these arguments and this standard input."""
 
 
 def command(*arguments: str | Path) -> list[str]:

@@ -68,7 +68,9 @@ def test_softmax_is_exact_on_extreme_rows(row: list[float], temperature: float) 
 def test_softmax_of_float32_is_within_a_millionth(row: list[float]) -> None:
     """Scores in float32 give probabilities in float32 within 1e-6 of the exact ones."""
     with np.errstate(over="ignore"):
-        scores = np.clip(np.float32(row), np.finfo(np.float32).min, np.finfo(np.float32).max)
+        cast = np.array(row, dtype=np.float32)
+    limits = np.finfo(np.float32)
+    scores = np.clip(cast, limits.min, limits.max)
     scores = np.where(np.isneginf(row), np.float32(-np.inf), scores)
     found = softmax(scores)
     assert found.dtype == np.float32
@@ -85,7 +87,9 @@ def test_softmax_of_ten_thousand_classes() -> None:
     np.testing.assert_allclose(softmax(narrow), exact, rtol=2e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("x", [-745.0, -744.4, -700.5, -100.25, -36.7, -1.0, -1e-300, 0.0, 1e-9, 0.7, 36.8, 709.0, 745.0])
+@pytest.mark.parametrize(
+    "x", [-745.0, -744.4, -700.5, -100.25, -36.7, -1.0, -1e-300, 0.0, 1e-9, 0.7, 36.8, 709.0, 745.0]
+)
 def test_sigmoid_keeps_its_relative_precision(x: float) -> None:
     """The sigmoid is within 3 units in the last place from the smallest subnormal number up to 1 (mpmath)."""
     assert units_off(float(sigmoid(x)), exact_sigmoid(x)) <= 3
@@ -153,9 +157,10 @@ def test_a_row_depends_on_itself_alone(scores: np.ndarray[Any, Any]) -> None:
 @pytest.mark.parametrize("function", [softmax, log_softmax, sigmoid, log_sigmoid])
 def test_the_argument_stays_as_it_is(function: Any) -> None:
     """A read-only argument is fine, and a writable one keeps its values."""
+    order: Any
     for order in ("C", "F"):
         for classes in (3, 100):
-            scores = np.asarray(np.random.default_rng(2).normal(size=(5, classes)), order=order)  # type: ignore[call-overload]
+            scores = np.asarray(np.random.default_rng(2).normal(size=(5, classes)), order=order)
             kept = scores.copy()
             function(scores)
             assert np.array_equal(scores, kept)
@@ -200,11 +205,21 @@ def test_what_is_no_score(function: Any, x: Any) -> None:
         function(x)
 
 
-@pytest.mark.parametrize("x", [1.0, np.zeros((3, 0))])
-def test_softmax_needs_a_class(x: Any) -> None:
-    """A single number, or no class at all, has no softmax."""
+def test_softmax_needs_a_class() -> None:
+    """A single number, no class at all, or an axis that is not there, has no softmax."""
     with pytest.raises(ValueError, match="at least one class"):
-        softmax(x)
+        softmax(np.zeros((3, 0)))
+    with pytest.raises(ValueError, match="0 dimensions"):
+        softmax(1.0)
+    with pytest.raises(ValueError, match="2 dimensions, none is 2"):
+        softmax([[1.0]], axis=2)
+
+
+def test_a_temperature_that_is_none_in_float32() -> None:
+    """Is refused where float32 cannot hold it."""
+    assert softmax([[1.0, 2.0]], temperature=1e-50).tolist() == [[0, 1]]
+    with pytest.raises(ValueError, match="in float32"):
+        softmax(np.array([[1, 2]], dtype=np.float32), temperature=1e-50)
 
 
 def test_few_and_many_classes_meet() -> None:

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
-
 import pytest
 
-from actcli.columns import assign_roles, is_header, is_number, read_class_names, select, split_list
+from actcli.columns import assign_roles, is_header, is_number, select, split_list
 from actcli.errors import DataError, UsageError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-NUMBERS = ["1", "-1", "+1", "1.", ".5", "1.5", "1e5", "1E-5", "-.5e+3", "inf", "-INF", "Infinity", "nan", "NaN", "007", " 1\t"]
-TEXTS = ["", " ", "a", "1_000", "1,5", "0x10", "1e", "e5", ".", "-", "١", "１", "1 2", "nan(1)", "infinit", "1d5", "--1", "5%"]
+NUMBERS = [
+    "1",
+    "-1",
+    "+1",
+    "1.",
+    ".5",
+    "1.5",
+    "1e5",
+    "1E-5",
+    "-.5e+3",
+    "inf",
+    "-INF",
+    "Infinity",
+    "nan",
+    "NaN",
+    "007",
+    " 1\t",
+]
+TEXTS = [
+    "",
+    " ",
+    "a",
+    "1_000",
+    "1,5",
+    "0x10",
+    "1e",
+    "e5",
+    ".",
+    "-",
+    "١",
+    "１",
+    "1 2",
+    "nan(1)",
+    "infinit",
+    "1d5",
+    "--1",
+    "5%",
+]
 
 
 @pytest.mark.parametrize("text", NUMBERS)
@@ -156,39 +186,6 @@ def test_options_that_do_not_fit(classes: str | None, ids: list[str]) -> None:
     """A column that is not there, or that is asked to be both."""
     with pytest.raises(UsageError):
         assign_roles(["cat", "dog"], ["1", "2"], classes=classes, ids=ids)
-
-
-CONFIG = {"model_type": "vit", "id2label": {"1": "dog", "0": "cat"}}
-
-
-@pytest.mark.parametrize(
-    "text", ["cat\ndog\n", "cat\r\ndog", "\ufeffcat\ndog\n", '["cat", "dog"]', '{"1": "dog", "0": "cat"}', json.dumps(CONFIG)]
-)
-def test_class_names_from_a_file(text: str, tmp_path: Path) -> None:
-    """Lines, a JSON list, an object by index, a model's configuration."""
-    path = tmp_path / "names"
-    path.write_text(text, encoding="utf-8", newline="")
-    assert read_class_names(str(path)) == ("cat", "dog")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "cat\n\ndog\n", "cat\ncat\n", '["cat", 1]', '{"0": "cat", "2": "dog"}', '{"0": "a", "0": "b"}', "[" * 100_000]
-)
-def test_class_names_that_are_none(text: str, tmp_path: Path) -> None:
-    """Empty, duplicate, or something else."""
-    path = tmp_path / "names"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError):
-        read_class_names(str(path))
-
-
-def test_class_names_on_the_command_line() -> None:
-    """With commas between; a name that holds one is quoted."""
-    assert read_class_names('cat,"dog, wet"') == ("cat", "dog, wet")
-    with pytest.raises(UsageError):
-        read_class_names("cat,cat")
-    with pytest.raises(DataError, match="no such file"):
-        read_class_names("cat")
 
 
 def test_a_list_with_a_quote_that_is_not_closed() -> None:

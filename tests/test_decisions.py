@@ -78,3 +78,24 @@ def test_margin_is_the_lead_of_the_first() -> None:
     """Over the second; a single class leads by its own probability."""
     np.testing.assert_allclose(margin([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]), [0.2, 0.0], atol=1e-15)
     np.testing.assert_allclose(margin([[0.7]]), [0.7])
+
+
+def test_whole_numbers_are_ranked_as_numbers() -> None:
+    """Unsigned ones have no negatives, and thresholds between them stay what they are."""
+    assert top_k(np.array([[0, 5, 3]], dtype=np.uint8), 2).tolist() == [[1, 2]]
+    assert reached([[0, 1]], 0.5).tolist() == [[False, True]]
+    assert at_least_one([[False, False]], [[1, 2]]).tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [[]], [["a"]], [[True]], 1.0])
+def test_what_is_no_table_of_scores(values: Any) -> None:
+    """Is refused by all."""
+    for function in (argmax, margin, lambda x: top_k(x, 1), lambda x: reached(x, 0.5)):
+        with pytest.raises(ValueError, match="scores must"):
+            function(values)
+
+
+def test_a_threshold_that_is_no_number() -> None:
+    """Would never be reached."""
+    with pytest.raises(ValueError, match="NaN"):
+        reached([[0.5]], float("nan"))

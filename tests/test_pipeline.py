@@ -53,8 +53,9 @@ class Log:
         self.accepted: list[int] = []
         self.threads: set[int] = set()
 
-    def open(self, layout: Layout) -> None:
+    def open(self, layout: Layout) -> int:  # noqa: ARG002
         """Do nothing."""
+        return 0
 
     def encode(self, batch: Batch) -> int:
         """Return the number of the row."""
@@ -152,7 +153,7 @@ def test_the_fault_of_a_batch_is_raised_after_its_decisions() -> None:
             batch.fault = DataError("the row below")
             return batch
 
-    def refuse(batch: Batch) -> Batch:
+    def refuse(batch: Batch) -> Batch:  # noqa: ARG001
         raise DataError("the row above")
 
     log = Log()

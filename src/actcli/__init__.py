@@ -38,16 +38,17 @@ __all__ = [
     "top_k",
 ]
 
-_MODULES = ("activations", "decisions", "errors")
+_HOMES = {
+    "activations": ("log_sigmoid", "log_softmax", "sigmoid", "softmax"),
+    "decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
+    "errors": ("ActcliError", "DataError", "OutputError", "UsageError"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        for module in _MODULES:
-            found = getattr(import_module(f"actcli.{module}"), name, None)
-            if found is not None:
-                globals()[name] = found
-                return found
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"actcli.{module}"), name)
     raise AttributeError(f"module 'actcli' has no attribute {name!r}")
 
 

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.floating[Any]]
 
-__all__ = ["computing_dtype", "log_sigmoid", "log_softmax", "sigmoid", "softmax"]
+__all__ = [
+    "check_temperature",
+    "computing_dtype",
+    "exponentials",
+    "in_block_order",
+    "log_sigmoid",
+    "log_softmax",
+    "log_softmax_rows",
+    "row_sums",
+    "sigmoid",
+    "softmax",
+]
 
 FEW_CLASSES = 50
 """Up to this many classes, arrays are kept class by class in memory and reduced over the classes in a loop.
@@ -186,7 +197,7 @@ def _shifted(scores: Floats, temperature: float) -> Floats:
 
 
 def _divided(scores: Floats, temperature: float) -> Floats:
-    _check_temperature(temperature)
+    check_temperature(temperature, scores.dtype)
     if temperature == 1:
         return scores
     with np.errstate(over="ignore"):
@@ -202,9 +213,11 @@ def _as_floats(x: ArrayLike) -> Floats:
 
 def _as_rows(x: ArrayLike, axis: int, temperature: float) -> tuple[Floats, Callable[[Floats], Floats]]:
     """Return `x` as (N, C), in the memory order that suits C, and the function that gives the result its shape."""
-    _check_temperature(temperature)
     array = _as_floats(x)
-    if array.ndim == 0 or array.shape[axis] == 0:
+    check_temperature(temperature, array.dtype)
+    if array.ndim == 0 or not -array.ndim <= axis < array.ndim:
+        raise ValueError(f"softmax needs an axis of classes; the array has {array.ndim} dimensions, none is {axis}")
+    if not array.shape[axis]:
         raise ValueError("softmax needs at least one class")
     moved = np.moveaxis(array, axis, -1)
     rows = in_block_order(moved.reshape(-1, moved.shape[-1]))
@@ -220,6 +233,14 @@ def in_block_order(rows: Floats) -> Floats:
     return np.asarray(rows, order="F" if rows.shape[1] <= FEW_CLASSES else "C")
 
 
-def _check_temperature(temperature: float) -> None:
-    if not 0 < temperature < np.inf:
-        raise ValueError(f"the temperature must be a positive finite number, not {temperature}")
+def check_temperature(temperature: float, dtype: np.dtype[Any]) -> None:
+    """Refuse a temperature that is no positive finite number in `dtype`.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        if not 0 < dtype.type(temperature) < np.inf:
+            raise ValueError(f"the temperature must be a positive finite number in {dtype}, not {temperature}")

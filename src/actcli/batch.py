@@ -17,7 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     import numpy as np
@@ -26,10 +26,31 @@ if TYPE_CHECKING:
 
     Stage: TypeAlias = Callable[["Batch"], "Batch"]
 
-__all__ = ["CHUNK_BYTES", "Batch", "Carried", "Chunk", "Column", "Kind", "Layout", "Ranking", "Sets", "Sink", "Source"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Batch",
+    "Carried",
+    "Chunk",
+    "Column",
+    "Kind",
+    "Layout",
+    "Ranking",
+    "Sets",
+    "Sink",
+    "Source",
+    "rows_in_chunk",
+]
 
 CHUNK_BYTES = 1 << 20
 """How much input a chunk aims at. A chunk holds at least one row; its size never changes a result."""
+
+_GROWTH = 4
+"""How many times larger than that its output may be before a chunk holds fewer rows."""
+
+
+def rows_in_chunk(input_bytes: int, output_bytes: int) -> int:
+    """Return how many rows a chunk holds, given about how many bytes a row takes on its way in and out."""
+    return max(1, min(CHUNK_BYTES // max(1, input_bytes), _GROWTH * CHUNK_BYTES // max(1, output_bytes)))
 
 
 class Kind(Enum):
@@ -96,8 +117,8 @@ class Column:
         The texts that its codes stand for, or the class of each of its numbers.
     carried
         The name of the input's column that it is, which is the key of its data in `Batch.carried`.
-    integers
-        Whether its numbers are whole: the dtype that NPY gives them, else None.
+    dtype
+        Of its numbers where they are whole, such as "int64"; None is the dtype of the computation.
     """
 
     name: str
@@ -105,7 +126,7 @@ class Column:
     headers: tuple[str, ...]
     labels: tuple[str, ...] = ()
     carried: str | None = None
-    integers: str | None = None
+    dtype: str | None = None
 
 
 class Sets(NamedTuple):
@@ -137,7 +158,7 @@ class Batch:
     file
         The index of its file among the inputs.
     fault
-        What is wrong with the row after the last one here; it is raised when these rows are through.
+        What is wrong with the row after the last one here; it is raised when nothing is wrong with these.
     values
         What was decided, by `Column.name`.
     like_probabilities
@@ -185,15 +206,22 @@ class Source(Protocol):
     def size(self) -> int | None:
         """How many bytes its chunks add up to, where that is known."""
 
-    def chunks(self) -> Iterator[Chunk | None]:
-        """Cut the input; None says that the next chunk is yet to arrive, so what is at hand should go out."""
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a user should know about how it is read."""
+
+    def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
+        """Cut the input; None says that the next chunk is yet to arrive, so what is at hand should go out.
+
+        `output_bytes` is about how much memory a row takes on its way out.
+        """
 
 
 class Sink(Protocol):
     """Where decided batches end: a file, a table, later a sum or a fit."""
 
-    def open(self, layout: Layout) -> None:
-        """Begin, before the first batch."""
+    def open(self, layout: Layout) -> int:
+        """Begin, before the first batch; return about how many bytes a row takes on its way out."""
 
     def encode(self, batch: Batch) -> Any:
         """Turn a batch into what `accept` takes: pure, in any thread."""

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import csv
 import re
+import shlex
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actcli.errors import ActcliError, DataError, UsageError, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Roles", "assign_roles", "is_header", "is_number", "read_class_names", "select", "split_list"]
+__all__ = [
+    "MOST_COLUMNS",
+    "Roles",
+    "assign_roles",
+    "check_unique",
+    "check_utf8",
+    "is_header",
+    "is_number",
+    "listed",
+    "select",
+    "split_list",
+]
+
+MOST_COLUMNS = 1_000_000
+"""More columns than this are refused: their names alone would fill the memory."""
 
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
@@ -131,7 +145,10 @@ def _matches(item: str, names: Sequence[str]) -> list[int]:
         if low > high:
             raise UsageError(f"--classes: in {visible(item)!r} the first column comes after the last")
         return list(range(low, high + 1))
-    found = [position for position, name in enumerate(names) if "*" in item and fnmatchcase(name, item)]
+    found = []
+    if "*" in item:
+        glob = re.compile(".*".join(map(re.escape, item.split("*"))), re.DOTALL)
+        found = [position for position, name in enumerate(names) if glob.fullmatch(name)]
     if not found:
         raise UsageError(f"--classes: the input has no column {visible(item)!r}", hint=f"it has {listed(names)}")
     return found
@@ -173,7 +190,7 @@ def assign_roles(
         if name not in called:
             raise UsageError(f"--id: the input has no column {visible(name)!r}", hint=f"it has {listed(called)}")
         named.append(called.index(name))
-    taken = set(named) | _leading(names, row)
+    taken = set(named) | _leading(names, row, named)
     remaining = [position for position in range(count) if position not in taken]
     if classes is None:
         chosen = tuple(remaining)
@@ -193,11 +210,11 @@ def assign_roles(
     return Roles(chosen, carried, unasked)
 
 
-def _leading(names: Sequence[str] | None, row: Sequence[str] | None) -> set[int]:
+def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: Sequence[int]) -> set[int]:
     """Return the columns that are carried by the place they stand in: text before the numbers, and an index."""
     leading = set()
     for position, cell in enumerate(row or ()):
-        if is_number(cell):
+        if is_number(cell) and position not in named:
             break
         leading.add(position)
     if names and (names[0] in _INDEX_NAMES or not names[0]):
@@ -235,98 +252,7 @@ def _check_truth_like(name: str) -> None:
 
 
 def _quoted(name: str) -> str:
-    import shlex
-
     return shlex.quote(visible(name))
-
-
-def read_class_names(value: str) -> tuple[str, ...]:
-    """Return the names that ``--class-names`` gives: a file, or the names themselves with commas between.
-
-    A file holds one name a line, a JSON list, a JSON object from index to name, or a Hugging Face ``config.json``
-    with ``id2label``.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read or does not hold names.
-    UsageError
-        If the list on the command line has empty names or duplicates.
-    """
-    import os
-
-    if "," in value and not os.path.exists(value):
-        names = split_list(value, "--class-names")
-        _check_names(names, "--class-names", UsageError)
-        return tuple(names)
-    names = _names_in(read_text(value, "--class-names takes a file, or names with commas between"), value)
-    _check_names(names, value, DataError)
-    return tuple(names)
-
-
-def read_text(path: str, hint: str) -> str:
-    """Return the text of a small UTF-8 file that an option names.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, with `hint` where it does not exist, or is not UTF-8.
-    """
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
-    except FileNotFoundError:
-        raise DataError(f"{visible(path, 200)}: no such file", hint=hint) from None
-    except OSError as error:
-        raise DataError(f"{visible(path, 200)}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{visible(path, 200)}: is not UTF-8 text") from None
-
-
-def read_json(text: str, path: str) -> Any:
-    """Return the JSON value in `text`, the content of the file at `path`.
-
-    Raises
-    ------
-    DataError
-        If it is not JSON, or an object has a key twice.
-    """
-    import json
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) < len(pairs):
-            raise DataError(f"{visible(path, 200)}: an object has the same key twice")
-        return result
-
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{visible(path, 200)}:{error.lineno}: is not JSON: {error.msg}") from None
-    except RecursionError:
-        raise DataError(f"{visible(path, 200)}: JSON is nested too deeply") from None
-
-
-def _names_in(text: str, path: str) -> list[str]:
-    if not text.lstrip().startswith(("[", "{")):
-        return text.splitlines()
-    value = read_json(text, path)
-    if isinstance(value, dict):
-        value = value.get("id2label", value)
-    if isinstance(value, dict):
-        expected = [str(index) for index in range(len(value))]
-        if set(value) != set(expected):
-            raise DataError(f"{visible(path, 200)}: the keys of the object are not the indices 0 to {len(value) - 1}")
-        value = [value[index] for index in expected]
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise DataError(f"{visible(path, 200)}: holds no list of names")
-    return value
-
-
-def _check_names(names: Sequence[str], where: str, error: type[ActcliError]) -> None:
-    if not names:
-        raise error(f"{visible(where, 200)}: holds no class names")
-    check_unique(names, visible(where, 200), error)
 
 
 def check_unique(names: Sequence[str], where: str, error: type[ActcliError] = DataError) -> None:
@@ -344,3 +270,17 @@ def check_unique(names: Sequence[str], where: str, error: type[ActcliError] = Da
         if name in seen:
             raise error(f'{where}: classes {seen[name]} and {number} have the same name "{visible(name)}"')
         seen[name] = number
+
+
+def check_utf8(text: str) -> None:
+    """Refuse a text given to an option that cannot be written.
+
+    Raises
+    ------
+    UsageError
+        If it is not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{visible(text)!r} is not UTF-8 text") from None

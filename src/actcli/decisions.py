@@ -20,9 +20,14 @@ __all__ = ["argmax", "at_least_one", "best_among", "margin", "reached", "top_k"]
 def argmax(scores: ArrayLike) -> NDArray[np.int64]:
     """Return the index of the largest score of each row, shape (N,), int64; ties go to the lowest index.
 
-    `scores` has shape (N, C), C at least 1.
+    `scores` has shape (N, C), C at least 1, without NaN.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another one, or the scores are not real numbers.
     """
-    array = np.asarray(scores)
+    array = _as_table(scores)
     if array.flags.c_contiguous:
         return np.asarray(array.argmax(axis=1), dtype=np.int64)
     # NumPy copies to reduce over a strided axis; comparing class by class does not.
@@ -53,11 +58,11 @@ def top_k(scores: ArrayLike, k: int) -> NDArray[np.int64]:
     Raises
     ------
     ValueError
-        If `k` is less than 1.
+        If `k` is less than 1, or the scores are not a table of real numbers.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    array = np.asarray(scores)
+    array = _as_table(scores)
     return np.argsort(-array, axis=1, kind="stable")[:, :k].astype(np.int64, copy=False)
 
 
@@ -75,30 +80,51 @@ def reached(
         of 0.3 is reached by a float32 probability that is written 0.3.
     strict
         Compare with ``>`` instead of ``>=``.
+
+    Raises
+    ------
+    ValueError
+        If a threshold is NaN, or the probabilities are not a table of real numbers.
     """
-    array = np.asarray(probabilities)
+    array = _as_table(probabilities)
     limits = np.asarray(thresholds, dtype=array.dtype)
+    if np.isnan(limits).any():
+        raise ValueError("a threshold is NaN")
     return array > limits if strict else array >= limits
 
 
-def best_among(chosen: NDArray[np.bool_], scores: NDArray[Any], k: int) -> NDArray[np.bool_]:
-    """Return `chosen`, shape (N, C), with at most the `k` highest scores of each row left in."""
-    result = chosen.copy()
-    crowded = np.flatnonzero(chosen.sum(axis=1) > k)
+def best_among(chosen: ArrayLike, scores: ArrayLike, k: int) -> NDArray[np.bool_]:
+    """Return `chosen`, shape (N, C), with at most the `k` highest `scores`, same shape, of each row left in.
+
+    Raises
+    ------
+    ValueError
+        If `k` is less than 1, or the scores are not a table of real numbers.
+    """
+    result = np.array(chosen, dtype=np.bool_)
+    table = _as_table(scores)
+    crowded = np.flatnonzero(result.sum(axis=1) > k)
     if crowded.size:
-        candidates = np.where(chosen[crowded], scores[crowded], -np.inf)
+        candidates = np.where(result[crowded], table[crowded], -np.inf)
         kept = np.zeros_like(candidates, dtype=np.bool_)
         np.put_along_axis(kept, top_k(candidates, k), values=True, axis=1)
         result[crowded] = kept
     return result
 
 
-def at_least_one(chosen: NDArray[np.bool_], scores: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return `chosen`, shape (N, C), with the highest class of each empty row put in, unless it is masked (-inf)."""
-    result = chosen.copy()
-    empty = np.flatnonzero(~chosen.any(axis=1))
-    best = argmax(scores[empty])
-    allowed = scores[empty, best] != -np.inf
+def at_least_one(chosen: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
+    """Return `chosen`, shape (N, C), with the highest class of each empty row put in, unless it is masked (-inf).
+
+    Raises
+    ------
+    ValueError
+        If the scores, of the same shape, are not a table of real numbers.
+    """
+    result = np.array(chosen, dtype=np.bool_)
+    table = _as_table(scores)
+    empty = np.flatnonzero(~result.any(axis=1))
+    best = argmax(table[empty])
+    allowed = table[empty, best] != -np.inf
     result[empty[allowed], best[allowed]] = True
     return result
 
@@ -107,9 +133,24 @@ def margin(probabilities: ArrayLike) -> NDArray[Any]:
     """Return the largest probability of each row minus the second largest, shape (N,).
 
     `probabilities` has shape (N, C); with a single class the margin is that class's probability.
+
+    Raises
+    ------
+    ValueError
+        If it is not a table of real numbers.
     """
-    array = np.asarray(probabilities)
+    array = _as_table(probabilities)
     if array.shape[1] == 1:
         return array[:, 0].copy()
     largest = np.partition(array, -2, axis=1)[:, -2:]
     return np.asarray(largest[:, 1] - largest[:, 0])
+
+
+def _as_table(values: ArrayLike) -> NDArray[np.floating[Any]]:
+    """Return an array of floats of shape (N, C)."""
+    array: NDArray[Any] = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"scores must be real numbers, not {array.dtype}")
+    if array.ndim != 2 or not array.shape[1]:
+        raise ValueError(f"scores must have two dimensions, rows and classes, not the shape {array.shape}")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)

@@ -12,7 +12,10 @@ Library code raises these; `actcli.cli.main` catches the base class, once.
 
 from __future__ import annotations
 
-__all__ = ["ActcliError", "DataError", "OutputError", "ReaderGoneError", "UsageError", "visible"]
+import contextlib
+import sys
+
+__all__ = ["ActcliError", "DataError", "OutputError", "ReaderGoneError", "UsageError", "say", "visible"]
 
 
 class ActcliError(Exception):
@@ -50,6 +53,13 @@ class UsageError(ActcliError):
 
 class ReaderGoneError(Exception):
     """The program that reads our output has gone away, as ``head`` does: no error, but the end."""
+
+
+def say(text: str) -> None:
+    """Write `text` to standard error, if there is one that can be written."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def visible(text: str, limit: int = 60) -> str:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import stat
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from actcli.errors import DataError, OutputError, ReaderGoneError, UsageError, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["STANDARD_INPUT", "Input", "Output"]
+__all__ = ["STANDARD_INPUT", "Input", "Output", "Spool", "is_device", "is_terminal", "standard_input_is_terminal"]
+
+_STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+_HEAD_BYTES = 1 << 16
 
 STANDARD_INPUT = "<stdin>"
 """What a message calls standard input."""
@@ -62,10 +66,23 @@ class Input:
         whole = stat.S_ISREG(status.st_mode) and os.lseek(self.descriptor, 0, os.SEEK_CUR) == 0
         self.size = status.st_size if whole else None
 
+    def head(self, marks: Iterable[bytes]) -> bytes:
+        """Return the beginning of what is unread, without taking it, or nothing at the end.
+
+        It is as long as it happens to be, but no shorter than is needed to tell whether it begins with one of `marks`:
+        the one short row that a pipe may have delivered is not kept waiting for bytes that nothing needs.
+        """
+        while any(len(self._head) < len(mark) and mark.startswith(self._head) for mark in marks):
+            data = self._read(_HEAD_BYTES)
+            if not data:
+                break
+            self._head += data
+        return self._head
+
     def peek(self, count: int) -> bytes:
-        """Return the first `count` bytes that are still unread, fewer at the end, without taking them."""
+        """Return the first `count` bytes that are unread, fewer at the end, without taking them."""
         while len(self._head) < count:
-            data = self._read(max(count - len(self._head), 1 << 16))
+            data = self._read(max(count - len(self._head), _HEAD_BYTES))
             if not data:
                 break
             self._head += data
@@ -80,7 +97,11 @@ class Input:
 
     def ready(self) -> bool:
         """Return whether `read` would not have to wait."""
-        return self.size is not None or bool(self._head) or bool(select.select([self.descriptor], [], [], 0)[0])
+        if self.size is not None or self._head:
+            return True
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        return bool(poll.poll(0))
 
     def read_at(self, buffer: memoryview, offset: int) -> None:
         """Fill `buffer` with the bytes of the file from `offset` on: for files with a `size`, in any thread.
@@ -100,20 +121,24 @@ class Input:
             buffer = buffer[count:]
             offset += count
 
-    def spool(self) -> None:
-        """Copy what is left of a pipe to a temporary file, so that it has a `size` and `read_at` works."""
-        import tempfile
+    def spool(self, expected: int) -> None:
+        """Copy what is left of a pipe, `expected` bytes, to a temporary file, so that it has a `size` and can seek.
 
-        try:
-            with tempfile.TemporaryFile() as file:
-                while data := self.read(1 << 20):
-                    file.write(data)
-                file.flush()
-                self.size = file.tell()
-                os.close(self.descriptor)
-                self.descriptor = os.dup(file.fileno())
-        except OSError as error:
-            raise OutputError(f"{self.name}: cannot be kept in a temporary file: {error.strerror}") from None
+        Raises
+        ------
+        DataError
+            If it goes on after that.
+        OutputError
+            If there is no room for it.
+        """
+        with Spool() as spool:
+            while data := self.read(1 << 20):
+                spool.write(data)
+                if spool.size > expected:
+                    raise DataError(f"{self.name}: goes on after the {expected} bytes that its header says")
+            os.close(self.descriptor)
+            self.descriptor = os.dup(spool.file.fileno())
+            self.size = spool.size
 
     def close(self) -> None:
         """Close the file."""
@@ -127,6 +152,56 @@ class Input:
             return self._read(count)
         except OSError as error:
             raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
+
+
+class Spool:
+    """A temporary file without a name; use it as a context.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made, or there is no room for what is written.
+    """
+
+    def __init__(self) -> None:
+        import tempfile
+
+        self.size = 0
+        with _spooling():
+            self.file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  the context is this object
+
+    def write(self, data: Bytes) -> None:
+        """Add to its end."""
+        view = memoryview(data).cast("B")
+        self.size += len(view)
+        with _spooling():
+            while view:
+                view = view[self.file.write(view) :]
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all of it from the start."""
+        with _spooling():
+            self.file.seek(0)
+            while data := self.file.read(1 << 20):
+                yield data
+
+    def close(self) -> None:
+        """Give it up."""
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+@contextlib.contextmanager
+def _spooling() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"a temporary file cannot be written: {error.strerror}") from None
 
 
 class Output:
@@ -166,7 +241,7 @@ class Output:
             raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
 
     def _open(self, inputs: Sequence[tuple[int, int]]) -> int:
-        if self.path is None or self.path in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        if self.path is None or self.path in _STANDARD_OUTPUT:
             descriptor = os.dup(1)
             self._refuse_input(os.fstat(descriptor), inputs)
             return descriptor
@@ -178,7 +253,7 @@ class Output:
             self._refuse_input(status, inputs)
             if stat.S_ISDIR(status.st_mode):
                 raise OutputError(f"{self.name}: is a directory")
-            if not stat.S_ISREG(status.st_mode) or self.path.startswith(("/dev/", "/proc/")):
+            if not stat.S_ISREG(status.st_mode):
                 return os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
             if not self._clobber:
                 raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it")
@@ -191,8 +266,8 @@ class Output:
 
         assert self.path is not None
         self._target = os.path.realpath(self.path)
-        folder, name = os.path.split(self._target)
-        descriptor, self._temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=folder)
+        folder = os.path.dirname(self._target)
+        descriptor, self._temporary = tempfile.mkstemp(prefix=".actcli-", suffix=".tmp", dir=folder)
         if status is None:
             mask = os.umask(0o022)
             os.umask(mask)
@@ -287,6 +362,14 @@ def is_terminal(stream: Any) -> bool:
     try:
         return bool(stream is not None and stream.isatty())
     except ValueError:
+        return False
+
+
+def is_device(path: str) -> bool:
+    """Return whether an output of that name is written directly: standard output, a device, a pipe."""
+    try:
+        return path in _STANDARD_OUTPUT or not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
         return False
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from actcli import decisions
 from actcli.activations import (
+    check_temperature,
     computing_dtype,
     exponentials,
     in_block_order,
@@ -23,9 +24,11 @@ from actcli.activations import (
     row_sums,
     sigmoid,
 )
-from actcli.batch import Batch, Carried, Column, Kind, Layout, Ranking, Sets
-from actcli.columns import listed
+from actcli.batch import Batch, Column, Kind, Layout, Ranking, Sets
+from actcli.checking import checked, like_probabilities
+from actcli.columns import check_utf8, listed
 from actcli.errors import DataError, UsageError, visible
+from actcli.outputs import output_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,10 +39,6 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = ["TASKS", "Plan", "Rules", "plan"]
-
-_SUM_TOLERANCE = 1e-3
-_SUSPICIOUS_SUM = 1e-2
-_REASONS = ("ok", "below_confidence", "ambiguous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,8 @@ class Rules:
         What the numbers are: "logits", "probabilities" or "log-probabilities" (``--from``).
     threshold
         For every class that `thresholds` does not name.
+    names_file
+        Where the class names are from, if from a file.
     strict
         Whether a threshold is reached only above it.
     columns
@@ -63,7 +64,7 @@ class Rules:
     renormalize: bool = False
     dtype: str | None = None
     class_names: tuple[str, ...] | None = None
-    names_from: str = "--class-names"
+    names_file: str | None = None
     top_k: int | None = None
     threshold: float = 0.5
     thresholds: Mapping[str, float] | None = None
@@ -114,10 +115,9 @@ class Decisions:
         Shape (N, C), checked, in the computing dtype. Rankings use these.
     rules
         What was asked for.
+    thresholds
+        Of each class, in the computing dtype.
     """
-
-    output: ClassVar[dict[str, Callable[[Sequence[str], Rules], Column]]]
-    default: ClassVar[tuple[str, ...]]
 
     def __init__(self, scores: Array, rules: Rules, thresholds: Array) -> None:
         self.scores = scores
@@ -143,8 +143,6 @@ class Decisions:
 
 class Exclusive(Decisions):
     """Exactly one class is right: softmax."""
-
-    default = ("carried", "label", "probability", "probabilities")
 
     @cached_property
     def _exponentials(self) -> tuple[Array, Array]:
@@ -201,7 +199,7 @@ class Exclusive(Decisions):
 
     @cached_property
     def reason(self) -> Array:
-        """Why there is a label or none, as indices into `_REASONS`."""
+        """Why there is a label or none, as indices into `REASONS`."""
         code = np.zeros(len(self.scores), dtype=np.int64)
         if self.rules.abstain_margin is not None:
             code[self.margin < self.margin.dtype.type(self.rules.abstain_margin)] = 2
@@ -237,7 +235,7 @@ class Binary(Exclusive):
 
     @cached_property
     def _best(self) -> Array:
-        positive = decisions.reached(self.probabilities[:, 1], self.thresholds[1], strict=self.rules.strict)
+        positive = decisions.reached(self.probabilities, self.thresholds, strict=self.rules.strict)[:, 1]
         masked = self._masked
         return np.where(masked[:, 0] | (positive & ~masked[:, 1]), 1, 0)
 
@@ -249,8 +247,6 @@ class Binary(Exclusive):
 
 class Independent(Decisions):
     """Any number of classes is right: sigmoid and a threshold for each."""
-
-    default = ("carried", "labels", "probabilities")
 
     @cached_property
     def probabilities(self) -> Array:
@@ -324,71 +320,7 @@ def _log_complement(log_probabilities: Array) -> Array:
     return np.where(log_probabilities > -np.log(2.0), near_one, np.log1p(-np.exp(np.minimum(log_probabilities, -0.1))))
 
 
-# The output columns
-
-
-def _matrix(name: str, prefix: str, integers: str | None = None) -> Callable[[Sequence[str], Rules], Column]:
-    def column(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
-        headers = tuple(prefix + label for label in classes)
-        return Column(name, Kind.MATRIX, headers, tuple(classes), integers=integers)
-
-    return column
-
-
-def _number(name: str, integers: str | None = None) -> Callable[[Sequence[str], Rules], Column]:
-    return lambda classes, rules: Column(name, Kind.NUMBER, (name,), integers=integers)  # noqa: ARG005
-
-
-def _label(classes: Sequence[str], rules: Rules) -> Column:
-    return Column("label", Kind.CODE, ("label",), (*classes, *([rules.abstain_label] if rules.abstains else [])))
-
-
-def _reason(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
-    return Column("reason", Kind.CODE, ("reason",), _REASONS)
-
-
-def _top_k(classes: Sequence[str], rules: Rules) -> Column:
-    count = min(rules.top_k or len(classes), len(classes))
-    headers = [f"{what}_{rank}" for rank in range(1, count + 1) for what in ("label", "probability")]
-    return Column("top_k", Kind.RANKING, tuple(headers), tuple(classes), integers="int64")
-
-
-def _set(name: str, *, integers: bool = False) -> Callable[[Sequence[str], Rules], Column]:
-    def column(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
-        labels = map(str, range(len(classes))) if integers else classes
-        return Column(name, Kind.SET, (name,), tuple(labels), integers="int64" if integers else None)
-
-    return column
-
-
-_SHARED = {
-    "probabilities": _matrix("probabilities", "p_"),
-    "log_probabilities": _matrix("log_probabilities", "logp_"),
-    "logits": _matrix("logits", "logit_"),
-}
-Exclusive.output = {
-    "label": _label,
-    "index": _number("index", "int64"),
-    "probability": _number("probability"),
-    **_SHARED,
-    "onehot": _matrix("onehot", "is_", "uint8"),
-    "top_k": _top_k,
-    "margin": _number("margin"),
-    "entropy": _number("entropy"),
-    "reason": _reason,
-}
-Independent.output = {
-    "labels": _set("labels"),
-    "indices": _set("indices", integers=True),
-    "count": _number("count", "int64"),
-    **_SHARED,
-    "multihot": _matrix("multihot", "is_", "uint8"),
-}
-
 TASKS: dict[str, type[Decisions]] = {"softmax": Exclusive, "multilabel": Independent, "binary": Binary}
-
-
-# Settling
 
 
 def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> Plan:
@@ -413,21 +345,26 @@ def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> 
         If the input does not have the classes that the task needs.
     """
     classes, arrange = _arrangement(task, layout, rules)
+    one_column = task == "multilabel" or len(layout.classes) == 1
     dtype = np.dtype(rules.dtype) if rules.dtype else computing_dtype(layout.dtype)
-    with np.errstate(over="ignore"):
-        if not 0 < dtype.type(rules.temperature) < np.inf:
-            raise UsageError(f"--temperature: {rules.temperature:g} is out of the range of {dtype}")
+    try:
+        check_temperature(rules.temperature, dtype)
+    except ValueError as error:
+        raise UsageError(f"--temperature: {error}") from None
+    for name in (*classes, rules.abstain_label):
+        check_utf8(name)
     if rules.abstains and rules.abstain_label in classes:
         raise UsageError(f"--abstain-label: {visible(rules.abstain_label)!r} is a class of the input")
+    if rules.renormalize and one_column:
+        raise UsageError("--renormalize divides the probabilities of a row by their sum; a single one has none")
     decider = TASKS[task]
-    columns, notes = _columns(decider, layout.carried, classes, rules, files)
+    columns, notes = output_columns(task, layout.carried, classes, rules, files)
     thresholds = np.array([_threshold(name, rules) for name in classes], dtype=dtype)
     _check_threshold_names(task, classes, rules)
     wanted = tuple(column for column in columns if column.carried is None and column.kind is not Kind.ROW)
-    one_column = task == "multilabel" or len(layout.classes) == 1
 
     def decide(batch: Batch) -> Batch:
-        scores = _checked(batch, layout.classes, dtype, rules, exclusive=not one_column)
+        scores = checked(batch, layout.classes, dtype, rules, exclusive=not one_column)
         found = decider(in_block_order(arrange(scores)), rules, thresholds)
         values: dict[str, Any] = {}
         for column in wanted:
@@ -437,7 +374,7 @@ def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> 
                 values[column.name] = getattr(found, column.name)
         if rules.precision is not None:
             values = {name: _rounded(value, rules.precision) for name, value in values.items()}
-        suspicious = rules.origin == "logits" and _like_probabilities(scores, sums=not one_column)
+        suspicious = rules.origin == "logits" and like_probabilities(scores, sums=not one_column)
         return replace(batch, scores=scores, values=values, like_probabilities=suspicious)
 
     return Plan(replace(layout, classes=tuple(classes), dtype=dtype), columns, decide, notes)
@@ -468,10 +405,10 @@ def _named(classes: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
     if names is None:
         return classes
     if len(names) != len(classes):
-        error = UsageError if rules.names_from == "--class-names" else DataError
+        error = UsageError if rules.names_file is None else DataError
         raise error(
-            f"{visible(rules.names_from, 200)}: {len(names)} class name{'' if len(names) == 1 else 's'}, "
-            f"but there are {len(classes)} classes"
+            f"{visible(rules.names_file or '--class-names', 200)}: "
+            f"{len(names)} class name{'' if len(names) == 1 else 's'}, but there are {len(classes)} classes"
         )
     return names
 
@@ -523,139 +460,14 @@ def _threshold(name: str, rules: Rules) -> float:
 
 
 def _check_threshold_names(task: str, classes: Sequence[str], rules: Rules) -> None:
-    allowed = classes[1:] if task == "binary" else classes
+    allowed = list(classes[1:] if task == "binary" else classes)
+    known = set(allowed)
     for name in rules.thresholds or {}:
-        if name not in allowed:
+        if name not in known:
             what = "the positive class" if task == "binary" else "a class of the input"
             raise UsageError(
                 f"threshold for {visible(name)!r}, which is not {what}", hint=f"there is {listed(allowed)}"
             )
-
-
-def _columns(
-    decider: type[Decisions], carried: Sequence[Carried], classes: Sequence[str], rules: Rules, files: Sequence[str]
-) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Return the columns to write, and notes on those that had to be renamed."""
-    columns: list[Column] = []
-    for name in rules.columns or _default(decider, rules):
-        columns.extend(_column(name, decider, carried, classes, rules, files))
-    taken = {name for column in columns if column.carried is None for name in (column.name, *column.headers)}
-    notes = []
-    for position, column in enumerate(columns):
-        name = column.headers[0]
-        if column.carried is None or name not in taken:
-            continue
-        while name in taken or name in (other.headers[0] for other in columns):
-            name = f"input_{name}"
-        columns[position] = replace(column, headers=(name,))
-        notes.append(f'the input\'s column "{visible(column.carried)}" is written as "{visible(name)}"')
-    keys = [(column.name, column.carried) for column in columns]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise UsageError(f"--columns: {visible(key[1] or key[0])!r} is there twice")
-    return tuple(columns), tuple(notes)
-
-
-def _default(decider: type[Decisions], rules: Rules) -> tuple[str, ...]:
-    if decider is Independent:
-        return Independent.default
-    reason = ("reason",) if rules.abstains else ()
-    if rules.top_k is not None:
-        return ("carried", "top_k", *reason)
-    return ("carried", "label", "probability", *reason, "probabilities")
-
-
-def _column(
-    name: str,
-    decider: type[Decisions],
-    carried: Sequence[Carried],
-    classes: Sequence[str],
-    rules: Rules,
-    files: Sequence[str],
-) -> list[Column]:
-    along = {other: Column(other, kind, (other,), carried=other) for other, kind in carried}
-    if name == "carried" or (name == "id" and "id" not in along):
-        return list(along.values())
-    if name in decider.output:
-        if name == "top_k" and rules.top_k is None and decider is Exclusive:
-            raise UsageError("--columns: top_k needs --top-k K")
-        return [decider.output[name](classes, rules)]
-    if name in along:
-        return [along[name]]
-    if name == "row":
-        return [Column("row", Kind.ROW, ("row",), integers="int64")]
-    if name == "file":
-        return [Column("file", Kind.CODE, ("file",), tuple(files))]
-    if name.startswith("input_") and name.removeprefix("input_") in along:
-        return [replace(along[name.removeprefix("input_")], headers=(name,))]
-    known = ["carried", "id", "row", "file", *decider.output]
-    raise UsageError(
-        f"--columns: there is no column {visible(name)!r}",
-        hint=f"there are {', '.join(known)}" + (f", and of the input {listed(list(along))}" if along else ""),
-    )
-
-
-# Checking
-
-
-def _checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Array:
-    """Return the scores of `batch` in `dtype`, or raise what is wrong with the first row that is."""
-    scores = batch.scores
-    if scores.dtype != dtype:
-        with np.errstate(over="ignore"):
-            scores = scores.astype(dtype)
-    if not len(scores):
-        return scores
-    highest = scores.max(axis=1)
-    wrong = ~(highest < np.inf)  # NaN is not less either
-    if dtype.itemsize < batch.scores.dtype.itemsize:
-        wrong |= (np.isinf(scores) & np.isfinite(batch.scores)).any(axis=1)
-    if exclusive:
-        wrong |= np.isneginf(highest)
-    if rules.origin == "probabilities":
-        wrong |= (highest > 1) | (scores.min(axis=1) < 0)
-    elif rules.origin == "log-probabilities":
-        wrong |= highest > 0
-    if exclusive and rules.origin != "logits":
-        powers = scores if rules.origin == "probabilities" else np.exp(np.minimum(scores, 0))
-        sums = powers.sum(axis=1, dtype=np.float64)
-        wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= _SUM_TOLERANCE)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise _what_is_wrong(batch, row, scores[row], classes, rules)
-    return scores
-
-
-def _what_is_wrong(batch: Batch, row: int, scores: Array, classes: Sequence[str], rules: Rules) -> DataError:
-    place = batch.place(row)
-    for name, found, score in zip(classes, batch.scores[row], scores, strict=True):
-        where = f'{place}: column "{visible(name)}"'
-        if np.isnan(found) or found == np.inf:
-            kind = rules.origin.removesuffix("s").replace("probabilitie", "probability")
-            return DataError(f"{where}: {'NaN' if np.isnan(found) else 'infinity'} is not a {kind}")
-        if np.isinf(score) and np.isfinite(found):
-            return DataError(f"{where}: {found} is too large for {scores.dtype}", hint="leave --dtype float32 out")
-        if rules.origin == "probabilities" and not 0 <= score <= 1:
-            return DataError(f"{where}: {score} is not a probability", hint="leave --from probabilities out for logits")
-        if rules.origin == "log-probabilities" and score > 0:
-            return DataError(f"{where}: {score} is above 0, so it is not the logarithm of a probability")
-    if np.isneginf(scores).all():
-        return DataError(f"{place}: every class is masked (-inf), so none can be the label")
-    powers = scores if rules.origin == "probabilities" else np.exp(scores)
-    total = float(powers.sum(dtype=np.float64))
-    hint = None if rules.renormalize else "for probabilities of independent labels use multilabel, or --renormalize"
-    return DataError(f"{place}: the probabilities sum to {total:.6g}, not to 1", hint=hint)
-
-
-def _like_probabilities(scores: Array, *, sums: bool) -> bool:
-    """Return whether logits look like probabilities; ordinary ones fail in the first row, which costs nothing."""
-    for rows in (scores[:1], scores):
-        with np.errstate(invalid="ignore", over="ignore"):
-            if not ((rows >= 0) & (rows <= 1)).all():
-                return False
-            if sums and not (np.abs(rows.sum(axis=1) - 1) <= _SUSPICIOUS_SUM).all():
-                return False
-    return True
 
 
 def _rounded(value: Any, digits: int) -> Any:

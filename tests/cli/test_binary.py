@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.special
+
 from program import SAMPLES, Actcli
 
 pytestmark = pytest.mark.usefixtures("chunk_bytes")
@@ -18,7 +19,14 @@ def test_one_column_and_two_give_the_same_answer(actcli: Actcli) -> None:
     """To the last bit; the probability of positive is the sigmoid of the difference (SciPy)."""
     one, two = (actcli("binary", "-f", "jsonl", stdin=stdin) for stdin in (ONE, TWO))
     assert one.out == two.out
-    assert [row["label"] for row in one.rows] == ["positive", "negative", "positive", "negative", "positive", "positive"]
+    assert [row["label"] for row in one.rows] == [
+        "positive",
+        "negative",
+        "positive",
+        "negative",
+        "positive",
+        "positive",
+    ]
     found = [row["probabilities"] for row in one.rows]
     np.testing.assert_allclose([row["positive"] for row in found], scipy.special.expit(LOGITS), rtol=1e-15)
     np.testing.assert_allclose([row["negative"] for row in found], scipy.special.expit(-np.array(LOGITS)), rtol=1e-15)
@@ -38,7 +46,9 @@ def test_which_of_two_columns_is_positive(actcli: Actcli) -> None:
     """The second, unless --positive says the first; then everything is in the order (negative, positive)."""
     stdin = b"spam,ham\n3,1\n0,0\n"
     assert actcli("binary", "--columns", "label,index", stdin=stdin).text == "label,index\nspam,0\nham,1\n"
-    swapped = actcli("binary", "--positive", "spam", "--columns", "label,index,probabilities", "--precision", "3", stdin=stdin)
+    swapped = actcli(
+        "binary", "--positive", "spam", "--columns", "label,index,probabilities", "--precision", "3", stdin=stdin
+    )
     assert swapped.text == "label,index,p_ham,p_spam\nspam,1,0.119,0.881\nspam,1,0.5,0.5\n"
 
 
@@ -80,7 +90,10 @@ def test_abstaining(actcli: Actcli) -> None:
     """By the probability of the label, or by the lead of one class over the other."""
     run = ("binary", "--from", "probabilities", "--columns", "label,reason", "--no-output-header")
     stdin = b"score\n0.95\n0.55\n0.2\n"
-    assert actcli(*run, "--abstain-below", "0.6", stdin=stdin).text == "positive,ok\nabstain,below_confidence\nnegative,ok\n"
+    assert (
+        actcli(*run, "--abstain-below", "0.6", stdin=stdin).text
+        == "positive,ok\nabstain,below_confidence\nnegative,ok\n"
+    )
     margin = actcli(*run, "--abstain-margin", "0.7", stdin=stdin)
     assert margin.text == "positive,ok\nabstain,ambiguous\nabstain,ambiguous\n"
 
@@ -97,7 +110,9 @@ def test_masks(actcli: Actcli) -> None:
 def test_log_probabilities_of_one_column(actcli: Actcli) -> None:
     """The other class gets what is left of 1, precisely."""
     stdin = b"score\n-1e-20\n-0.5\n-800\n"
-    rows = actcli("binary", "--from", "log-probabilities", "--columns", "log_probabilities", "-f", "jsonl", stdin=stdin).rows
+    rows = actcli(
+        "binary", "--from", "log-probabilities", "--columns", "log_probabilities", "-f", "jsonl", stdin=stdin
+    ).rows
     found = [row["log_probabilities"]["negative"] for row in rows]
     np.testing.assert_allclose(found[:2], [np.log(1e-20), np.log(-np.expm1(-0.5))], rtol=1e-14)
     assert found[2] == 0
@@ -110,7 +125,9 @@ def test_too_many_classes(actcli: Actcli) -> None:
     assert "binary needs one or two class columns; the input has 10" in result.err
 
 
-@pytest.mark.parametrize(("stdin", "warned"), [(b"score\n0.3\n0.9\n", True), (b"score\n0.3\n2\n", False), (b"a,b\n0.3,0.7\n", True)])
+@pytest.mark.parametrize(
+    ("stdin", "warned"), [(b"score\n0.3\n0.9\n", True), (b"score\n0.3\n2\n", False), (b"a,b\n0.3,0.7\n", True)]
+)
 def test_logits_that_look_like_probabilities(stdin: bytes, *, warned: bool, actcli: Actcli) -> None:
     """One column: all within [0, 1]; two: rows that sum to 1."""
     assert ("--from probabilities" in actcli("binary", "-q", stdin=stdin).err) is warned

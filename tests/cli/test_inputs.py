@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from program import SAMPLES, Actcli
 
 if TYPE_CHECKING:
@@ -76,20 +77,26 @@ def test_files_that_cannot_be_read(tmp_path: Path, actcli: Actcli) -> None:
 
 def test_a_header_without_rows(actcli: Actcli) -> None:
     """Is an empty result."""
-    assert actcli("softmax", stdin=b"id,cat,dog\n") == (0, b"id,label,probability,p_cat,p_dog\n", 'actcli: note: carried along: "id"\n')
+    assert actcli("softmax", stdin=b"id,cat,dog\n") == (
+        0,
+        b"id,label,probability,p_cat,p_dog\n",
+        'actcli: note: carried along: "id"\n',
+    )
     assert actcli("softmax", "-f", "json", stdin=b"id,cat,dog\n").text == "[\n]\n"
 
 
 @pytest.mark.usefixtures("chunk_bytes")
 def test_several_files_are_one_table(tmp_path: Path, actcli: Actcli) -> None:
     """In order, with their names and one numbering of rows."""
-    for name, text in (("1.csv", "id,cat,dog\na,2,1\nb,0,5\n"), ("2.csv", "id,cat,dog\n007,1,2\n"), ("3.csv", "id,cat,dog\n")):
+    for name, text in (
+        ("1.csv", "id,cat,dog\na,2,1\nb,0,5\n"),
+        ("2.csv", "id,cat,dog\n007,1,2\n"),
+        ("3.csv", "id,cat,dog\n"),
+    ):
         (tmp_path / name).write_text(text)
     paths = [tmp_path / f"{number}.csv" for number in (1, 2, 3)]
     result = actcli("softmax", *paths, "--columns", "row,file,id,label", "-q")
-    assert result.text == (
-        f"row,file,id,label\n0,{paths[0]},a,cat\n1,{paths[0]},b,dog\n2,{paths[1]},007,dog\n"
-    )
+    assert result.text == (f"row,file,id,label\n0,{paths[0]},a,cat\n1,{paths[0]},b,dog\n2,{paths[1]},007,dog\n")
 
 
 @pytest.mark.parametrize(
@@ -111,8 +118,8 @@ def test_several_files_that_differ(first: str, second: str, message: str, tmp_pa
 
 def test_precision_is_decided_for_all_files(tmp_path: Path, actcli: Actcli) -> None:
     """float32 and float64 together are computed in float64."""
-    np.save(tmp_path / "1.npy", np.float32([[1, 2]]))
-    np.save(tmp_path / "2.npy", np.float64([[1, 2]]))
+    np.save(tmp_path / "1.npy", np.array([[1, 2]], dtype=np.float32))
+    np.save(tmp_path / "2.npy", np.array([[1, 2]], dtype=np.float64))
     lines = actcli("softmax", tmp_path / "1.npy", tmp_path / "2.npy", "--columns", "probability").text.splitlines()
     assert lines[1] == lines[2] == repr(1 / (1 + float(np.exp(-1))))
 
@@ -179,7 +186,10 @@ def test_names_that_meet(actcli: Actcli) -> None:
     assert 'the input\'s column "label" is written as "input_label"' in result.err
     picked = actcli("softmax", "--classes", "id,probability", "--columns", "input_label,label", stdin=stdin)
     assert picked.text == "input_label,label\nx,probability\n"
-    assert actcli("softmax", "--classes", "id,probability", "--columns", "carried,index", stdin=stdin).text == "label,index\nx,1\n"
+    assert (
+        actcli("softmax", "--classes", "id,probability", "--columns", "carried,index", stdin=stdin).text
+        == "label,index\nx,1\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +217,9 @@ def test_id_and_carried_may_be_empty(actcli: Actcli) -> None:
     """Where nothing is carried; `id` is all that is carried where none is called so."""
     assert actcli("softmax", "--columns", "id,carried,label", stdin=b"cat,dog\n1,2\n").text == "label\ndog\n"
     assert actcli("softmax", "--columns", "id", stdin=b"cat,dog\n1,2\n").out == b""
-    assert actcli("softmax", "--columns", "id,label", "-q", stdin=b"name,cat,dog\nx,1,2\n").text == "name,label\nx,dog\n"
+    assert (
+        actcli("softmax", "--columns", "id,label", "-q", stdin=b"name,cat,dog\nx,1,2\n").text == "name,label\nx,dog\n"
+    )
 
 
 def test_a_name_that_is_not_utf8(tmp_path: Path, actcli: Actcli) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import scipy.special
+
 from program import SAMPLES, Actcli
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ def test_thresholds(dtype: str, options: tuple[str, ...], labels: str, actcli: A
 
 @pytest.mark.parametrize(
     "text",
-    ['{"cat": 0.2, "bird": 0.8}', "name,threshold\ncat,0.2\nbird,0.8\n", "cat,0.2\nbird,0.8", '"cat",0.2\r\nbird,0.8\r\n'],
+    [
+        '{"cat": 0.2, "bird": 0.8}',
+        "name,threshold\ncat,0.2\nbird,0.8\n",
+        "cat,0.2\nbird,0.8",
+        '"cat",0.2\r\nbird,0.8\r\n',
+    ],
 )
 def test_thresholds_from_a_file(text: str, tmp_path: Path, actcli: Actcli) -> None:
     """JSON or CSV; a class that it does not name has the threshold of all, and the command line wins."""
@@ -96,7 +102,14 @@ def test_thresholds_that_are_none(options: tuple[str, ...], message: str, actcli
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [('{"fish": 0.3}', 2), ('{"cat": 2}', 2), ('{"cat": "a"}', 2), ("cat,0.3,1\n", 1), ("cat,0.3\ncat,0.4\n", 1), ("{", 1)],
+    [
+        ('{"fish": 0.3}', 2),
+        ('{"cat": 2}', 2),
+        ('{"cat": "a"}', 2),
+        ("cat,0.3,1\n", 1),
+        ("cat,0.3\ncat,0.4\n", 1),
+        ("{", 1),
+    ],
 )
 def test_threshold_files_that_are_none(text: str, code: int, tmp_path: Path, actcli: Actcli) -> None:
     """Unknown classes and wrong values are usage errors; a file that cannot be read as one is a data error."""

@@ -13,15 +13,28 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from program import SAMPLES, Actcli, process
 
 from actcli.formats import FORMATS
+from program import SAMPLES, Actcli, process
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DIGITS = SAMPLES / "digits_logits.csv"
-HOSTILE = ["[red]", "[/]", ":dog:", 'say "hi"', "a,b", "tab\there", "line\nend", "\x1b[31m", "\u202eright", "é🐶", "a|b", " "]
+HOSTILE = [
+    "[red]",
+    "[/]",
+    ":dog:",
+    'say "hi"',
+    "a,b",
+    "tab\there",
+    "line\nend",
+    "\x1b[31m",
+    "\u202eright",
+    "é🐶",
+    "a|b",
+    " ",
+]
 
 
 def hostile_table() -> bytes:

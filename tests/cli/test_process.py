@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pytest
-from program import ROOT, SAMPLES, command, environment, process, terminal
 
 import actcli
+from program import ROOT, SAMPLES, command, environment, process, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,14 +149,13 @@ def test_text_formats_do(tmp_path: Path) -> None:
     """When they are asked for."""
     code, shown = terminal(command("softmax", SAMPLES / "article_softmax.csv", "-f", "csv", "--columns", "label"))
     assert (code, shown) == (0, "label\n2\n")
-    assert ROOT != tmp_path
+    assert tmp_path != ROOT
 
 
 def test_an_endless_line_ends() -> None:
     """In an error, long before the memory does."""
-    done = subprocess.run(
-        command("softmax"), stdin=open("/dev/zero", "rb"), capture_output=True, check=False, env=environment()
-    )
+    with open("/dev/zero", "rb") as zeros:
+        done = subprocess.run(command("softmax"), stdin=zeros, capture_output=True, check=False, env=environment())
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.special
+
 from program import SAMPLES, Actcli
 
 pytestmark = pytest.mark.usefixtures("chunk_bytes")
@@ -102,7 +103,9 @@ def test_reason_joins_the_default_columns(actcli: Actcli) -> None:
 
 def test_a_probability_equal_to_the_limit_is_enough(actcli: Actcli) -> None:
     """Below is below."""
-    result = actcli("softmax", "--from", "probabilities", "--abstain-below", "0.7", "--columns", "label", stdin=PROBABILITIES)
+    result = actcli(
+        "softmax", "--from", "probabilities", "--abstain-below", "0.7", "--columns", "label", stdin=PROBABILITIES
+    )
     assert result.text == "label\ndog\nabstain\n"
 
 
@@ -184,7 +187,9 @@ def test_logits_that_look_like_probabilities(stdin: bytes, *, warned: bool, actc
 
 def test_class_names(actcli: Actcli) -> None:
     """Take the place of the header's, and must be as many."""
-    assert actcli("softmax", "--class-names", "x,y,z", "-q", stdin=TABLE).text.startswith("id,label,probability,p_x,p_y,p_z")
+    assert actcli("softmax", "--class-names", "x,y,z", "-q", stdin=TABLE).text.startswith(
+        "id,label,probability,p_x,p_y,p_z"
+    )
     assert actcli("softmax", "--class-names", "x,y", stdin=TABLE).code == 2
 
 

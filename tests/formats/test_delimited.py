@@ -67,7 +67,20 @@ def test_ways_to_write_the_same_table(text: str, actcli: Actcli) -> None:
 @pytest.mark.usefixtures("chunk_bytes")
 def test_carried_cells_come_out_as_they_are(actcli: Actcli) -> None:
     """Zeros in front, long numbers, gaps, quotes, delimiters, line ends, blanks, other scripts."""
-    cells = ["007", "NA", "12345678901234567890123", "", 'say "hi"', "a,b", "line\nend", "c\r", " blank ", "é 🐶", "nan", "5\" pipe"]
+    cells = [
+        "007",
+        "NA",
+        "12345678901234567890123",
+        "",
+        'say "hi"',
+        "a,b",
+        "line\nend",
+        "c\r",
+        " blank ",
+        "é 🐶",
+        "nan",
+        '5" pipe',
+    ]
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(["id", "cat", "dog"])
@@ -96,7 +109,7 @@ def test_delimiters(option: tuple[str, str], text: str, actcli: Actcli) -> None:
 
 
 FAULTS = {
-    "ragged": ("id,cat,dog\na,1,2\nb,3\n", '<stdin>:3: 2 cells, but the header has 3'),
+    "ragged": ("id,cat,dog\na,1,2\nb,3\n", "<stdin>:3: 2 cells, but the header has 3"),
     "too long": ("id,cat,dog\na,1,2,\n", "<stdin>:2: 4 cells, but the header has 3"),
     "text": ("id,cat,dog\na,1,2\nb,3,oops\n", '<stdin>:3: column "dog": "oops" is not a number'),
     "empty": ("id,cat,dog\na,1,2\nb,3,\n", '<stdin>:3: column "dog": is empty'),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import scipy.special
+
 from program import command, environment
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def test_any_number_in_any_order(dtype: str, order: Any, tmp_path: Path, actcli:
     result = actcli("softmax", path, "-f", "npy")
     found = loaded(result.out)
     assert found.dtype == ("f4" if dtype[1:] in ("f2", "f4") else "f8")
-    tolerance = {"rtol": 1e-6} if found.dtype == "f4" else {"rtol": 1e-14}
-    np.testing.assert_allclose(found, scipy.special.softmax(array.astype(np.float64), axis=1), **tolerance)
+    tolerance = 1e-6 if found.dtype == "f4" else 1e-14
+    np.testing.assert_allclose(found, scipy.special.softmax(array.astype(np.float64), axis=1), rtol=tolerance)
     piped = subprocess.run(
         command("softmax", "-f", "npy"), input=path.read_bytes(), capture_output=True, check=True, env=environment()
     )
@@ -106,6 +107,10 @@ REFUSED = {
     "header cut off": (npy(SCORES)[:40], "the NPY header cannot be read"),
     "magic only": (b"\x93NUMPY", "the NPY header is not of format"),
     "another version": (b"\x93NUMPY\x09\x00" + npy(SCORES)[8:], "but of 9.0"),
+    "too many classes": (
+        with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 1000000000), }\n"),
+        "has 1,000,000,000 classes",
+    ),
     "huge header": (b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + npy(SCORES)[12:], "that is no header"),
     "header that is no literal": (with_header("__import__('os').abort()"), "cannot be read"),
     "header without keys": (with_header("{}"), "cannot be read"),

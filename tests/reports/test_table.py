@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
-from program import SAMPLES, Actcli, command, terminal, without_escapes
 from rich.cells import cell_len
+
+from program import SAMPLES, Actcli, command, environment, process, terminal, without_escapes
 
 DIGITS = (SAMPLES / "digits_logits.npy", "--class-names", SAMPLES / "digits_classes.txt")
 HOSTILE = ["[red]x[/red]", "[/]", ":dog:", "\x1b[31mred", "\u202egnp", "dog 🐶", "tab\t", "x" * 300]
@@ -29,7 +32,7 @@ def test_what_a_decision_shows() -> None:
     assert lines[0].split() == ["row", "label", "confidence", "runners-up"]
     assert lines[2].split()[:3] == ["0", "one", "0.8611"]
     assert "━" in lines[2]
-    assert lines[2].split()[4:] == ["eight", "0.0386", "three", "0.0337"]
+    assert lines[2].split()[4:] == ["eight", "0.0386", "three", "0.0337", "nine", "0.0241"]
     assert lines[4] == "… 448 more rows (--rows all shows them)"
     assert lines[5] == "450 rows · mean confidence 0.7224"
     assert lines[6].startswith("one: 55 · seven: 48 · ")
@@ -67,12 +70,12 @@ def test_hostile_names_are_shown_literally(task: str, columns: tuple[str, ...]) 
     header = "id," + ",".join(f'"{name}"' for name in HOSTILE)
     lines = [f'"{name}",{",".join("9" if other == name else "0" for other in HOSTILE)}' for name in HOSTILE]
     stdin = "\n".join([header, *lines]) + "\n"
-    import subprocess
-
-    from program import environment
-
     done = subprocess.run(
-        command(task, "-f", "table", *columns, "-q"), input=stdin.encode(), capture_output=True, check=True, env=environment()
+        command(task, "-f", "table", *columns, "-q"),
+        input=stdin.encode(),
+        capture_output=True,
+        check=True,
+        env=environment(),
     )
     shown = done.stdout.decode()
     for name in ("[red]x[/red]", "[/]", ":dog:", "\\x1b[31mred", "\\u202egnp", "dog 🐶", "tab\\t"):
@@ -100,14 +103,16 @@ def test_a_terminal_that_only_knows_ascii() -> None:
         assert "450 rows" in shown
 
 
-def test_just_the_columns_that_were_asked_for(actcli: Actcli) -> None:
+def test_just_the_columns_that_were_asked_for() -> None:
     """In their order; classes that do not fit are counted."""
-    _, shown = terminal(command("softmax", *DIGITS, "--columns", "row,label,index,probabilities", "--rows", "1"), width=60)
+    _, shown = terminal(
+        command("softmax", *DIGITS, "--columns", "row,label,index,probabilities", "--rows", "1"), width=60
+    )
     lines = shown.splitlines()
     assert lines[0].split()[:4] == ["row", "label", "index", "p_zero"]
     assert lines[2].split()[:3] == ["0", "one", "1"]
     assert "more columns" in shown
-    wide = actcli("softmax", *DIGITS, "--columns", "row,label,index,probabilities", "--rows", "1", "-f", "table")
+    wide = process("softmax", *DIGITS, "--columns", "row,label,index,probabilities", "--rows", "1", "-f", "table")
     assert "p_nine" in wide.text
 
 
@@ -121,3 +126,14 @@ def test_precision_is_significant_digits(actcli: Actcli) -> None:
 def test_no_rows(actcli: Actcli) -> None:
     """Are said."""
     assert actcli("softmax", "-f", "table", "-q", stdin=b"cat,dog\n").text == "0 rows\n"
+
+
+@pytest.mark.parametrize("task", ["softmax", "multilabel"])
+def test_carried_columns_that_are_called_as_output_columns(task: str, actcli: Actcli) -> None:
+    """Are shown beside them."""
+    stdin = b"label,labels,reason,probability,cat,dog\nw,x,y,z,1,2\n"
+    ids = [option for name in ("label", "labels", "reason", "probability") for option in ("--id", name)]
+    result = actcli(task, *ids, "-f", "table", "-q", stdin=stdin)
+    assert result.code == 0
+    for cell in "wxyz":
+        assert f"{cell} " in result.text

@@ -6,8 +6,6 @@ It is imported when it is called.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import signal
 import sys
@@ -17,9 +15,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from actcli.errors import ActcliError, ReaderGoneError, visible
+from actcli.errors import ActcliError, OutputError, ReaderGoneError, say, visible
 
-__all__ = ["COMMANDS", "main", "run"]
+__all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "softmax": "Exclusive classes: probabilities, the label, its confidence.",
@@ -99,9 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         result = app(args=arguments, prog_name="actcli", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        return _flushed(result if isinstance(result, int) else 0)
     except ActcliError as error:
         _report(error.message, error.hint)
         return error.exit_code
@@ -112,45 +108,34 @@ def main(arguments: list[str] | None = None) -> int:
     except ReaderGoneError:
         _end_by(signal.SIGPIPE)
         return 141
-    except BrokenPipeError:
-        _end_by(signal.SIGPIPE)
-        return 141
     except _Terminated:
         _end_by(signal.SIGTERM)
         return 143
-    except OSError as error:
-        _report(f"standard output: cannot be written: {error.strerror}", None)
-        return 1
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def run() -> None:
-    """Run the command line as a process of its own, and end the process.
-
-    A process that does one job needs no search for reference cycles, and, once all is written and closed, no orderly
-    dismantling of NumPy, Arrow and Typer: together these would take as long as importing Arrow.
-    """
-    gc.disable()
-    code = main()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)
+def _flushed(code: int) -> int:
+    """Write what help or a version left in Python's own buffer; return the exit code."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
+    return code
 
 
 def _report(message: str, hint: str | None) -> None:
-    if sys.stderr is not None:
-        lines = f"actcli: error: {message}\n" + (f"hint: {hint}\n" if hint else "")
-        sys.stderr.write(lines)
-        sys.stderr.flush()
+    say(f"actcli: error: {message}\n" + (f"hint: {hint}\n" if hint else ""))
 
 
 def _report_grammar(error: Any) -> int:
     """Report what the command line's parser refuses; without any argument it refuses with the whole help."""
     message = str(error.format_message())
     if type(error).__name__.startswith("NoArgsIsHelp"):
-        sys.stderr.write(message + "\n")
+        say(message + "\n")
         return 2
     first, _, rest = message.partition("\n")
     context = getattr(error, "ctx", None)

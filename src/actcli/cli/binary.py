@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, Writing, abstaining, predict, temperature, thresholds
+from actcli.cli.prediction import Reading, Writing, abstaining_rules, checked_temperature, predict, threshold_rules
 
 
 def binary(
@@ -18,11 +18,11 @@ def binary(
     class_names: given.ClassNames = None,
     dtype: given.DtypeOption = None,
     renormalize: given.Renormalize = False,
-    temperature_: given.Temperature = 1.0,
+    temperature: given.Temperature = 1.0,
     positive: given.Positive = None,
     negative: given.Negative = None,
     threshold: given.Threshold = None,
-    thresholds_: given.Thresholds = None,
+    thresholds: given.Thresholds = None,
     threshold_op: given.ThresholdOp = given.ThresholdOperator.GE,
     abstain_below: given.AbstainBelow = None,
     abstain_margin: given.AbstainMargin = None,
@@ -49,13 +49,33 @@ def binary(
     """
     predict(
         "binary",
-        Reading(files, input_format, origin, delimiter, header, ids, classes, class_names, dtype),
-        Writing(output, format, columns, precision, rows, no_output_header, label_separator, no_clobber, quiet),
+        Reading(
+            files=files,
+            input_format=input_format,
+            origin=origin,
+            delimiter=delimiter,
+            header=header,
+            ids=ids,
+            classes=classes,
+            class_names=class_names,
+            dtype=dtype,
+        ),
+        Writing(
+            output=output,
+            format=format,
+            columns=columns,
+            precision=precision,
+            rows=rows,
+            no_output_header=no_output_header,
+            label_separator=label_separator,
+            no_clobber=no_clobber,
+            quiet=quiet,
+        ),
         renormalize=renormalize,
-        temperature=temperature(temperature_),
+        temperature=checked_temperature(temperature),
         positive=positive,
         negative=negative,
         strict=threshold_op is given.ThresholdOperator.GT,
-        **thresholds(threshold, thresholds_),
-        **abstaining(abstain_below, abstain_margin, abstain_label),
+        **threshold_rules(threshold, thresholds),
+        **abstaining_rules(abstain_below, abstain_margin, abstain_label),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, Writing, predict, temperature, thresholds
+from actcli.cli.prediction import Reading, Writing, checked_temperature, predict, threshold_rules
 
 
 def multilabel(
@@ -17,9 +17,9 @@ def multilabel(
     classes: given.Classes = None,
     class_names: given.ClassNames = None,
     dtype: given.DtypeOption = None,
-    temperature_: given.Temperature = 1.0,
+    temperature: given.Temperature = 1.0,
     threshold: given.Threshold = None,
-    thresholds_: given.Thresholds = None,
+    thresholds: given.Thresholds = None,
     threshold_op: given.ThresholdOp = given.ThresholdOperator.GE,
     top_k: given.AtMostK = None,
     at_least_one: given.AtLeastOne = False,
@@ -45,11 +45,31 @@ def multilabel(
     """
     predict(
         "multilabel",
-        Reading(files, input_format, origin, delimiter, header, ids, classes, class_names, dtype),
-        Writing(output, format, columns, precision, rows, no_output_header, label_separator, no_clobber, quiet),
-        temperature=temperature(temperature_),
+        Reading(
+            files=files,
+            input_format=input_format,
+            origin=origin,
+            delimiter=delimiter,
+            header=header,
+            ids=ids,
+            classes=classes,
+            class_names=class_names,
+            dtype=dtype,
+        ),
+        Writing(
+            output=output,
+            format=format,
+            columns=columns,
+            precision=precision,
+            rows=rows,
+            no_output_header=no_output_header,
+            label_separator=label_separator,
+            no_clobber=no_clobber,
+            quiet=quiet,
+        ),
+        temperature=checked_temperature(temperature),
         top_k=top_k,
         strict=threshold_op is given.ThresholdOperator.GT,
         at_least_one=at_least_one,
-        **thresholds(threshold, thresholds_),
+        **threshold_rules(threshold, thresholds),
     )

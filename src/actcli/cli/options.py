@@ -1,7 +1,7 @@
 """The options that commands share: each is declared once, as an alias that a command's signature uses.
 
-Values stay what they are on the command line here; `actcli.cli.tables` turns them into what the library takes. Nothing
-heavy is imported: `--help` must be quick.
+Values stay what they are on the command line here; `actcli.cli.prediction` turns them into what the library takes.
+Nothing heavy is imported: `--help` must be quick.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-
-__all__: list[str] = []
 
 INPUT = "Input"
 DECISION = "Decision"

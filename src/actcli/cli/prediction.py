@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from actcli.errors import UsageError, visible
+from actcli.errors import UsageError, say, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +20,14 @@ if TYPE_CHECKING:
     from actcli.formats import Inputs, ReadOptions
     from actcli.predict import Plan, Rules
 
-__all__ = ["Reading", "Writing", "number", "predict", "thresholds"]
+__all__ = [
+    "Reading",
+    "Writing",
+    "abstaining_rules",
+    "checked_temperature",
+    "predict",
+    "threshold_rules",
+]
 
 _DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|", "space": " "}
 _TABLE = "table"
@@ -92,7 +98,7 @@ def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None
     from actcli.files import standard_input_is_terminal
 
     if not reading.files and standard_input_is_terminal():
-        sys.stderr.write(
+        say(
             f"Usage: actcli {task} [OPTIONS] [FILE]...\n\n"
             f"There is no file, and standard input is a terminal. For instance:\n"
             f"  actcli {task} logits.npy\n  ... | actcli {task}\n\nactcli {task} --help says more.\n"
@@ -123,20 +129,14 @@ def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, 
         sink = _sink(task, output, plan, rules, writing, format)
         watch = Watch(inputs.size, quiet=writing.quiet or (output.is_terminal and format != _TABLE))
         with watch:
-            sink.open(plan.layout)
-            run(inputs.chunks(), plan.decide, sink, watch=watch)
+            run(inputs.chunks(sink.open(plan.layout)), plan.decide, sink, watch=watch)
         sink.finish()
         output.commit()
     if not writing.quiet:
         for note in (*inputs.notes, *plan.notes):
-            _say("note", note)
+            say(f"actcli: note: {note}\n")
     if watch.like_probabilities:
-        _say("warning", "the logits look like probabilities; if they are, say --from probabilities")
-
-
-def _say(kind: str, text: str) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(f"actcli: {kind}: {text}\n")
+        say("actcli: warning: the logits look like probabilities; if they are: --from probabilities\n")
 
 
 def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing, format: str) -> Sink:
@@ -149,7 +149,7 @@ def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing,
             task=task,
             chosen=rules.columns is not None or (rules.top_k is not None and task == "softmax"),
             rows=_table_rows(writing.rows),
-            precision=rules.precision,
+            precision=writing.precision,
         )
     from actcli.formats import WriteOptions, named, open_sink
 
@@ -163,20 +163,21 @@ def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing,
 
 
 def _rules(reading: Reading, writing: Writing, format: str, given: dict[str, Any]) -> Rules:
-    from actcli.columns import read_class_names, split_list
+    from actcli.columns import split_list
+    from actcli.option_files import read_class_names
     from actcli.predict import Rules
 
-    names = None if reading.class_names is None else read_class_names(reading.class_names)
-    inline = reading.class_names is not None and not os.path.exists(reading.class_names)
+    names, names_from = (None, None) if reading.class_names is None else read_class_names(reading.class_names)
     rules = Rules(
         origin=reading.origin.value,
         dtype=None if reading.dtype is None else reading.dtype.value,
         class_names=names,
-        names_from="--class-names" if inline else reading.class_names or "",
+        names_file=names_from,
         columns=_default_columns(format)
         if writing.columns is None
         else tuple(split_list(writing.columns, "--columns")),
-        precision=writing.precision,
+        # The table rounds what it shows by itself, and adds up what is not rounded.
+        precision=None if format == _TABLE else writing.precision,
         **given,
     )
     if rules.renormalize and rules.origin == "logits":
@@ -192,7 +193,7 @@ def _default_columns(format: str) -> tuple[str, ...] | None:
 
 def _output_format(writing: Writing) -> str:
     """Return the name of the output's format: as asked, else by the suffix of the file, else by who is reading."""
-    from actcli.files import is_terminal
+    from actcli.files import is_device, is_terminal
     from actcli.formats import FORMATS, named, of_path
 
     if writing.format is not None:
@@ -202,7 +203,8 @@ def _output_format(writing: Writing) -> str:
                 hint=f"there are {', '.join([_TABLE, *(format.name for format in FORMATS.values() if format.sink)])}",
             )
         return writing.format if writing.format == _TABLE else named(writing.format, writing=True).name
-    if writing.output is not None and writing.output != "-" and not writing.output.startswith("/dev/"):
+    to_file = writing.output is not None and not is_device(writing.output)
+    if writing.output is not None and to_file:
         suffix = of_path(writing.output)
         if suffix not in FORMATS or FORMATS[suffix].sink is None:
             raise UsageError(
@@ -218,13 +220,20 @@ def _check_writing(writing: Writing, format: str) -> None:
     """Refuse what does not apply to the format."""
     if writing.rows is not None and format != _TABLE:
         raise UsageError(f"--rows is for the table, and the output is {format}", hint="add --format table")
-    if writing.no_output_header and format not in ("csv", "tsv"):
-        raise UsageError(f"--no-output-header is for csv and tsv, and the output is {format}")
+    from actcli.columns import check_utf8
+    from actcli.formats import named
+
+    takes = frozenset[str]() if format == _TABLE else named(format, writing=True).writes
+    for option, field, given in (
+        ("--no-output-header", "header", writing.no_output_header),
+        ("--label-separator", "label_separator", writing.label_separator is not None),
+    ):
+        if given and field not in takes:
+            raise UsageError(f"{option} does not apply to {format}")
     if writing.label_separator is not None:
-        if format not in ("csv", "tsv"):
-            raise UsageError(f"--label-separator is for csv and tsv, and the output is {format}")
         if not writing.label_separator:
             raise UsageError("--label-separator: is empty")
+        check_utf8(writing.label_separator)
     _table_rows(writing.rows)
 
 
@@ -234,7 +243,7 @@ def _table_rows(given: str | None) -> int | None:
         return 20
     if given == "all":
         return None
-    if not (given.isascii() and given.isdigit()):
+    if not (given.isascii() and given.isdigit() and len(given) < 19):
         raise UsageError(f"--rows: {visible(given)!r} is neither a number nor all")
     return int(given)
 
@@ -249,23 +258,7 @@ def _delimiter(given: str) -> str:
     return delimiter
 
 
-def number(text: str, option: str, low: float, high: float) -> float:
-    """Return the number given to `option`, which must lie from `low` to `high`.
-
-    Raises
-    ------
-    UsageError
-        If it is none, or does not.
-    """
-    from actcli.columns import is_number
-
-    value = float(text) if is_number(text) else math.nan
-    if not low <= value <= high:
-        raise UsageError(f"{option}: {visible(text)!r} is not a number from {low:g} to {high:g}")
-    return value
-
-
-def share(value: float | None, option: str) -> float | None:
+def checked_share(value: float | None, option: str) -> float | None:
     """Return a number from 0 to 1 that was given to `option`.
 
     Raises
@@ -278,7 +271,7 @@ def share(value: float | None, option: str) -> float | None:
     return value
 
 
-def temperature(value: float) -> float:
+def checked_temperature(value: float) -> float:
     """Return a temperature.
 
     Raises
@@ -291,7 +284,7 @@ def temperature(value: float) -> float:
     return value
 
 
-def abstaining(below: float | None, margin: float | None, label: str | None) -> dict[str, Any]:
+def abstaining_rules(below: float | None, margin: float | None, label: str | None) -> dict[str, Any]:
     """Return the rules for withholding a label.
 
     Raises
@@ -302,13 +295,13 @@ def abstaining(below: float | None, margin: float | None, label: str | None) -> 
     if label is not None and below is None and margin is None:
         raise UsageError("--abstain-label says what to write, but not when", hint="add --abstain-below P")
     rules: dict[str, Any] = {
-        "abstain_below": share(below, "--abstain-below"),
-        "abstain_margin": share(margin, "--abstain-margin"),
+        "abstain_below": checked_share(below, "--abstain-below"),
+        "abstain_margin": checked_share(margin, "--abstain-margin"),
     }
     return rules if label is None else rules | {"abstain_label": label}
 
 
-def thresholds(given: Sequence[str] | None, path: str | None) -> dict[str, Any]:
+def threshold_rules(given: Sequence[str] | None, path: str | None) -> dict[str, Any]:
     """Return the rules that ``--threshold`` and ``--thresholds`` give; the command line wins over the file.
 
     Raises
@@ -318,6 +311,8 @@ def thresholds(given: Sequence[str] | None, path: str | None) -> dict[str, Any]:
     DataError
         If the file cannot be read.
     """
+    from actcli.option_files import read_thresholds, share
+
     default: float | None = None
     named: dict[str, float] = {}
     for text in given or ():
@@ -325,36 +320,10 @@ def thresholds(given: Sequence[str] | None, path: str | None) -> dict[str, Any]:
         if not equals:
             if default is not None:
                 raise UsageError("--threshold: there are two for all classes")
-            default = number(text, "--threshold", 0, 1)
+            default = share(text, "--threshold")
         elif name in named:
             raise UsageError(f"--threshold: there are two for {visible(name)!r}")
         else:
-            named[name] = number(value, f"--threshold {visible(name)}", 0, 1)
-    from_file = {} if path is None else _read_thresholds(path)
+            named[name] = share(value, f"--threshold {visible(name)}")
+    from_file = {} if path is None else read_thresholds(path)
     return {"threshold": 0.5 if default is None else default, "thresholds": from_file | named}
-
-
-def _read_thresholds(path: str) -> dict[str, float]:
-    import csv
-
-    from actcli.columns import read_json, read_text
-    from actcli.errors import DataError
-
-    text = read_text(path, "--thresholds takes a JSON or CSV file")
-    if text.lstrip().startswith("{"):
-        pairs = [(1, [name, json_value]) for name, json_value in read_json(text, path).items()]
-    else:
-        reader = csv.reader(text.splitlines())
-        pairs = [(reader.line_num, row) for row in reader if row]
-        if pairs and [cell.strip() for cell in pairs[0][1]] == ["name", "threshold"]:
-            del pairs[0]
-    result: dict[str, float] = {}
-    for line, row in pairs:
-        where = f"{visible(path, 200)}:{line}"
-        if len(row) != 2:
-            raise DataError(f"{where}: {len(row)} cells, not a name and a threshold")
-        name, value = row
-        if name in result:
-            raise DataError(f"{where}: there are two thresholds for {visible(name)!r}")
-        result[name] = number(str(value), f"{where}: {visible(name)}", 0, 1)
-    return result

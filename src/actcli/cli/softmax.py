@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, Writing, abstaining, predict, temperature
+from actcli.cli.prediction import Reading, Writing, abstaining_rules, checked_temperature, predict
 
 
 def _refuse_threshold(value: str | None) -> None:
@@ -29,7 +29,7 @@ def softmax(
     class_names: given.ClassNames = None,
     dtype: given.DtypeOption = None,
     renormalize: given.Renormalize = False,
-    temperature_: given.Temperature = 1.0,
+    temperature: given.Temperature = 1.0,
     top_k: given.TopK = None,
     abstain_below: given.AbstainBelow = None,
     abstain_margin: given.AbstainMargin = None,
@@ -56,10 +56,30 @@ def softmax(
     """
     predict(
         "softmax",
-        Reading(files, input_format, origin, delimiter, header, ids, classes, class_names, dtype),
-        Writing(output, format, columns, precision, rows, no_output_header, label_separator, no_clobber, quiet),
+        Reading(
+            files=files,
+            input_format=input_format,
+            origin=origin,
+            delimiter=delimiter,
+            header=header,
+            ids=ids,
+            classes=classes,
+            class_names=class_names,
+            dtype=dtype,
+        ),
+        Writing(
+            output=output,
+            format=format,
+            columns=columns,
+            precision=precision,
+            rows=rows,
+            no_output_header=no_output_header,
+            label_separator=label_separator,
+            no_clobber=no_clobber,
+            quiet=quiet,
+        ),
         renormalize=renormalize,
-        temperature=temperature(temperature_),
+        temperature=checked_temperature(temperature),
         top_k=top_k,
-        **abstaining(abstain_below, abstain_margin, abstain_label),
+        **abstaining_rules(abstain_below, abstain_margin, abstain_label),
     )

@@ -6,7 +6,7 @@ To add a format, write its module and add its line to `FORMATS`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,9 @@ class Format:
     source, sink
         The names of the classes there; None where the format is only written, or only read.
     takes
-        The fields of `ReadOptions` that mean something to its source.
+        The fields of `ReadOptions` that only mean something to some sources, this one among them.
+    writes
+        The fields of `WriteOptions` that mean something to its sink.
     binary
         Whether it has no business on a terminal.
     magic
@@ -48,18 +50,20 @@ class Format:
     source: str | None = None
     sink: str | None = None
     takes: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
     binary: bool = False
     magic: bytes = b""
     columns: tuple[str, ...] | None = None
 
 
-_TEXT_OPTIONS = frozenset({"delimiter", "header", "ids"})
+_CELLS_IN = frozenset({"delimiter", "header", "ids"})
+_CELLS_OUT = frozenset({"header", "label_separator"})
 
 FORMATS = {
     format.name: format
     for format in (
-        Format("csv", "actcli.formats.delimited", "CsvSource", "CsvSink", _TEXT_OPTIONS),
-        Format("tsv", "actcli.formats.delimited", "TsvSource", "TsvSink", _TEXT_OPTIONS),
+        Format("csv", "actcli.formats.delimited", "CsvSource", "CsvSink", _CELLS_IN, _CELLS_OUT),
+        Format("tsv", "actcli.formats.delimited", "TsvSource", "TsvSink", _CELLS_IN, _CELLS_OUT),
         Format("json", "actcli.formats.json", sink="JsonSink"),
         Format("jsonl", "actcli.formats.json", sink="JsonlSink"),
         Format(
@@ -132,6 +136,7 @@ class WriteOptions:
     label_separator: str = "|"
 
 
+_FEW_FILES = 100
 _OPTION_NAMES = {"delimiter": "--delimiter", "header": "--header/--no-header", "ids": "--id"}
 
 
@@ -159,12 +164,13 @@ def of_path(path: str) -> str:
 
 def _detect(input: Input, options: ReadOptions) -> Format:
     """Return the format of `input`: as asked, else by its suffix, else by its first bytes."""
-    head = input.peek(8)
+    magics = [format.magic for format in FORMATS.values() if format.magic] + [magic for magic, _, _ in _FOREIGN]
+    head = input.head(magics)
+    if not head:
+        raise DataError(f"{input.name}: is empty")
     suffix = of_path(input.path)
     asked = options.format or (suffix if suffix in FORMATS else None)
     by_bytes = next((format for format in FORMATS.values() if format.magic and head.startswith(format.magic)), None)
-    if not head:
-        raise DataError(f"{input.name}: is empty")
     format = named(asked) if asked else by_bytes or FORMATS["csv"]
     if format is by_bytes:
         return format
@@ -181,7 +187,7 @@ def _detect(input: Input, options: ReadOptions) -> Format:
                 hint=f"export the scores first, in Python: {export}" if export else None,
             )
     if format.magic:
-        raise DataError(f"{input.name}: {expected}: it begins with {visible(repr(head)[1:])}")
+        raise DataError(f"{input.name}: {expected}: it begins with {visible(repr(head[:8])[1:])}")
     return format
 
 
@@ -201,26 +207,26 @@ class Inputs:
     def __init__(self, sources: Sequence[Source], inputs: Sequence[Input], notes: Sequence[str]) -> None:
         import numpy as np
 
+        from actcli.activations import computing_dtype
+
         self._sources = sources
         self._inputs = inputs
         self.notes = notes
         self.names = tuple(input.path for input in inputs)
         self.identities = [input.identity for input in inputs]
         first = sources[0].layout
+        # Each file is computed in the precision that it would have alone, or in a higher one.
+        dtypes = [computing_dtype(source.layout.dtype) for source in sources]
         counts = [source.layout.rows for source in sources]
         sizes = [source.size for source in sources]
-        self.layout = type(first)(
-            first.classes,
-            first.carried,
-            np.result_type(*(source.layout.dtype for source in sources)),
-            None if None in counts else sum(count or 0 for count in counts),
-        )
+        rows = None if None in counts else sum(count or 0 for count in counts)
+        self.layout = replace(first, dtype=np.result_type(*dtypes), rows=rows)
         self.size = None if None in sizes else sum(size or 0 for size in sizes)
 
-    def chunks(self) -> Iterator[Chunk | None]:
+    def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut one input after the other."""
         for source in self._sources:
-            yield from source.chunks()
+            yield from source.chunks(output_bytes)
 
     def close(self) -> None:
         """Close the files."""
@@ -242,6 +248,8 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
 
     if paths.count("-") > 1:
         raise UsageError("standard input can be read only once")
+    if len(paths) > _FEW_FILES:
+        _allow_many_files()
     inputs: list[Input] = []
     sources: list[Source] = []
     notes: list[str] = []
@@ -261,6 +269,14 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
             input.close()
         raise
     return Inputs(sources, inputs, notes)
+
+
+def _allow_many_files() -> None:
+    """Raise the number of files that may be open as far as it goes; all inputs stay open."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _check_options(format: Format, options: ReadOptions, input: Input) -> None:

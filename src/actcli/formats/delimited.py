@@ -12,6 +12,7 @@ import io
 import itertools
 import math
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from actcli import batch as batches
-from actcli.batch import Batch, Carried, Kind, Layout
-from actcli.columns import Roles, assign_roles, check_unique, is_header, is_number, listed
+from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
+from actcli.columns import MOST_COLUMNS, Roles, assign_roles, check_unique, is_header, is_number, listed
 from actcli.errors import DataError, visible
 from actcli.formats.text import TextSink, join_lists, join_rows, offsets_of, pick, quoted, quoted_all, where
 
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = ["CsvSink", "CsvSource", "TsvSink", "TsvSource", "cut"]
 
-LONGEST_RECORD = 1 << 26
+LONGEST_RECORD = 1 << 25
 """A record of more bytes than this is refused: without a limit, an endless line would fill the memory."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ENCODING_HINT = "convert the file first, for instance: iconv -f LATIN1 -t UTF-8"
 _TO_CLOSING_QUOTE = re.compile(rb'[^"]*+(?:""[^"]*+)*+"')
-_RUNS_OF_BLANKS = re.compile(rb"(?m)^ +| +(?=[ \r\n]|\Z)")
+_RUNS_OF_BLANKS = re.compile(rb"(?:\A|(?<=[\r\n])) +| +(?=[ \r\n]|\Z)")
 
 
 class DelimitedSource:
@@ -73,23 +74,29 @@ class DelimitedSource:
         self.notes: list[str] = []
         if options.delimiter:
             self.delimiter = options.delimiter
-        self._rest = b""
+        self._mark = self.delimiter.encode()
+        self._rest = bytearray()
         self._ended = False
         self._line = 1
         self._start(options, like)
 
     def _start(self, options: ReadOptions, like: Source | None) -> None:
         """Settle the layout by the first rows, and leave in `_rest` what follows the header."""
-        self._fill(len(_BYTE_ORDER_MARK))
-        self._rest = self._rest.removeprefix(_BYTE_ORDER_MARK)
-        self._refuse_utf16()
+        self._rest += self.input.head([_BYTE_ORDER_MARK])
+        self.input.read(len(self._rest))
+        if self._rest.startswith(_BYTE_ORDER_MARK):
+            del self._rest[: len(_BYTE_ORDER_MARK)]
+        if self._rest.startswith((b"\xff\xfe", b"\xfe\xff")) or self._rest[:2].count(0) == 1:
+            raise DataError(
+                f"{self.input.name}: looks like UTF-16, not UTF-8", hint="convert it first: iconv -f UTF-16 -t UTF-8"
+            )
         first = self._record(0)
         if first is None:
             raise DataError(f"{self.input.name}: has no rows")
         cells, line, end = first
-        following = self._record(end)
         first_alike = like if isinstance(like, DelimitedSource) else None
         header = options.header
+        following = None if header is False else self._record(end)
         if header is None:
             try:
                 header = (first_alike is not None and cells == first_alike.called) or is_header(
@@ -100,14 +107,16 @@ class DelimitedSource:
         self.has_header = header
         self._width = len(cells)
         row: list[str] | None = cells
+        self._row_bytes = end
         if header:
             self._check_header(cells, line)
-            self._line += self._lines(self._rest[:end])
-            self._rest = self._rest[end:]
             row = following[0] if following else None
             if following is not None:
                 line = following[1]
+                self._row_bytes = following[2] - end
                 self._check_width(following[0], f"{self.input.name}:{line}")
+            self._line += self._lines(self._rest[:end])
+            del self._rest[:end]
         self.called = cells if header else [str(position) for position in range(self._width)]
         if first_alike is not None and self.called == first_alike.called:
             self.roles = first_alike.roles
@@ -135,19 +144,14 @@ class DelimitedSource:
         carried = [self.called[position] for position in self.roles.carried]
         classes = tuple(self.called[position] for position in self.roles.classes)
         check_unique(classes, self.input.name)
+        seen: set[str] = set()
         for name in carried:
-            if carried.count(name) > 1:
+            if name in seen:
                 raise DataError(f'{self.input.name}: two columns have the same name "{visible(name)}"')
+            seen.add(name)
         if not self.has_header:
             classes = tuple(str(number) for number in range(len(classes)))
         return Layout(classes, tuple(Carried(name, Kind.TEXT) for name in carried), np.dtype(np.float64))
-
-    def _refuse_utf16(self) -> None:
-        self._fill(4)
-        if self._rest.startswith((b"\xff\xfe", b"\xfe\xff")) or self._rest[:2].count(0) == 1:
-            raise DataError(
-                f"{self.input.name}: looks like UTF-16, not UTF-8", hint="convert it first: iconv -f UTF-16 -t UTF-8"
-            )
 
     def _delimiter_hint(self, cells: Sequence[str]) -> str | None:
         if len(cells) != 1:
@@ -160,24 +164,35 @@ class DelimitedSource:
 
     # Reading
 
-    def _fill(self, count: int) -> bool:
-        """Read on until `_rest` holds at least `count` bytes; return False at the end of the input."""
-        while len(self._rest) < count and not self._ended:
-            data = self.input.read(batches.CHUNK_BYTES)
-            self._ended = not data
-            self._rest += data
-        return len(self._rest) >= count
+    def _fill(self) -> None:
+        """Read on: what is at hand, but at least something unless the input has ended."""
+        data = self.input.read(batches.CHUNK_BYTES)
+        self._ended = not data
+        self._rest += data
 
     def _record(self, start: int) -> tuple[list[str], int, int] | None:
         """Return the first record of `_rest` from `start` on: its cells, its line, and where it ends."""
         while True:
-            complete = len(self._rest) if self._ended else start + cut(self._rest[start:], self.delimiter.encode())
-            for cells, line, end in self._records(self._rest[start:complete], self._line):
+            complete = len(self._rest) if self._ended else start + cut(bytes(self._rest[start:]), self._mark)
+            data = bytes(self._rest[start:complete])
+            if data.count(self._mark) > MOST_COLUMNS:
+                end = data.find(b"\n")
+                if data.count(self._mark, 0, len(data) if end < 0 else end) > MOST_COLUMNS:
+                    raise DataError(f"{self.input.name}:{self._line}: more than {MOST_COLUMNS:,} columns")
+            for cells, line, end in self._records(data, self._line):
                 return cells, line + self._lines(self._rest[:start]), start + end
             if self._ended:
                 return None
             self._check_length(self._rest[start:])
-            self._fill(len(self._rest) + 1)
+            self._read_past(len(self._rest))
+
+    def _read_past(self, end: int) -> None:
+        """Read on until another record may be complete: after a line end, and if more is at hand, twice as much."""
+        while not self._ended and len(self._rest) <= LONGEST_RECORD:
+            self._fill()
+            has_line_end = self._rest.rfind(b"\n", end) >= 0 or self._rest.rfind(b"\r", end) >= 0
+            if has_line_end and (len(self._rest) >= 2 * end or not self.input.ready()):
+                break
 
     def _records(self, data: bytes, line: int) -> Iterator[tuple[list[str], int, int]]:
         """Parse the records that are not blank, slowly: the cells of each, its first line, where it ends in `data`.
@@ -207,17 +222,18 @@ class DelimitedSource:
                 yield cells, record, end
 
     @staticmethod
-    def _lines(data: bytes) -> int:
+    def _lines(data: bytes | bytearray) -> int:
         """Return how many line ends there are in `data`: LF, CR LF, or CR."""
         returns = data.count(b"\r")
         return data.count(b"\n") + (returns - data.count(b"\r\n") if returns else 0)
 
-    def chunks(self) -> Iterator[Chunk | None]:
+    def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the input into blocks of whole records; None before waiting for more of a pipe."""
+        wanted = min(batches.CHUNK_BYTES, rows_in_chunk(self._row_bytes, output_bytes) * self._row_bytes)
         while True:
-            while len(self._rest) < batches.CHUNK_BYTES and not self._ended and self.input.ready():
-                self._fill(len(self._rest) + 1)
-            end = self._cut()
+            while len(self._rest) < wanted and not self._ended and self.input.ready():
+                self._fill()
+            end = self._cut(wanted)
             if end:
                 yield self._chunk(end)
             elif self._ended:
@@ -225,24 +241,23 @@ class DelimitedSource:
             else:
                 self._check_length(self._rest)
                 yield None
-                self._fill(len(self._rest) + 1)
+                self._read_past(len(self._rest))
         if self._rest:
             yield self._chunk(len(self._rest), last=True)
 
-    def _cut(self) -> int:
-        """Return where the next chunk ends: after about `CHUNK_BYTES`, or later where a record is longer."""
-        size = batches.CHUNK_BYTES
-        while not (end := cut(self._rest[:size], self.delimiter.encode())) and size < len(self._rest):
+    def _cut(self, size: int) -> int:
+        """Return where the next chunk ends: after about `size` bytes, or later where a record is longer."""
+        while not (end := cut(bytes(self._rest[:size]), self._mark)) and size < len(self._rest):
             size *= 2
         return end
 
     def _chunk(self, end: int, *, last: bool = False) -> Block:
-        block = Block(self, self._rest[:end], self._line, last=last)
+        block = Block(self, bytes(self._rest[:end]), self._line, last=last)
         self._line += self._lines(block.data)
-        self._rest = self._rest[end:]
+        del self._rest[:end]
         return block
 
-    def _check_length(self, record: bytes) -> None:
+    def _check_length(self, record: bytearray) -> None:
         if len(record) > LONGEST_RECORD:
             raise DataError(
                 f"{self.input.name}:{self._line}: a line of more than {LONGEST_RECORD >> 20} MiB",
@@ -251,23 +266,10 @@ class DelimitedSource:
 
     # Decoding
 
-    @functools.cached_property
-    def arrow_options(self) -> dict[str, Any]:
-        """How Arrow reads a block; shared by all threads."""
-        called = [str(position) for position in range(self._width)]
-        types = {called[position]: pa.float64() for position in self.roles.classes}
-        types |= {called[position]: pa.string() for position in self.roles.carried}
-        return {
-            "parse_options": pa.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
-            "convert_options": pa.csv.ConvertOptions(
-                column_types=types, null_values=[], strings_can_be_null=False, include_columns=list(types)
-            ),
-        }
-
     def decode(self, data: bytes, line: int, *, last: bool) -> Batch:
         """Return the rows in `data`, whose first line is number `line` of the file."""
         try:
-            if last and _open_quote(data, self.delimiter.encode()) >= 0:
+            if last and _open_quote(data, self._mark) >= 0:
                 raise pa.ArrowInvalid("a quote is not closed")
             scores, carried = self._decode_fast(data)
             fault = None
@@ -332,14 +334,19 @@ class DelimitedSource:
         scores: list[list[float]] = []
         texts: list[list[str]] = [[] for _ in self.roles.carried]
         fault = None
-        open_quote = _open_quote(data, self.delimiter.encode())
+        open_quote = _open_quote(data, self._mark)
         for cells, first, end in self._records(data, line):
             place = f"{self.input.name}:{first}"
             try:
                 if 0 <= open_quote < end:
                     raise DataError(f"{place}: a quote is not closed")
                 self._check_width(cells, place)
-                scores.append([self._number(cells, position, place) for position in self.roles.classes])
+                scores.append(
+                    [
+                        self._number(cells[position], f'{place}: column "{visible(name)}"', name)
+                        for name, position in zip(self.layout.classes, self.roles.classes, strict=True)
+                    ]
+                )
                 self._check_carried(cells, place)
             except DataError as error:
                 fault = error
@@ -358,12 +365,10 @@ class DelimitedSource:
                 hint=self._delimiter_hint(cells),
             )
 
-    def _number(self, cells: Sequence[str], position: int, place: str) -> float:
-        cell = cells[position]
-        where = f'{place}: column "{visible(self.called[position])}"'
+    def _number(self, cell: str, where: str, name: str) -> float:
         if not is_number(cell):
             found = f'"{visible(cell)}" is not a number' if cell.strip() else "is empty"
-            raise DataError(f"{where}: {found}", hint=self._number_hint(cell))
+            raise DataError(f"{where}: {found}", hint=self._number_hint(cell, name))
         number = float(cell)
         if math.isinf(number) and not _is_infinity(cell):
             raise DataError(f'{where}: "{visible(cell)}" is too large for float64')
@@ -377,10 +382,11 @@ class DelimitedSource:
                     hint=_ENCODING_HINT,
                 )
 
-    @staticmethod
-    def _number_hint(cell: str) -> str | None:
+    def _number_hint(self, cell: str, name: str) -> str | None:
         if re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell):
             return "numbers have a point, not a comma, before their fraction"
+        if self.has_header and cell.strip():
+            return f"if this column is to be carried along: --id {shlex.quote(visible(name))}"
         return None
 
 
@@ -505,13 +511,13 @@ class DelimitedSink(TextSink):
     def begin(self) -> str:
         """Return the line of names."""
         names = [quoted(name, self.delimiter) for column in self.columns for name in column.headers]
-        return self.delimiter.join(names) + "\n" if names and self.options.header else ""
+        # A line that is one empty cell would be taken for a blank line.
+        return (self.delimiter.join(names) or '""') + "\n" if names and self.options.header else ""
 
     def cells(self, batch: Batch, start: int) -> list[Any]:
         """Return the cells of a line; those of a matrix are joined already."""
         cells = [cell for column in self.columns for cell in self._cells_of(column, batch, start)]
         if len(cells) == 1 and self.columns[0].kind is not Kind.MATRIX:
-            # A line that is one empty cell would be taken for a blank line.
             cells = [where(np.diff(offsets_of(cells[0])) > 0, cells[0], '""')]
         return cells
 

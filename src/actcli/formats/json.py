@@ -27,6 +27,10 @@ _ESCAPED = b'"\\' + bytes(range(32))
 class JsonlSink(TextSink):
     """A row a line."""
 
+    def extra_bytes(self, column: Column) -> int:
+        """Return how many bytes the names of a column take in each row."""
+        return len(column.name) + (sum(map(len, column.labels)) if column.kind is Kind.MATRIX else 0)
+
     def cells(self, batch: Batch, start: int) -> list[Any]:
         """Return the parts of an object."""
         parts: list[Any] = []
@@ -51,7 +55,7 @@ class JsonlSink(TextSink):
                 return self._object(column.labels, batch.data(column))
             case Kind.SET:
                 sets = batch.data(column)
-                labels = column.labels if column.integers else list(map(_quoted, column.labels))
+                labels = column.labels if column.dtype else list(map(_quoted, column.labels))
                 return join(["[", join_lists(sets.offsets, pick(labels, sets.codes), ","), "]"], "")
             case Kind.RANKING:
                 return self._ranks(column.labels, batch.data(column))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-import tempfile
-from typing import IO, TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 
-from actcli import batch as batches
-from actcli.batch import Batch, Kind, Layout, Ranking
-from actcli.errors import DataError, OutputError, UsageError, visible
+from actcli.batch import Batch, Kind, Layout, Ranking, rows_in_chunk
+from actcli.columns import MOST_COLUMNS
+from actcli.errors import DataError, UsageError, visible
+from actcli.files import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["NpySink", "NpySource"]
 
 _LONGEST_HEADER = 10_000
-_LARGEST_BLOCK = 1 << 26
-_LONGEST_ROW = 1 << 28
 _NAMES_OF_KINDS = {
     "b": "booleans",
     "c": "complex numbers",
@@ -68,7 +67,7 @@ class NpySource:
         if self._by_columns and min(rows, width) > 1 and input.size is None:
             # A file in Fortran order has the start of every row first: the rows of a pipe come when all is there.
             input.read(self._offset)
-            input.spool()
+            input.spool(rows * width * self.dtype.itemsize)
             self._offset = 0
         self._by_columns = self._by_columns and min(rows, width) > 1
         self.row_bytes = width * self.dtype.itemsize
@@ -93,7 +92,9 @@ class NpySource:
         file.seek(8)
         read = npy_format.read_array_header_1_0 if size == 2 else npy_format.read_array_header_2_0
         try:
-            shape, by_columns, dtype = read(file, max_header_size=_LONGEST_HEADER)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                shape, by_columns, dtype = read(file, max_header_size=_LONGEST_HEADER)
         except Exception as error:  # noqa: BLE001  a hostile header can make the parser fail in any way
             reason = visible(str(error).splitlines()[0] if str(error) else type(error).__name__, 120)
             raise DataError(f"{self.input.name}: the NPY header cannot be read: {reason}") from None
@@ -123,15 +124,12 @@ class NpySource:
             )
         if not shape[1]:
             raise DataError(f"{self.input.name}: has no classes: its shape is {shape}")
+        if shape[1] > MOST_COLUMNS:
+            raise DataError(f"{self.input.name}: has {shape[1]:,} classes; actcli takes up to {MOST_COLUMNS:,}")
         return shape[0], shape[1]
 
     def _check_size(self, expected: int) -> None:
-        if self.input.size is None:
-            if self.row_bytes > _LONGEST_ROW:
-                raise DataError(
-                    f"{self.input.name}: the NPY header says a row has {self.row_bytes} bytes; that is no row"
-                )
-        elif self.input.size != expected:
+        if self.input.size is not None and self.input.size != expected:
             more = "longer" if self.input.size > expected else "shorter"
             raise DataError(
                 f"{self.input.name}: the file is {more} than its header says: {self.input.size} bytes, not {expected}",
@@ -148,36 +146,36 @@ class NpySource:
             raise UsageError(f"--classes: {visible(options.classes)!r} leaves no class")
         return list(chosen)
 
-    def chunks(self) -> Iterator[Chunk | None]:
+    def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the array into ranges of rows; None before waiting for more of a pipe."""
-        row_bytes = self.row_bytes
-        count = max(1, batches.CHUNK_BYTES // row_bytes)
-        if self._by_columns:
-            # Each column of the range is a read of its own: make them worth it.
-            count = max(count, min(_LARGEST_BLOCK // row_bytes, batches.CHUNK_BYTES // (4 * self.dtype.itemsize)), 1)
+        count = rows_in_chunk(self.row_bytes, output_bytes)
         if self.input.size is not None:
             for start in range(0, self._rows, count):
                 yield Rows(self, start, min(count, self._rows - start))
         else:
-            yield from self._pipe_chunks(row_bytes, count * row_bytes)
+            yield from self._pipe_chunks(count)
 
-    def _pipe_chunks(self, row_bytes: int, wanted: int) -> Iterator[Chunk | None]:
+    def _pipe_chunks(self, count: int) -> Iterator[Chunk | None]:
         self.input.read(self._offset)
-        row, rest, ended = 0, b"", False
+        row, rest, ended = 0, bytearray(), False
         while row < self._rows:
-            while len(rest) < wanted and not ended and (self.input.ready() or len(rest) < row_bytes):
+            while len(rest) < min(count, self._rows - row) * self.row_bytes and not ended:
                 if not self.input.ready():
+                    if len(rest) >= self.row_bytes:
+                        break
                     yield None
-                data = self.input.read(wanted - len(rest))
+                data = self.input.read(min(count, self._rows - row) * self.row_bytes - len(rest))
                 ended = not data
                 rest += data
-            rows = min(len(rest) // row_bytes, self._rows - row)
+            rows = len(rest) // self.row_bytes
             if not rows:
                 raise DataError(f"{self.input.name}: ends after row {row}, but its header says {self._rows} rows")
-            yield Rows(self, row, rows, rest[: rows * row_bytes])
-            rest = rest[rows * row_bytes :]
+            end = rows * self.row_bytes
+            yield Rows(self, row, rows, bytes(rest[:end]))
+            del rest[:end]
             row += rows
-        if rest or self.input.read(1):
+        yield None
+        if self.input.read(1):
             raise DataError(f"{self.input.name}: goes on after the {self._rows} rows that its header says")
 
     def decode(self, start: int, rows: int, data: bytes | None) -> Batch:
@@ -235,16 +233,17 @@ class NpySink:
         self.column = columns[0]
         self._rows = 0
         self._expected: int | None = None
-        self._spool: IO[bytes] | None = None
+        self._spool: Spool | None = None
 
-    def open(self, layout: Layout) -> None:
-        """Write the header."""
-        self._dtype = np.dtype(self.column.integers or layout.dtype)
+    def open(self, layout: Layout) -> int:
+        """Write the header, if the number of rows is known or can be put in later."""
+        self._dtype = np.dtype(self.column.dtype or layout.dtype)
         self._expected = layout.rows
         if layout.rows is None and not self.output.seekable:
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the sink
+            self._spool = Spool()
         else:
             self.output.write(self._header(layout.rows or 0))
+        return len(self.column.headers) * self._dtype.itemsize
 
     def encode(self, batch: Batch) -> Any:
         """Return the rows as they are stored."""
@@ -261,21 +260,14 @@ class NpySink:
         self._rows += len(piece)
         if not piece.size:
             return
-        if self._spool is None:
-            self.output.write(piece.data)
-            return
-        try:
-            self._spool.write(piece.data)
-        except OSError as error:
-            raise OutputError(f"the rows cannot be kept in a temporary file: {error.strerror}") from None
+        (self._spool or self.output).write(piece.data)
 
     def finish(self) -> None:
         """Say how many rows there are, where that was not known before."""
         if self._spool is not None:
             with self._spool as spool:
                 self.output.write(self._header(self._rows))
-                spool.seek(0)
-                while data := spool.read(batches.CHUNK_BYTES):
+                for data in spool.pieces():
                     self.output.write(data)
         elif self._expected is None:
             self.output.write_at(self._header(self._rows), 0)

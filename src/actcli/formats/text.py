@@ -41,6 +41,10 @@ __all__ = [
 ]
 
 
+_NUMBER_BYTES = 24
+"""About as many as the text of a number has, and its place among others."""
+
+
 class TextSink:
     """A table as lines of text.
 
@@ -65,8 +69,13 @@ class TextSink:
         self._begun = False
         self._numbered = any(column.kind is Kind.ROW for column in columns)
 
-    def open(self, layout: Layout) -> None:
+    def open(self, layout: Layout) -> int:  # noqa: ARG002
         """Write nothing yet: when the first rows turn out to be wrong, no header goes before the error."""
+        return sum(_NUMBER_BYTES * len(column.headers) + self.extra_bytes(column) for column in self.columns)
+
+    def extra_bytes(self, column: Column) -> int:  # noqa: ARG002
+        """Return how many bytes besides its numbers a column takes in each row."""
+        return 0
 
     def encode(self, batch: Batch) -> Any:
         """Return the text of `batch`, or the batch itself when the number of its first row is needed for that."""

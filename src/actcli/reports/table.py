@@ -91,13 +91,17 @@ class TableSink:
         self._labels: Counter[str] = Counter()
         self._total = 0.0
         self._empty = 0
-        self._decided = next((column for column in columns if column.name in ("label", "labels")), None)
+        # Where each output column stands; a carried column may have the same name.
+        self._at = {column.name: number for number, column in enumerate(columns) if column.carried is None}
+        decided = self._at.get("label", self._at.get("labels"))
+        self._decided = None if decided is None else columns[decided]
         self._classes: tuple[str, ...] = ()
         self._left_out = 0
 
-    def open(self, layout: Layout) -> None:
+    def open(self, layout: Layout) -> int:
         """Take note of the classes."""
         self._classes = layout.classes
+        return 0
 
     def encode(self, batch: Batch) -> _Piece:
         """Return the first rows of `batch`, and its sums."""
@@ -134,18 +138,18 @@ class TableSink:
         console = Console(
             file=capture,
             force_terminal=True if self._output.is_terminal else None,
-            width=None if self._output.is_terminal else _width_of_a_file(),
+            width=_width_of(self._output),
+            height=25,  # without it, Rich takes a terminal that calls itself dumb for one of 80 columns
             highlight=False,
             markup=False,
             emoji=False,
-            soft_wrap=False,
         )
         self._ascii = console.options.ascii_only
         table = self._chosen_table(console.width) if self._chosen else self._decision_table(console.width)
         if self._head and table.columns:
             console.print(table)
         for line in self._summary(console.width):
-            console.print(line, style="dim", soft_wrap=True)
+            console.print(line, style="dim")
         lines = "\n".join(line.rstrip() for line in capture.getvalue().split("\n"))
         self._output.write(lines.encode(capture.encoding, "backslashreplace"))
 
@@ -154,7 +158,7 @@ class TableSink:
     def _decision_table(self, width: int) -> Table:
         names = [column.headers[0] for column in self._columns]
         carried = [number for number, column in enumerate(self._columns) if column.carried is not None]
-        probabilities = names_index(self._columns, "probabilities")
+        probabilities = self._at["probabilities"]
         classes = [_shown(name) for name in self._columns[probabilities].labels]
         table = _table()
         used = 0
@@ -165,26 +169,26 @@ class TableSink:
             numbers = [str(number) for number in range(len(self._head))]
             used += _text_column(table, "row", numbers, 12, right=True) + _GAP
         if self._task == "multilabel":
-            labels_at = names_index(self._columns, "labels")
+            labels_at = self._at["labels"]
             table.add_column("labels", overflow="fold")
             sets = [self._label_set(row[labels_at], row[probabilities], classes, width - used) for row in self._head]
             _fill(table, carried, self._head, [sets])
             return table
-        label_at = names_index(self._columns, "label")
-        probability = names_index(self._columns, "probability")
+        label_at = self._at["label"]
+        probability = self._at["probability"]
         labels = [Text(_shown(row[label_at]), style="bold") for row in self._head]
         label_width = min(max(map(cell_len, ["label", *(label.plain for label in labels)])), max(12, width // 4))
         table.add_column("label", no_wrap=True, overflow="ellipsis", max_width=label_width)
         used += label_width + _GAP
-        if "reason" in names:
+        if "reason" in self._at:
             used += len("below_confidence") + _GAP
         extra: list[list[Text]] = []
         bar, count, name_width = self._shares(width - used - _NUMBER_WIDTH, classes)
         number_width = max([_NUMBER_WIDTH, *(cell_len(self._number(row[probability])) for row in self._head)])
         table.add_column("confidence", no_wrap=True)
         extra.append([self._confidence(row[probability], number_width, bar) for row in self._head])
-        if "reason" in names:
-            reason = names_index(self._columns, "reason")
+        if "reason" in self._at:
+            reason = self._at["reason"]
             table.add_column("reason", no_wrap=True)
             extra.append([Text(row[reason], style="" if row[reason] == "ok" else "yellow") for row in self._head])
         if count:
@@ -271,13 +275,7 @@ class TableSink:
             for number, row in enumerate(self._head)
         ]
         widths = [max(cell.cell_len for cell in cells) + _GAP for cells in zip(headers, *rows, strict=True)]
-        shown = list(range(len(headers)))
-        # Of classes without end, those that fit are shown.
-        while sum(widths[position] for position in shown) > width:
-            last = next((position for position in reversed(shown) if columns[position].kind is Kind.MATRIX), None)
-            if last is None or len(columns[last].headers) == 1:
-                break
-            shown.remove(last)
+        shown = _fitting(widths, [column.kind is Kind.MATRIX for column in columns], width)
         table = _table()
         for position in shown:
             text = columns[position].kind not in (Kind.NUMBER, Kind.MATRIX, Kind.ROW)
@@ -308,7 +306,7 @@ class TableSink:
                 return [Text(_shown(value), style="bold" if column.name == "label" else "")]
 
     def _value(self, column: Column, value: Any) -> Text:
-        if column.integers is not None:
+        if column.dtype is not None:
             return Text(str(value))
         if column.name in ("probability", "probabilities", "margin"):
             return Text(self._number(value))
@@ -326,12 +324,12 @@ class TableSink:
         if more > 0 and self._head:
             lines.append(f"{ellipsis} {more:,} more rows (--rows all shows them)")
         facts = [f"{self._rows:,} row{'' if self._rows == 1 else 's'}"]
-        if self._rows and any(column.name == "probability" for column in self._columns):
+        if self._rows and "probability" in self._at:
             facts.append(f"mean confidence {self._total / self._rows:.4f}")
         if self._rows and self._decided is not None and self._decided.kind is Kind.SET:
             facts.append(f"{self._labels.total() / self._rows:.2f} labels a row")
             facts.append(f"{self._empty:,} without any")
-        lines.append(separator.join(facts))
+        lines.extend(_wrapped(facts, separator, width))
         common = self._labels.most_common(_LABELS_IN_SUMMARY)
         counts = [f"{_shown(name)}: {count:,}" for name, count in common]
         if len(self._labels) > len(common):
@@ -350,6 +348,21 @@ def _wrapped(items: Sequence[str], separator: str, width: int) -> list[str]:
     return lines
 
 
+def _fitting(widths: Sequence[int], optional: Sequence[bool], room: int) -> list[int]:
+    """Return the columns to show: those that are not optional, and as many of the others, from the left, as fit."""
+    room -= sum(width for width, may_go in zip(widths, optional, strict=True) if not may_go)
+    shown = []
+    for position, (width, may_go) in enumerate(zip(widths, optional, strict=True)):
+        if not may_go:
+            shown.append(position)
+        elif room >= width or not shown:
+            room -= width
+            shown.append(position)
+        else:
+            room = 0
+    return shown
+
+
 class _Capture(io.StringIO):
     """What Rich draws on, which says the encoding of where the drawing goes."""
 
@@ -364,10 +377,14 @@ class _Capture(io.StringIO):
         return self._encoding
 
 
-def _width_of_a_file() -> int:
-    """Return the width of a table that no terminal limits: as wide as it needs, unless COLUMNS says otherwise."""
+def _width_of(output: Output) -> int:
+    """Return the width of a terminal, or in a file as much as a table needs; COLUMNS goes before both."""
     columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdigit() and int(columns) else 1000
+    if columns.isdigit() and int(columns[:6]) > 0:
+        return int(columns[:6])
+    if output.is_terminal:
+        return os.get_terminal_size(output.descriptor).columns or 80
+    return 1000
 
 
 def _table() -> Table:
@@ -415,11 +432,6 @@ def _first(column: Column, batch: Batch, count: int) -> list[Any]:
             ]
         case _:
             return list(data[:count])
-
-
-def names_index(columns: Sequence[Column], name: str) -> int:
-    """Return the position of the output column of that name."""
-    return next(number for number, column in enumerate(columns) if column.name == name and column.carried is None)
 
 
 def _shown(text: str) -> str:

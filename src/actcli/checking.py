@@ -1,0 +1,102 @@
+"""What scores must be before anything is decided on them, and what is wrong with a row that is not so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from actcli.errors import DataError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from actcli.batch import Batch
+    from actcli.predict import Rules
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["checked", "like_probabilities"]
+
+_SUM_TOLERANCE = 1e-3
+_SUSPICIOUS_SUM = 1e-2
+
+
+def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Array:
+    """Return the scores of `batch` in `dtype`.
+
+    Parameters
+    ----------
+    batch
+        As it was read.
+    classes
+        The names of its columns.
+    dtype
+        Of the computation.
+    rules
+        Say what the numbers are.
+    exclusive
+        Whether the probabilities of a row sum to 1.
+
+    Raises
+    ------
+    DataError
+        If a row is wrong: the first one.
+    """
+    scores = batch.scores
+    if scores.dtype != dtype:
+        with np.errstate(over="ignore"):
+            scores = scores.astype(dtype)
+    if not len(scores):
+        return scores
+    highest = scores.max(axis=1)
+    wrong = ~(highest < np.inf)  # NaN is not less either
+    if dtype.itemsize < batch.scores.dtype.itemsize:
+        wrong |= (np.isinf(scores) & np.isfinite(batch.scores)).any(axis=1)
+    if exclusive:
+        wrong |= np.isneginf(highest)
+    if rules.origin == "probabilities":
+        wrong |= (highest > 1) | (scores.min(axis=1) < 0)
+    elif rules.origin == "log-probabilities":
+        wrong |= highest > 0
+    if exclusive and rules.origin != "logits":
+        powers = scores if rules.origin == "probabilities" else np.exp(np.minimum(scores, 0))
+        sums = powers.sum(axis=1, dtype=np.float64)
+        wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= _SUM_TOLERANCE)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise _what_is_wrong(batch, row, scores[row], classes, rules)
+    return scores
+
+
+def _what_is_wrong(batch: Batch, row: int, scores: Array, classes: Sequence[str], rules: Rules) -> DataError:
+    place = batch.place(row)
+    for name, found, score in zip(classes, batch.scores[row], scores, strict=True):
+        where = f'{place}: column "{visible(name)}"'
+        if np.isnan(found) or found == np.inf:
+            kind = rules.origin.removesuffix("s").replace("probabilitie", "probability")
+            return DataError(f"{where}: {'NaN' if np.isnan(found) else 'infinity'} is not a {kind}")
+        if np.isinf(score) and np.isfinite(found):
+            return DataError(f"{where}: {found} is too large for {scores.dtype}", hint="leave --dtype float32 out")
+        if rules.origin == "probabilities" and not 0 <= score <= 1:
+            return DataError(f"{where}: {score} is not a probability", hint="leave --from probabilities out for logits")
+        if rules.origin == "log-probabilities" and score > 0:
+            return DataError(f"{where}: {score} is above 0, so it is not the logarithm of a probability")
+    if np.isneginf(scores).all():
+        return DataError(f"{place}: every class is masked (-inf), so none can be the label")
+    powers = scores if rules.origin == "probabilities" else np.exp(scores)
+    total = float(powers.sum(dtype=np.float64))
+    hint = None if rules.renormalize else "for probabilities of independent labels use multilabel, or --renormalize"
+    return DataError(f"{place}: the probabilities sum to {total:.6g}, not to 1", hint=hint)
+
+
+def like_probabilities(scores: Array, *, sums: bool) -> bool:
+    """Return whether logits look like probabilities; ordinary ones fail in the first row, which costs nothing."""
+    for rows in (scores[:1], scores):
+        with np.errstate(invalid="ignore", over="ignore"):
+            if not ((rows >= 0) & (rows <= 1)).all():
+                return False
+            if sums and not (np.abs(rows.sum(axis=1) - 1) <= _SUSPICIOUS_SUM).all():
+                return False
+    return True
