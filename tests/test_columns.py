@@ -165,7 +165,7 @@ def test_roles_by_option() -> None:
         ("cat,label", "1,2", '"label"', "--id label"),
         ("cat,target", "1,2", '"target"', "--classes"),
         ("cat,user_id", "1,2", '"user_id"', "--id user_id"),
-        ("a,b", "x,y", "no column of scores", None),
+        ("a,b", "x,y", "no column of numbers", None),
     ],
 )
 def test_roles_that_are_refused(names: str, row: str, message: str, hint: str | None) -> None:

@@ -204,7 +204,8 @@ def assign_roles(
         if both:
             raise UsageError(f"{listed([called[position] for position in both])} is named by --id and by --classes")
     if not chosen:
-        raise DataError(f"no column of scores among {listed(called)}")
+        cells = f"; the first row of data is {listed(row, 4)}" if row else ""
+        raise DataError(f"no column of numbers{cells}")
     carried = tuple(sorted(set(range(count)) - set(chosen)))
     unasked = tuple(position for position in carried if position not in named)
     return Roles(chosen, carried, unasked)

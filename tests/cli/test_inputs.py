@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from program import SAMPLES, Actcli
+from program import SAMPLES, Actcli, process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +99,22 @@ def test_several_files_are_one_table(tmp_path: Path, actcli: Actcli) -> None:
     assert result.text == (f"row,file,id,label\n0,{paths[0]},a,cat\n1,{paths[0]},b,dog\n2,{paths[1]},007,dog\n")
 
 
+def test_more_files_than_may_be_open(tmp_path: Path) -> None:
+    """Are opened all the same, as far as the system lets a process go."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    paths = [tmp_path / f"{number}.csv" for number in range(min(300, hard // 2))]
+    for path in paths:
+        path.write_text("cat,dog\n1,2\n")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        result = process("softmax", *paths, "--columns", "label", "--no-output-header")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert result == (0, b"dog\n" * len(paths), "")
+
+
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
@@ -156,6 +172,19 @@ def test_options_that_do_not_apply(options: tuple[str, ...], actcli: Actcli) -> 
     assert (result.code, result.out) == (2, b"")
     assert result.err.startswith("actcli: error: ")
     assert len(result.err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--class-names", "\udcff,b"),
+        ("--abstain-below", "0.9", "--abstain-label", "\udcff"),
+        ("--label-separator", "\udcff"),
+    ],
+)
+def test_text_that_is_not_utf8(options: tuple[str, ...], actcli: Actcli) -> None:
+    """Cannot be written, so it is refused."""
+    assert actcli("softmax", *options, stdin=TABLE).code == 2
 
 
 @pytest.mark.parametrize("delimiter", ["ab", "", "1", '"', "é", ".", "\n"])

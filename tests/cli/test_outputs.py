@@ -142,6 +142,25 @@ def test_a_new_file_has_the_usual_permissions(tmp_path: Path, actcli: Actcli) ->
     assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o666 & ~mask
 
 
+def test_a_file_below_dev_is_a_file(actcli: Actcli) -> None:
+    """Only what is no regular file is written directly."""
+    if not os.path.isdir("/dev/shm"):  # noqa: S108  it is what is tested
+        pytest.skip("this system has no /dev/shm")
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        target = f"{folder}/out.npy"
+        assert actcli("softmax", DIGITS, "-o", target, "-q").code == 0
+        assert np.load(target).shape == (450, 10)
+        assert os.listdir(folder) == ["out.npy"]
+
+
+def test_a_long_file_name(tmp_path: Path, actcli: Actcli) -> None:
+    """Leaves room for that of the temporary file."""
+    target = tmp_path / ("é" * 120 + ".csv")
+    assert actcli("softmax", DIGITS, "-o", target, "-q").code == 0
+
+
 def test_no_clobber(tmp_path: Path, actcli: Actcli) -> None:
     """Leaves a file that exists alone."""
     target = tmp_path / "out.csv"

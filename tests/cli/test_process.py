@@ -65,6 +65,29 @@ def test_a_row_that_arrives_is_answered_at_once() -> None:
     assert running.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("task", "row", "answer"), [("softmax", b"1,2\n", b"1\n"), ("binary", b"1\n", b"1\n"), ("binary", b"-1\n", b"0\n")]
+)
+def test_the_first_row_waits_for_nothing(task: str, row: bytes, answer: bytes) -> None:
+    """However short it is, when there is no header to look for."""
+    running = started(task, "--no-header", "--columns", "index", "--no-output-header")
+    for _ in range(3):
+        send(running, row)
+        assert line_from(running.stdout) == answer
+    running.communicate()
+    assert running.returncode == 0
+
+
+def test_the_last_row_of_an_array_waits_for_nothing() -> None:
+    """Not for the end of the pipe, which comes later."""
+    running = started("softmax", "--columns", "index", "--no-output-header")
+    send(running, (SAMPLES / "digits_logits.npy").read_bytes())
+    for _ in range(450):
+        line_from(running.stdout)
+    running.communicate()
+    assert running.returncode == 0
+
+
 def test_a_row_of_an_array_is_answered_at_once() -> None:
     """NPY streams too."""
     import io

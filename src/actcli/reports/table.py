@@ -254,7 +254,7 @@ class TableSink:
     def _number(self, value: float) -> str:
         """Return a probability in six characters, so that all stand in line, or in the digits that were asked for."""
         if self._precision is not None:
-            return f"{value:.{self._precision}g}"
+            return f"{value:#.{self._precision}g}".rstrip(".")
         if 0 < value < 0.00005:
             return "<.0001"
         if 0.99995 <= value < 1:
@@ -310,7 +310,7 @@ class TableSink:
             return Text(str(value))
         if column.name in ("probability", "probabilities", "margin"):
             return Text(self._number(value))
-        return Text(f"{value:.{self._precision or 5}g}")
+        return Text(f"{value:#.{self._precision or 5}g}".rstrip("."))
 
     # All rows
 
