@@ -74,6 +74,7 @@ def test_what_is_text(text: str) -> None:
         ("0,1,2", "3.5,4,5", True),  # pandas: default names
         ("1,2,3", "3.5,4,5", True),
         ("0,1,2", "3,4,5", False),  # whole numbers could be data
+        ("0,1,2", "3.0,4.0,5.0", False),  # these are whole too
         ("0,2,1", "3.5,4,5", False),
         ("0", "3.5", False),  # a single column never counts
         ("1", "3.5", False),
@@ -115,7 +116,7 @@ NAMES = ["id", "cat", "dog", "bird", "is_wet", "is_old", "!odd", "a:b"]
 )
 def test_selecting_classes(pattern: str, expected: list[str]) -> None:
     """Names, ranges, globs, and what to leave out."""
-    found = select(pattern, NAMES, range(1, len(NAMES)))
+    found, _ = select(pattern, NAMES, range(1, len(NAMES)))
     assert [NAMES[position] for position in found] == expected
 
 

@@ -30,7 +30,7 @@ LAYERS = [
     {"activations", "decisions"},
     {"columns", "files"},
     {"batch"},
-    {"errors"},
+    {"errors", "signals"},
 ]
 HEAVY = ("numpy", "pyarrow", "rich", "typer")
 

@@ -7,6 +7,8 @@ import gc
 import os
 import sys
 
+from actcli.signals import handle
+
 __all__ = ["run"]
 
 
@@ -17,16 +19,24 @@ def run() -> None:
     dismantling of NumPy, Arrow and Typer: together these would take as long as importing Arrow.
     """
     gc.disable()
-    try:
-        from actcli.cli import main
+    handle()
+    _occupy_standard_streams()
+    from actcli.cli import main
 
-        code = main()
-    except KeyboardInterrupt:
-        code = 130
+    code = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(code)
+
+
+def _occupy_standard_streams() -> None:
+    """Open what we were started without, so that no file of ours gets its number, and using it fails."""
+    for descriptor, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, mode)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -158,7 +158,7 @@ class Batch:
     file
         The index of its file among the inputs.
     fault
-        What is wrong with the row after the last one here; it is raised when nothing is wrong with these.
+        What is wrong with the row after the last one here; it is raised when these rows are through.
     values
         What was decided, by `Column.name`.
     like_probabilities
@@ -172,6 +172,11 @@ class Batch:
     fault: DataError | None = None
     values: dict[str, Any] = field(default_factory=dict)
     like_probabilities: bool = False
+
+    def before(self, row: int, fault: DataError) -> Batch:
+        """Return the rows before `row`, whose `fault` ends them."""
+        carried = {name: values[:row] for name, values in self.carried.items()}
+        return replace(self, scores=self.scores[:row], carried=carried, fault=fault)
 
     def data(self, column: Column) -> Any:
         """Return the data of `column`, in the form that its kind says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +24,8 @@ _SUM_TOLERANCE = 1e-3
 _SUSPICIOUS_SUM = 1e-2
 
 
-def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Array:
-    """Return the scores of `batch` in `dtype`.
+def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Batch:
+    """Return `batch` with its scores in `dtype`, ended before the first row that is wrong.
 
     Parameters
     ----------
@@ -38,18 +39,13 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
         Say what the numbers are.
     exclusive
         Whether the probabilities of a row sum to 1.
-
-    Raises
-    ------
-    DataError
-        If a row is wrong: the first one.
     """
     scores = batch.scores
     if scores.dtype != dtype:
         with np.errstate(over="ignore"):
             scores = scores.astype(dtype)
     if not len(scores):
-        return scores
+        return replace(batch, scores=scores)
     highest = scores.max(axis=1)
     wrong = ~(highest < np.inf)  # NaN is not less either
     if dtype.itemsize < batch.scores.dtype.itemsize:
@@ -66,8 +62,9 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
         wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= _SUM_TOLERANCE)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise _what_is_wrong(batch, row, scores[row], classes, rules)
-    return scores
+        fault = _what_is_wrong(batch, row, scores[row], classes, rules)
+        return replace(batch, scores=scores).before(row, fault)
+    return replace(batch, scores=scores)
 
 
 def _what_is_wrong(batch: Batch, row: int, scores: Array, classes: Sequence[str], rules: Rules) -> DataError:

@@ -30,7 +30,6 @@ MOST_COLUMNS = 1_000_000
 """More columns than this are refused: their names alone would fill the memory."""
 
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
-_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-", "?"})
 _INDEX_NAMES = frozenset({"id", "index", "Unnamed: 0"})
 _TRUTH_NAMES = frozenset({"label", "target", "truth"})
@@ -60,6 +59,11 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text.strip(" \t")) is not None
 
 
+def cannot_be_header(first: Sequence[str]) -> bool:
+    """Return whether the row `first` is data whatever follows it: numbers that do not count 0, 1, 2 or 1, 2, 3."""
+    return all(map(is_number, first)) and not (len(first) > 1 and _counts([cell.strip(" \t") for cell in first]))
+
+
 def is_header(first: Sequence[str], second: Sequence[str] | None) -> bool:
     """Return whether the row `first` names the columns, judged by the row after it.
 
@@ -80,7 +84,7 @@ def is_header(first: Sequence[str], second: Sequence[str] | None) -> bool:
     if any(cell and not is_number(cell) for cell in above) or first[0].strip(" \t") in _INDEX_NAMES:
         return True
     counted = above[1:] if above and not above[0] else above
-    fractional = any(not _WHOLE.fullmatch(second[position].strip(" \t")) for position in numeric)
+    fractional = any(not float(second[position]).is_integer() for position in numeric)
     return len(counted) > 1 and fractional and _counts(counted)
 
 
@@ -106,8 +110,8 @@ def split_list(text: str, option: str) -> list[str]:
     return items
 
 
-def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[int, ...]:
-    """Return the positions of the `names` that ``--classes`` selects.
+def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[tuple[int, ...], bool]:
+    """Return the positions of the `names` that ``--classes`` selects, and whether it names any or only leaves some out.
 
     Parameters
     ----------
@@ -133,7 +137,7 @@ def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[in
         else:
             selecting = True
             chosen.update(dict.fromkeys(_matches(item, names)))
-    return tuple(position for position in (chosen if selecting else start) if position not in left_out)
+    return tuple(position for position in (chosen if selecting else start) if position not in left_out), selecting
 
 
 def _matches(item: str, names: Sequence[str]) -> list[int]:
@@ -193,16 +197,17 @@ def assign_roles(
     taken = set(named) | _leading(names, row, named)
     remaining = [position for position in range(count) if position not in taken]
     if classes is None:
-        chosen = tuple(remaining)
-        if row is not None:
-            _check_unnamed(called, row, sorted(set(range(count)) - set(named)))
-        for position in chosen:
-            _check_truth_like(called[position])
+        chosen, by_name = tuple(remaining), False
     else:
-        chosen = select(classes, called, remaining)
+        chosen, by_name = select(classes, called, remaining)
         both = set(chosen) & set(named)
         if both:
             raise UsageError(f"{listed([called[position] for position in both])} is named by --id and by --classes")
+    if not by_name:
+        if row is not None:
+            _check_unnamed(called, row, sorted({*chosen, *taken} - set(named)))
+        for position in chosen:
+            _check_truth_like(called[position])
     if not chosen:
         cells = f"; the first row of data is {listed(row, 4)}" if row else ""
         raise DataError(f"no column of numbers{cells}")

@@ -9,6 +9,7 @@ import stat
 import sys
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from actcli import signals
 from actcli.errors import DataError, OutputError, ReaderGoneError, UsageError, visible
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Input:
         self.path = path
         self.name = STANDARD_INPUT if path == "-" else visible(path, 200)
         self._head = b""
+        self._position = 0
+        self.descriptor = -1
         try:
             self.descriptor = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             status = os.fstat(self.descriptor)
@@ -140,9 +143,36 @@ class Input:
             self.descriptor = os.dup(spool.file.fileno())
             self.size = spool.size
 
+    def pause(self) -> None:
+        """Close a regular file for a while, when so many are to be read that not all can be open at once."""
+        if self.size is not None and self.path != "-" and self.descriptor >= 0:
+            self._position = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+            self.close()
+
+    def resume(self) -> None:
+        """Open it again, where it was.
+
+        Raises
+        ------
+        DataError
+            If it is not the same file any more.
+        """
+        if self.descriptor >= 0:
+            return
+        try:
+            self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            status = os.fstat(self.descriptor)
+            os.lseek(self.descriptor, self._position, os.SEEK_SET)
+        except OSError as error:
+            raise DataError(f"{self.name}: cannot be opened again: {error.strerror}") from None
+        if (status.st_dev, status.st_ino) != self.identity or status.st_size != self.size:
+            raise DataError(f"{self.name}: has changed while other files were read")
+
     def close(self) -> None:
         """Close the file."""
-        os.close(self.descriptor)
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
     def _read(self, count: int) -> bytes:
         try:
@@ -233,24 +263,44 @@ class Output:
         self._temporary: str | None = None
         self._target = ""
         self._clobber = clobber
-        try:
-            self.descriptor = self._open(inputs)
-        except FileNotFoundError:
-            raise OutputError(f"{self.name}: no such directory") from None
-        except OSError as error:
-            raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+        self._inputs = inputs
 
-    def _open(self, inputs: Sequence[tuple[int, int]]) -> int:
+    def __enter__(self) -> Self:
+        signals.add(self._remove)
+        try:
+            self.descriptor = self._open()
+        except BaseException as error:
+            self._remove()
+            if isinstance(error, FileNotFoundError):
+                raise OutputError(f"{self.name}: no such directory") from None
+            if isinstance(error, OSError):
+                raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._remove()
+        os.close(self.descriptor)
+
+    def _remove(self) -> None:
+        """Remove what was not committed."""
+        signals.remove(self._remove)
+        if self._temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)
+            self._temporary = None
+
+    def _open(self) -> int:
         if self.path is None or self.path in _STANDARD_OUTPUT:
             descriptor = os.dup(1)
-            self._refuse_input(os.fstat(descriptor), inputs)
+            self._refuse_input(os.fstat(descriptor))
             return descriptor
         try:
             status = os.stat(self.path)
         except FileNotFoundError:
             status = None
         if status is not None:
-            self._refuse_input(status, inputs)
+            self._refuse_input(status)
             if stat.S_ISDIR(status.st_mode):
                 raise OutputError(f"{self.name}: is a directory")
             if not stat.S_ISREG(status.st_mode):
@@ -262,12 +312,12 @@ class Output:
         return self._open_beside(status)
 
     def _open_beside(self, status: os.stat_result | None) -> int:
-        import tempfile
-
         assert self.path is not None
         self._target = os.path.realpath(self.path)
         folder = os.path.dirname(self._target)
-        descriptor, self._temporary = tempfile.mkstemp(prefix=".actcli-", suffix=".tmp", dir=folder)
+        # The name is known before the file exists, so that a signal in between leaves nothing.
+        self._temporary = os.path.join(folder, f".actcli-{os.urandom(8).hex()}.tmp")
+        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         if status is None:
             mask = os.umask(0o022)
             os.umask(mask)
@@ -276,8 +326,8 @@ class Output:
             os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
         return descriptor
 
-    def _refuse_input(self, status: os.stat_result, inputs: Sequence[tuple[int, int]]) -> None:
-        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) in inputs:
+    def _refuse_input(self, status: os.stat_result) -> None:
+        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) in self._inputs:
             raise UsageError(f"{self.name}: is one of the inputs", hint="write to another file, then rename it")
 
     @property
@@ -346,15 +396,6 @@ class Output:
             raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it") from None
         except OSError as error:
             raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._temporary is not None:
-            os.unlink(self._temporary)
-            self._temporary = None
-        os.close(self.descriptor)
 
 
 def is_terminal(stream: Any) -> bool:

@@ -181,5 +181,5 @@ def _printable(path: str) -> str:
     try:
         path.encode()
     except UnicodeEncodeError:
-        return visible(path, len(path))
+        return visible(path, 8 * len(path))
     return path

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from actcli.batch import Chunk, Sink, Stage
+    from actcli.errors import DataError
 
 __all__ = ["Piece", "run"]
 
@@ -35,12 +36,15 @@ class Piece:
         How many bytes of input they were.
     like_probabilities
         Whether its scores look like probabilities though they were said to be logits.
+    fault
+        What is wrong with the row after its last one.
     """
 
     encoded: Any
     rows: int
     size: int
     like_probabilities: bool
+    fault: DataError | None
 
 
 def run(
@@ -74,14 +78,15 @@ def run(
 
     def work(chunk: Chunk) -> Piece:
         batch = decide(chunk.decode())
-        if batch.fault is not None:
-            raise batch.fault
-        return Piece(sink.encode(batch), len(batch.scores), chunk.size, batch.like_probabilities)
+        return Piece(sink.encode(batch), len(batch.scores), chunk.size, batch.like_probabilities, batch.fault)
 
     for piece in _ordered_map(work, chunks, jobs or len(os.sched_getaffinity(0))):
-        sink.accept(piece.encoded)
+        if piece.rows:
+            sink.accept(piece.encoded)
         if watch is not None:
             watch(piece)
+        if piece.fault is not None:
+            raise piece.fault
 
 
 def _ordered_map(work: Callable[[Chunk], Piece], chunks: Iterable[Chunk | None], jobs: int) -> Iterator[Piece]:

@@ -364,7 +364,8 @@ def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> 
     wanted = tuple(column for column in columns if column.carried is None and column.kind is not Kind.ROW)
 
     def decide(batch: Batch) -> Batch:
-        scores = checked(batch, layout.classes, dtype, rules, exclusive=not one_column)
+        batch = checked(batch, layout.classes, dtype, rules, exclusive=not one_column)
+        scores = batch.scores
         found = decider(in_block_order(arrange(scores)), rules, thresholds)
         values: dict[str, Any] = {}
         for column in wanted:
@@ -375,7 +376,7 @@ def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> 
         if rules.precision is not None:
             values = {name: _rounded(value, rules.precision) for name, value in values.items()}
         suspicious = rules.origin == "logits" and like_probabilities(scores, sums=not one_column)
-        return replace(batch, scores=scores, values=values, like_probabilities=suspicious)
+        return replace(batch, values=values, like_probabilities=suspicious)
 
     return Plan(replace(layout, classes=tuple(classes), dtype=dtype), columns, decide, notes)
 
@@ -423,7 +424,10 @@ def _single_names(rules: Rules) -> tuple[str, str]:
                     f"{option}: {visible(given or '')!r} is not what --class-names says: {visible(name)!r}",
                     hint="--class-names has the negative class first",
                 )
-    negative, positive = rules.negative or negative, rules.positive or positive
+    negative = negative if rules.negative is None else rules.negative
+    positive = positive if rules.positive is None else rules.positive
+    if not negative or not positive:
+        raise UsageError("--positive and --negative: a class has an empty name")
     if negative == positive:
         raise UsageError(f"both classes are called {visible(positive)!r}", hint="name both: --positive A --negative B")
     return negative, positive

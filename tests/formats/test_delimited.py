@@ -180,7 +180,7 @@ def test_a_line_without_end(actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("actcli.formats.delimited.LONGEST_RECORD", 1 << 16)
     result = actcli("softmax", stdin=b"1" * (1 << 18))
     assert (result.code, result.out) == (1, b"")
-    assert "<stdin>:1: a line of more than" in result.err
+    assert "MiB without a row that ends" in result.err
 
 
 @pytest.mark.usefixtures("chunk_bytes")

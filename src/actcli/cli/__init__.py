@@ -6,7 +6,6 @@ It is imported when it is called.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from importlib import import_module
@@ -16,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from actcli.errors import ActcliError, OutputError, ReaderGoneError, say, visible
+from actcli.signals import end_by
 
 __all__ = ["COMMANDS", "main"]
 
@@ -29,10 +29,6 @@ COMMANDS = {
 _GRAMMAR_ERROR: type[Any] = typer.BadParameter.__mro__[2]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class _Terminated(BaseException):
-    """SIGTERM has arrived: clean up, then end by it."""
 
 
 class Commands(TyperGroup):
@@ -94,7 +90,6 @@ def main(arguments: list[str] | None = None) -> int:
     arguments
         Without the program's name; None takes those of the process.
     """
-    previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         result = app(args=arguments, prog_name="actcli", standalone_mode=False)
         return _flushed(result if isinstance(result, int) else 0)
@@ -106,13 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except ReaderGoneError:
-        _end_by(signal.SIGPIPE)
+        end_by(signal.SIGPIPE)
         return 141
-    except _Terminated:
-        _end_by(signal.SIGTERM)
-        return 143
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _flushed(code: int) -> int:
@@ -142,13 +132,3 @@ def _report_grammar(error: Any) -> int:
     command = context.command_path if context is not None else "actcli"
     _report(visible(first, 500), visible(rest.strip(), 200) if rest.strip() else f"{command} --help lists the options")
     return 2
-
-
-def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
-    raise _Terminated
-
-
-def _end_by(number: int) -> None:
-    """End as a program does that leaves this signal alone, so that a shell sees what happened."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

@@ -121,10 +121,13 @@ def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None
 
 
 def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, format: str) -> None:
+    from actcli.batch import Kind
     from actcli.cli.progress import Watch
     from actcli.files import Output
     from actcli.pipeline import run
 
+    if writing.label_separator is not None and not any(column.kind is Kind.SET for column in plan.columns):
+        raise UsageError("--label-separator stands between the labels of a set, and no set is written")
     with Output(writing.output, inputs=inputs.identities, clobber=not writing.no_clobber) as output:
         sink = _sink(task, output, plan, rules, writing, format)
         watch = Watch(inputs.size, quiet=writing.quiet or (output.is_terminal and format != _TABLE))
@@ -206,10 +209,11 @@ def _output_format(writing: Writing) -> str:
     to_file = writing.output is not None and not is_device(writing.output)
     if writing.output is not None and to_file:
         suffix = of_path(writing.output)
+        known = [_TABLE, *(format.name for format in FORMATS.values() if format.sink)]
         if suffix not in FORMATS or FORMATS[suffix].sink is None:
             raise UsageError(
                 f"{visible(writing.output, 200)}: its suffix does not say its format",
-                hint="say it: --format csv, or one that actcli --help lists",
+                hint=f"say it: --format {', '.join(known)}",
             )
         return suffix
     to_terminal = writing.output in (None, "-") and is_terminal(sys.stdout)
@@ -234,6 +238,8 @@ def _check_writing(writing: Writing, format: str) -> None:
         if not writing.label_separator:
             raise UsageError("--label-separator: is empty")
         check_utf8(writing.label_separator)
+    if writing.no_clobber and writing.output in (None, "-"):
+        raise UsageError("--no-clobber is for a file", hint="add -o FILE")
     _table_rows(writing.rows)
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from actcli import signals
 from actcli.files import is_terminal
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Watch:
             transient=True,
         )
         self._task = self._bar.add_task("", total=self._size, completed=self._done, rows=f"{self._rows:,}")
+        signals.add(self._bar.stop)  # which shows the cursor again
         self._bar.start()
 
     def __enter__(self) -> Self:
@@ -73,3 +75,4 @@ class Watch:
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+            signals.remove(self._bar.stop)

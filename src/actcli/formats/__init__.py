@@ -136,7 +136,9 @@ class WriteOptions:
     label_separator: str = "|"
 
 
-_FEW_FILES = 100
+MOST_OPEN_FILES = 100
+"""When there are more inputs than this, only the one that is being read is open."""
+
 _OPTION_NAMES = {"delimiter": "--delimiter", "header": "--header/--no-header", "ids": "--id"}
 
 
@@ -174,6 +176,10 @@ def _detect(input: Input, options: ReadOptions) -> Format:
     format = named(asked) if asked else by_bytes or FORMATS["csv"]
     if format is by_bytes:
         return format
+    if not asked and head.lstrip()[:1] in (b"{", b"["):
+        raise DataError(
+            f"{input.name}: looks like JSON, which actcli does not read", hint="if it is CSV: --input-format csv"
+        )
     expected = f"is not {format.name.upper()}"
     if by_bytes is not None:
         raise DataError(
@@ -225,8 +231,12 @@ class Inputs:
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut one input after the other."""
-        for source in self._sources:
+        for source, input in zip(self._sources, self._inputs, strict=True):
+            input.resume()
             yield from source.chunks(output_bytes)
+            if len(self._inputs) > MOST_OPEN_FILES:
+                yield None  # nothing that is under way needs the file any more
+                input.close()
 
     def close(self) -> None:
         """Close the files."""
@@ -248,8 +258,6 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
 
     if paths.count("-") > 1:
         raise UsageError("standard input can be read only once")
-    if len(paths) > _FEW_FILES:
-        _allow_many_files()
     inputs: list[Input] = []
     sources: list[Source] = []
     notes: list[str] = []
@@ -263,20 +271,14 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
             if sources:
                 _check_alike(source.layout, sources[0].layout, inputs[-1].name, inputs[0].name)
             sources.append(source)
+            if len(paths) > MOST_OPEN_FILES:
+                inputs[-1].pause()
             notes.extend(note for note in source.notes if note not in notes)
     except BaseException:
         for input in inputs:
             input.close()
         raise
     return Inputs(sources, inputs, notes)
-
-
-def _allow_many_files() -> None:
-    """Raise the number of files that may be open as far as it goes; all inputs stay open."""
-    import resource
-
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _check_options(format: Format, options: ReadOptions, input: Input) -> None:

@@ -21,7 +21,16 @@ import pyarrow.csv
 
 from actcli import batch as batches
 from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
-from actcli.columns import MOST_COLUMNS, Roles, assign_roles, check_unique, is_header, is_number, listed
+from actcli.columns import (
+    MOST_COLUMNS,
+    Roles,
+    assign_roles,
+    cannot_be_header,
+    check_unique,
+    is_header,
+    is_number,
+    listed,
+)
 from actcli.errors import DataError, visible
 from actcli.formats.text import TextSink, join_lists, join_rows, offsets_of, pick, quoted, quoted_all, where
 
@@ -86,9 +95,10 @@ class DelimitedSource:
         self.input.read(len(self._rest))
         if self._rest.startswith(_BYTE_ORDER_MARK):
             del self._rest[: len(_BYTE_ORDER_MARK)]
-        if self._rest.startswith((b"\xff\xfe", b"\xfe\xff")) or self._rest[:2].count(0) == 1:
+        if self._rest.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in self._rest[:4]:
             raise DataError(
-                f"{self.input.name}: looks like UTF-16, not UTF-8", hint="convert it first: iconv -f UTF-16 -t UTF-8"
+                f"{self.input.name}: is not UTF-8 text: it begins with {visible(repr(bytes(self._rest[:8]))[1:])}",
+                hint="if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8",
             )
         first = self._record(0)
         if first is None:
@@ -96,8 +106,12 @@ class DelimitedSource:
         cells, line, end = first
         first_alike = like if isinstance(like, DelimitedSource) else None
         header = options.header
-        following = None if header is False else self._record(end)
-        if header is None:
+        # A first row that can only be data is answered without waiting for a second.
+        alone = header is False or (header is None and cannot_be_header(cells))
+        following = None if alone else self._record(end)
+        if alone:
+            header = False
+        elif header is None:
             try:
                 header = (first_alike is not None and cells == first_alike.called) or is_header(
                     cells, following[0] if following else None
@@ -158,7 +172,7 @@ class DelimitedSource:
             return None
         text = cells[0].strip()
         for name, mark in (("semicolon", ";"), ("tab", "\t"), ("comma", ","), ("pipe", "|"), ("space", " ")):
-            if mark in text:
+            if mark in text and mark != self.delimiter:
                 return f"if its cells are separated otherwise: --delimiter {name}"
         return None
 
@@ -172,19 +186,29 @@ class DelimitedSource:
 
     def _record(self, start: int) -> tuple[list[str], int, int] | None:
         """Return the first record of `_rest` from `start` on: its cells, its line, and where it ends."""
+        searched = start
         while True:
-            complete = len(self._rest) if self._ended else start + cut(bytes(self._rest[start:]), self._mark)
-            data = bytes(self._rest[start:complete])
-            if data.count(self._mark) > MOST_COLUMNS:
-                end = data.find(b"\n")
-                if data.count(self._mark, 0, len(data) if end < 0 else end) > MOST_COLUMNS:
-                    raise DataError(f"{self.input.name}:{self._line}: more than {MOST_COLUMNS:,} columns")
-            for cells, line, end in self._records(data, self._line):
-                return cells, line + self._lines(self._rest[:start]), start + end
+            complete = searched + cut(bytes(self._rest[searched:]), self._mark)
+            complete = len(self._rest) if self._ended else complete
+            data = bytes(self._rest[searched:complete])
+            line = self._line + self._lines(self._rest[:searched])
+            self._check_columns(data, line)
+            for cells, first, end in self._records(data, line):
+                if 0 <= _open_quote(data, self._mark) < end:
+                    raise DataError(f"{self.input.name}:{first}: a quote is not closed")
+                return cells, first, searched + end
             if self._ended:
                 return None
+            searched = complete  # blank lines until here
             self._check_length(self._rest[start:])
             self._read_past(len(self._rest))
+
+    def _check_columns(self, data: bytes, line: int) -> None:
+        """Refuse a first record with so many cells that their texts would fill the memory."""
+        if data.count(self._mark) > MOST_COLUMNS:
+            end = data.find(b"\n")
+            if data.count(self._mark, 0, end if end >= 0 else len(data)) > MOST_COLUMNS:
+                raise DataError(f"{self.input.name}:{line}: more than {MOST_COLUMNS:,} columns")
 
     def _read_past(self, end: int) -> None:
         """Read on until another record may be complete: after a line end, and if more is at hand, twice as much."""
@@ -260,7 +284,7 @@ class DelimitedSource:
     def _check_length(self, record: bytearray) -> None:
         if len(record) > LONGEST_RECORD:
             raise DataError(
-                f"{self.input.name}:{self._line}: a line of more than {LONGEST_RECORD >> 20} MiB",
+                f"{self.input.name}:{self._line}: more than {LONGEST_RECORD >> 20} MiB without a row that ends",
                 hint="is a quote not closed?" if b'"' in record else None,
             )
 

@@ -141,7 +141,7 @@ class NpySource:
             return None
         from actcli.columns import select
 
-        chosen = select(options.classes, [str(position) for position in range(width)], range(width))
+        chosen, _ = select(options.classes, [str(position) for position in range(width)], range(width))
         if not chosen:
             raise UsageError(f"--classes: {visible(options.classes)!r} leaves no class")
         return list(chosen)

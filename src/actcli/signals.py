@@ -1,0 +1,61 @@
+"""What is tidied up when a signal ends the process: temporary files, a hidden cursor.
+
+An exception raised in a signal handler can be lost, in a callback that swallows it or a lock that is waited for; so the
+handlers do what must be done themselves, and then end the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["add", "end_by", "handle", "remove"]
+
+_PENDING: list[Callable[[], None]] = []
+
+
+def add(tidy: Callable[[], None]) -> None:
+    """Call `tidy` if a signal ends the process, until it is removed."""
+    _PENDING.append(tidy)
+
+
+def remove(tidy: Callable[[], None]) -> None:
+    """Forget `tidy`, which has been done or is not needed any more."""
+    if tidy in _PENDING:
+        _PENDING.remove(tidy)
+
+
+def handle() -> None:
+    """End this process tidily on Ctrl-C, with exit code 130, and by SIGTERM or SIGHUP."""
+    signal.signal(signal.SIGINT, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever started us may have had it ignored, as nohup does.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
+
+
+def end_by(number: int) -> None:
+    """End as a program does that leaves this signal alone, so that a shell sees what happened."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _tidy() -> None:
+    while _PENDING:
+        with contextlib.suppress(OSError):
+            _PENDING.pop()()
+
+
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+    _tidy()
+    os._exit(130)
+
+
+def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
+    _tidy()
+    end_by(number)
