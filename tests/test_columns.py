@@ -147,6 +147,13 @@ def test_roles_by_place_and_kind(names: str, row: str | None, classes: str, carr
     assert roles.unasked == roles.carried
 
 
+def test_leaving_columns_out_names_none() -> None:
+    """What is left is checked as it would be without the option."""
+    assert assign_roles(["cat", "label"], ["1", "2"], classes="!label", ids=[]).classes == (0,)
+    with pytest.raises(DataError, match="label"):
+        assign_roles(["cat", "dog", "label"], ["1", "2", "3"], classes="!cat", ids=[])
+
+
 def test_roles_by_option() -> None:
     """What --id names is carried; with --classes everything else is."""
     called = ["cat", "year", "dog", "note"]

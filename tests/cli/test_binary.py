@@ -56,6 +56,8 @@ def test_which_of_two_columns_is_positive(actcli: Actcli) -> None:
     ("options", "stdin"),
     [
         (("--positive", "fish"), TWO),
+        (("--positive", ""), ONE),
+        (("--renormalize", "--from", "probabilities"), b"score\n0.3\n"),
         (("--negative", "negative"), TWO),
         (("--positive", "negative"), ONE),
         (("--class-names", "a,b", "--positive", "a"), ONE),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from program import SAMPLES, Actcli, process
+from program import SAMPLES, Actcli, command, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,8 @@ def test_the_suffix_in_any_case(tmp_path: Path, actcli: Actcli) -> None:
         ("table.csv", b"cat,dog,\n1,2,3\n", "class 3 has an empty name"),
         ("table.csv", b"id,x,id\na,1,b\n", '"id": "b" is not a number'),
         ("table.csv", b"a,1\n", "could be a header or data"),
+        ("table", b' {"cat": 1}\n', "looks like JSON"),
+        ("table.csv", b"cat,dog\n" + b"1," * 1_000_001 + b"1\n", "more than 1,000,000 columns"),
     ],
 )
 def test_content_that_does_not_fit(name: str, data: bytes, message: str, tmp_path: Path, actcli: Actcli) -> None:
@@ -100,19 +103,14 @@ def test_several_files_are_one_table(tmp_path: Path, actcli: Actcli) -> None:
 
 
 def test_more_files_than_may_be_open(tmp_path: Path) -> None:
-    """Are opened all the same, as far as the system lets a process go."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    paths = [tmp_path / f"{number}.csv" for number in range(min(300, hard // 2))]
+    """Are read one after the other."""
+    paths = [tmp_path / f"{number}.csv" for number in range(300)]
     for path in paths:
         path.write_text("cat,dog\n1,2\n")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
-    try:
-        result = process("softmax", *paths, "--columns", "label", "--no-output-header")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert result == (0, b"dog\n" * len(paths), "")
+    names = " ".join(map(str, paths))
+    line = f"ulimit -n 128; {' '.join(command('softmax'))} {names} --columns label --no-output-header"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=False, env=environment())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"dog\n" * len(paths), b"")
 
 
 @pytest.mark.parametrize(
@@ -140,9 +138,21 @@ def test_precision_is_decided_for_all_files(tmp_path: Path, actcli: Actcli) -> N
     assert lines[1] == lines[2] == repr(1 / (1 + float(np.exp(-1))))
 
 
+def test_file_names_that_are_not_utf8(tmp_path: Path, actcli: Actcli) -> None:
+    """Are written as messages show them, whole."""
+    paths = [os.fsdecode(os.fsencode(tmp_path) + b"/long\xffname_" + letter + b".csv") for letter in (b"a", b"b")]
+    for path in paths:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("cat,dog\n1,2\n")
+    lines = actcli("softmax", *paths, "--columns", "file").text.splitlines()
+    assert lines == ["file", f"{tmp_path}/long\\udcffname_a.csv", f"{tmp_path}/long\\udcffname_b.csv"]
+
+
 @pytest.mark.parametrize(
     "options",
     [
+        ("--label-separator", ";"),
+        ("--no-clobber",),
         ("--delimiter", ";"),
         ("--header",),
         ("--id", "0"),

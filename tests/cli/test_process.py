@@ -65,6 +65,47 @@ def test_a_row_that_arrives_is_answered_at_once() -> None:
     assert running.returncode == 0
 
 
+def test_a_first_row_that_can_only_be_data_waits_for_nothing() -> None:
+    """Not even without --no-header: numbers that do not count 0, 1, 2 are no header."""
+    running = started("softmax", "--columns", "index", "--no-output-header")
+    send(running, b"1.5,2.25\n")
+    assert line_from(running.stdout) == b"1\n"
+    running.communicate()
+    assert running.returncode == 0
+
+
+def test_standard_streams_that_are_closed() -> None:
+    """Are no files of ours: reading and writing them fails, in one line."""
+    script = " ".join(command("softmax", SAMPLES / "digits_logits.csv", "-q"))
+    for closed, message in ((">&-", b"standard output: cannot be written"), ("2>&-", b"")):
+        done = subprocess.run(["bash", "-c", f"{script} {closed}"], capture_output=True, check=False, env=environment())
+        assert (done.returncode == 0) is (closed == "2>&-")
+        assert message in done.stderr
+    script = " ".join(command("softmax", "-q"))
+    done = subprocess.run(["bash", "-c", f"{script} <&-"], capture_output=True, check=False, env=environment())
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"actcli: error: <stdin>: cannot be")
+
+
+def test_interrupts_at_any_moment(tmp_path: Path) -> None:
+    """While it reads, works or writes: exit 130 or done, no traceback, no temporary file."""
+    path = tmp_path / "scores.npy"
+    np.save(path, np.zeros((200_000, 10), dtype=np.float32))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for delay in np.linspace(0, 0.3, 10):
+        running = started("softmax", path, "-o", folder / "out.csv")
+        while not any(entry.name.startswith(".actcli-") for entry in folder.iterdir()) and running.poll() is None:
+            time.sleep(0.001)
+        time.sleep(delay)
+        for _ in range(3):
+            running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=30)
+        assert running.returncode in (0, 130)
+        assert err == b""
+        assert {entry.name for entry in folder.iterdir()} <= {"out.csv"}
+
+
 @pytest.mark.parametrize(
     ("task", "row", "answer"), [("softmax", b"1,2\n", b"1\n"), ("binary", b"1\n", b"1\n"), ("binary", b"-1\n", b"0\n")]
 )

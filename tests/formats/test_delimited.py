@@ -141,6 +141,31 @@ def test_the_place_of_a_fault(text: str | bytes, message: str, actcli: Actcli) -
     assert result.err.count("error") == 1
 
 
+@pytest.mark.usefixtures("chunk_bytes")
+@pytest.mark.parametrize("cell", ["x", "nan", "inf", "1e400", ""])
+def test_the_rows_before_a_fault_are_written(cell: str, actcli: Actcli) -> None:
+    """All of them, whatever the chunks; without any, not even a header."""
+    text = "id,cat,dog\na,1,2\nb,2,1\n" + f"c,{cell},1\nd,1,2\n"
+    result = actcli("softmax", "--columns", "id,label", "-q", stdin=text.encode())
+    assert (result.code, result.text) == (1, "id,label\na,dog\nb,cat\n")
+    assert actcli("softmax", "-q", stdin=f"id,cat,dog\nc,1,{cell or 'x'}\n".encode()).out == b""
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+def test_many_blank_lines(actcli: Actcli) -> None:
+    """Are passed over, before the header, behind it and between rows, and counted as lines."""
+    blank = "\n" * 500
+    result = actcli("softmax", "--columns", "label", stdin=f"{blank}cat,dog\n{blank}1,2\n{blank}3,x\n".encode())
+    assert result.text == "label\ndog\n"
+    assert "<stdin>:1503:" in result.err
+
+
+def test_a_row_that_a_quote_swallows(actcli: Actcli) -> None:
+    """Is named by the quote, not by its number of cells."""
+    result = actcli("softmax", stdin=b'id,a,b\n"x,1,2\ny,1,2\n')
+    assert result.err == "actcli: error: <stdin>:2: a quote is not closed\n"
+
+
 def test_the_first_fault_wins(actcli: Actcli) -> None:
     """A NaN in row 2 comes before text in row 4000, though text is found earlier."""
     rows = "".join(f"{number},1\n" for number in range(5000))

@@ -39,6 +39,9 @@ _ACCENT = "cyan"
 _GAP = 3
 """Blanks between two columns of the table."""
 _LONGEST_NAME = 200
+_LONGEST_LABEL = 40
+_NARROWEST_NAME = 16
+_NARROWEST_TABLE = 10
 
 
 class _Piece(NamedTuple):
@@ -159,12 +162,22 @@ class TableSink:
         names = [column.headers[0] for column in self._columns]
         carried = [number for number, column in enumerate(self._columns) if column.carried is not None]
         probabilities = self._at["probabilities"]
-        classes = [_shown(name) for name in self._columns[probabilities].labels]
+        classes = [visible(name, _LONGEST_LABEL) for name in self._columns[probabilities].labels]
         table = _table()
+        # Identifiers have what the decision does not need, however long they are.
+        needed = min(max(map(cell_len, classes)) + len(" █ 0.0000"), 2 * width // 3)
+        labels: list[Text] = []
+        label_width = 0
+        if "label" in self._at:
+            labels = [Text(_shown(row[self._at["label"]]), style="bold") for row in self._head]
+            label_width = min(max(map(cell_len, ["label", *(label.plain for label in labels)])), max(12, width // 4))
+            needed = label_width + _GAP + len("confidence")
+            needed += len("below_confidence") + _GAP if "reason" in self._at else 0
+        most = max(8, (width - needed) // max(1, len(carried)) - _GAP)
         used = 0
         for number in carried:
             cells = [_shown(row[number]) for row in self._head]
-            used += _text_column(table, _shown(names[number]), cells, max(12, width // (2 + len(carried)))) + _GAP
+            used += _text_column(table, _shown(names[number]), cells, most) + _GAP
         if not carried:
             numbers = [str(number) for number in range(len(self._head))]
             used += _text_column(table, "row", numbers, 12, right=True) + _GAP
@@ -176,8 +189,6 @@ class TableSink:
             return table
         label_at = self._at["label"]
         probability = self._at["probability"]
-        labels = [Text(_shown(row[label_at]), style="bold") for row in self._head]
-        label_width = min(max(map(cell_len, ["label", *(label.plain for label in labels)])), max(12, width // 4))
         table.add_column("label", no_wrap=True, overflow="ellipsis", max_width=label_width)
         used += label_width + _GAP
         if "reason" in self._at:
@@ -264,8 +275,15 @@ class TableSink:
     # Just the columns that were asked for
 
     def _chosen_table(self, width: int) -> Table:
-        columns = [column for column in self._columns for _ in column.headers]
-        headers = [Text(_shown(header)) for column in self._columns for header in column.headers]
+        """Return a table of the columns that were asked for; names share the room that numbers leave them."""
+        headers: list[Text] = []
+        kinds: list[Kind] = []
+        for column in self._columns:
+            names = column.headers
+            if column.kind is Kind.RANKING:
+                names = tuple(f"{rank}." for rank in range(1, len(column.headers) // 2 + 1))
+            headers += [Text(_shown(name)) for name in names]
+            kinds += [column.kind] * len(names)
         rows = [
             [
                 cell
@@ -274,17 +292,36 @@ class TableSink:
             ]
             for number, row in enumerate(self._head)
         ]
-        widths = [max(cell.cell_len for cell in cells) + _GAP for cells in zip(headers, *rows, strict=True)]
-        shown = _fitting(widths, [column.kind is Kind.MATRIX for column in columns], width)
+        widths = [max(cell.cell_len for cell in cells) for cells in zip(headers, *rows, strict=True)]
+        numeric = [kind in (Kind.NUMBER, Kind.MATRIX, Kind.ROW) for kind in kinds]
+        least = [wide if number else min(wide, _NARROWEST_NAME) for wide, number in zip(widths, numeric, strict=True)]
+        optional = [kind in (Kind.MATRIX, Kind.RANKING) for kind in kinds]
+        shown = _fitting([wide + _GAP for wide in least], optional, width + _GAP)
+        limits = _shared([widths[position] for position in shown], [least[position] for position in shown], width)
         table = _table()
-        for position in shown:
-            text = columns[position].kind not in (Kind.NUMBER, Kind.MATRIX, Kind.ROW)
-            number = not text or headers[position].plain.startswith("probability_")
-            table.add_column(headers[position], justify="right" if number else "left", overflow="fold", no_wrap=number)
+        for position, limit in zip(shown, limits, strict=True):
+            table.add_column(
+                headers[position],
+                justify="right" if numeric[position] else "left",
+                overflow="ellipsis",
+                no_wrap=True,
+                max_width=limit,
+            )
         for row in rows:
-            table.add_row(*(row[position] for position in shown))
+            table.add_row(*(self._cut(row[position], limit) for position, limit in zip(shown, limits, strict=True)))
         self._left_out = len(headers) - len(shown)
         return table
+
+    @staticmethod
+    def _cut(cell: Text, width: int) -> Text:
+        """Return a cell that fits; of a ranking, the name gives way and the number stays."""
+        if not cell.spans:
+            return Text(_shortened(cell.plain, width), style=cell.style)
+        number = cell.spans[-1]
+        tail = cell.plain[number.start :]
+        name = Text(cell.plain[: number.start].rstrip())
+        name.truncate(max(1, width - cell_len(tail) - 1), overflow="ellipsis", pad=True)
+        return Text(f"{name.plain} {tail}")
 
     def _cells(self, column: Column, value: Any, position: int) -> list[Text]:
         match column.kind:
@@ -297,13 +334,14 @@ class TableSink:
             case Kind.SET:
                 return [Text(", ".join(_shown(column.labels[code]) for code in value))]
             case Kind.RANKING:
-                return [
-                    cell
-                    for code, probability in value
-                    for cell in (Text(_shown(column.labels[code])), Text(self._number(probability)))
-                ] + [Text()] * (len(column.headers) - 2 * len(value))
+                ranks = [self._rank(column.labels[code], probability) for code, probability in value]
+                return ranks + [Text()] * (len(column.headers) // 2 - len(ranks))
             case _:
-                return [Text(_shown(value), style="bold" if column.name == "label" else "")]
+                return [Text(_shown(value), style="bold" if column is self._decided else "")]
+
+    def _rank(self, label: str, probability: float) -> Text:
+        text = Text(_shown(label) + " ")
+        return text.append(self._number(probability), style="number")
 
     def _value(self, column: Column, value: Any) -> Text:
         if column.dtype is not None:
@@ -320,9 +358,9 @@ class TableSink:
         more = self._rows - len(self._head)
         lines = []
         if self._left_out:
-            lines.append(f"{ellipsis} {self._left_out:,} more columns")
+            lines.append(f"{ellipsis} {self._left_out:,} more column{'' if self._left_out == 1 else 's'}")
         if more > 0 and self._head:
-            lines.append(f"{ellipsis} {more:,} more rows (--rows all shows them)")
+            lines.append(f"{ellipsis} {more:,} more row{'' if more == 1 else 's'} (--rows all shows them)")
         facts = [f"{self._rows:,} row{'' if self._rows == 1 else 's'}"]
         if self._rows and "probability" in self._at:
             facts.append(f"mean confidence {self._total / self._rows:.4f}")
@@ -331,7 +369,7 @@ class TableSink:
             facts.append(f"{self._empty:,} without any")
         lines.extend(_wrapped(facts, separator, width))
         common = self._labels.most_common(_LABELS_IN_SUMMARY)
-        counts = [f"{_shown(name)}: {count:,}" for name, count in common]
+        counts = [f"{visible(name, _LONGEST_LABEL)}: {count:,}" for name, count in common]
         if len(self._labels) > len(common):
             counts.append(f"and {len(self._labels) - len(common)} more")
         return [*lines, *_wrapped(counts, separator, width)]
@@ -346,6 +384,18 @@ def _wrapped(items: Sequence[str], separator: str, width: int) -> list[str]:
         else:
             lines.append(item)
     return lines
+
+
+def _shared(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Return how wide each column may be: as wide as it is, or, if that is too much, the widest give way first."""
+    limits = list(widths)
+    room -= _GAP * (len(limits) - 1)
+    while sum(limits) > room:
+        widest = max(range(len(limits)), key=lambda position: limits[position] - least[position])
+        if limits[widest] <= least[widest]:
+            break
+        limits[widest] -= 1
+    return limits
 
 
 def _fitting(widths: Sequence[int], optional: Sequence[bool], room: int) -> list[int]:
@@ -383,7 +433,7 @@ def _width_of(output: Output) -> int:
     if columns.isdigit() and int(columns[:6]) > 0:
         return int(columns[:6])
     if output.is_terminal:
-        return os.get_terminal_size(output.descriptor).columns or 80
+        return max(os.get_terminal_size(output.descriptor).columns or 80, _NARROWEST_TABLE)
     return 1000
 
 
