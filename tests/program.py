@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -77,6 +78,7 @@ def terminal(
     child, controller = pty.fork()
     if child == 0:  # pragma: no cover
         os.chdir(cwd)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what it starts would too
         os.execvpe(arguments[0], list(arguments), environment(TERM="dumb") | more)
     fcntl.ioctl(controller, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     if typed:
