@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -65,6 +65,58 @@ def process(*arguments: str | Path, stdin: bytes = b"", **more: str) -> Result:
         command(*arguments), input=stdin, capture_output=True, check=False, env=environment(**more), timeout=60
     )
     return Result(done.returncode, done.stdout, done.stderr.decode())
+
+
+class Running:
+    """The program running, its standard streams pipes; a context that sees it end well."""
+
+    def __init__(self, arguments: Sequence[str | Path]) -> None:
+        self.process = subprocess.Popen(
+            command(*arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            bufsize=0,
+        )
+
+    def send(self, data: bytes) -> None:
+        """Write to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+
+    def line(self) -> bytes:
+        """Return its next line of output, which must come without anything more being sent."""
+        assert self.process.stdout is not None
+        line = b""
+        while not line.endswith(b"\n"):
+            assert select.select([self.process.stdout], [], [], 30)[0], f"nothing came after {line!r}"
+            data = self.process.stdout.read(1)
+            if not data:
+                break
+            line += data
+        return line
+
+    def end(self, code: int = 0) -> bytes:
+        """Close its input, and return what it still writes; it must end with that exit code."""
+        out, _ = self.process.communicate(timeout=60)
+        assert self.process.returncode == code
+        return out
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        if kind is None and self.process.poll() is None:
+            self.process.communicate(timeout=60)
+        else:
+            self.process.kill()
+            self.process.communicate()
+
+
+def started(*arguments: str | Path) -> Running:
+    """Return the program running."""
+    return Running(arguments)
 
 
 def terminal(

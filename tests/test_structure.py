@@ -28,6 +28,7 @@ LAYERS = [
     {"predict"},
     {"outputs", "checking", "option_files"},
     {"activations", "decisions"},
+    {"compression"},
     {"columns", "files"},
     {"batch"},
     {"errors", "signals"},

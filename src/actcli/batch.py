@@ -58,6 +58,8 @@ class Kind(Enum):
 
     TEXT = "text"
     """One text a row, an Arrow string array."""
+    JSON = "json"
+    """One JSON value a row, its text in an Arrow string array."""
     NUMBER = "number"
     """One number a row, shape (N,)."""
     CODE = "code"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeAlias
 
+    from actcli.compression import Packer
+
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
 __all__ = ["STANDARD_INPUT", "Input", "Output", "Spool", "is_device", "is_terminal", "standard_input_is_terminal"]
@@ -248,6 +250,8 @@ class Output:
         The identities of the inputs, none of which may be the output.
     clobber
         Whether a file that exists is replaced.
+    packer
+        Compresses what is written.
 
     Raises
     ------
@@ -257,13 +261,21 @@ class Output:
         If it cannot be opened, or exists and must not be replaced.
     """
 
-    def __init__(self, path: str | None, *, inputs: Sequence[tuple[int, int]] = (), clobber: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        inputs: Sequence[tuple[int, int]] = (),
+        clobber: bool = True,
+        packer: Packer | None = None,
+    ) -> None:
         self.path = None if path == "-" else path
         self.name = "standard output" if self.path is None else visible(self.path, 200)
         self._temporary: str | None = None
         self._target = ""
         self._clobber = clobber
         self._inputs = inputs
+        self._packer = packer
 
     def __enter__(self) -> Self:
         signals.add(self._remove)
@@ -341,7 +353,7 @@ class Output:
         return self._temporary is not None
 
     def write(self, data: Bytes) -> None:
-        """Write all of `data` at once: nothing stays in a buffer of ours.
+        """Write all of `data` at once: nothing stays in a buffer, unless it is compressed.
 
         Raises
         ------
@@ -350,6 +362,9 @@ class Output:
         ReaderGoneError
             If the reader went away.
         """
+        self._put(data if self._packer is None else self._packer.compress(data))
+
+    def _put(self, data: Bytes) -> None:
         view = memoryview(data).cast("B")
         while view:
             try:
@@ -382,6 +397,8 @@ class Output:
         OutputError
             If it cannot be, or if it must not replace a file that has appeared in the meantime.
         """
+        if self._packer is not None:
+            self._put(self._packer.flush())
         if self._temporary is None:
             return
         try:

@@ -3,75 +3,41 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
 import time
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import actcli
-from program import ROOT, SAMPLES, command, environment, process, terminal
+from program import ROOT, SAMPLES, command, environment, process, started, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def started(*arguments: str | Path) -> subprocess.Popen[bytes]:
-    """Return the program running, its standard streams pipes."""
-    return subprocess.Popen(
-        command(*arguments),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-        bufsize=0,
-    )
-
-
-def line_from(stream: IO[bytes] | None) -> bytes:
-    """Return the next line of a stream, which must come without anything more being written."""
-    assert stream is not None
-    line = b""
-    while not line.endswith(b"\n"):
-        assert select.select([stream], [], [], 30)[0], f"nothing came after {line!r}"
-        data = stream.read(1)
-        if not data:
-            break
-        line += data
-    return line
-
-
-def send(running: subprocess.Popen[bytes], data: bytes) -> None:
-    """Write to standard input."""
-    assert running.stdin is not None
-    running.stdin.write(data)
-
-
 def test_a_row_that_arrives_is_answered_at_once() -> None:
     """Before the next one, and before the input ends."""
     running = started("softmax", "-q", "--columns", "id,label")
-    send(running, b"id,cat,dog\na,1,2\n")
-    assert line_from(running.stdout) == b"id,label\n"
-    assert line_from(running.stdout) == b"a,dog\n"
+    running.send(b"id,cat,dog\na,1,2\n")
+    assert running.line() == b"id,label\n"
+    assert running.line() == b"a,dog\n"
     for number in range(3):
-        send(running, b"b,3,")
-        send(running, b"%d\n" % number)
-        assert line_from(running.stdout) == b"b,cat\n"
-    assert running.communicate()[0] == b""
-    assert running.returncode == 0
+        running.send(b"b,3,")
+        running.send(b"%d\n" % number)
+        assert running.line() == b"b,cat\n"
+    assert running.end() == b""
 
 
 def test_a_first_row_that_can_only_be_data_waits_for_nothing() -> None:
     """Not even without --no-header: numbers that do not count 0, 1, 2 are no header."""
     running = started("softmax", "--columns", "index", "--no-output-header")
-    send(running, b"1.5,2.25\n")
-    assert line_from(running.stdout) == b"1\n"
-    running.communicate()
-    assert running.returncode == 0
+    running.send(b"1.5,2.25\n")
+    assert running.line() == b"1\n"
+    assert running.end() == b""
 
 
 def test_standard_streams_that_are_closed() -> None:
@@ -95,13 +61,15 @@ def test_interrupts_at_any_moment(tmp_path: Path) -> None:
     folder.mkdir()
     for delay in np.linspace(0, 0.3, 10):
         running = started("softmax", path, "-o", folder / "out.csv")
-        while not any(entry.name.startswith(".actcli-") for entry in folder.iterdir()) and running.poll() is None:
+        while (
+            not any(entry.name.startswith(".actcli-") for entry in folder.iterdir()) and running.process.poll() is None
+        ):
             time.sleep(0.001)
         time.sleep(delay)
         for _ in range(3):
-            running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=30)
-        assert running.returncode in (0, 130)
+            running.process.send_signal(signal.SIGINT)
+        _, err = running.process.communicate(timeout=30)
+        assert running.process.returncode in (0, 130)
         assert err == b""
         assert {entry.name for entry in folder.iterdir()} <= {"out.csv"}
 
@@ -113,20 +81,18 @@ def test_the_first_row_waits_for_nothing(task: str, row: bytes, answer: bytes) -
     """However short it is, when there is no header to look for."""
     running = started(task, "--no-header", "--columns", "index", "--no-output-header")
     for _ in range(3):
-        send(running, row)
-        assert line_from(running.stdout) == answer
-    running.communicate()
-    assert running.returncode == 0
+        running.send(row)
+        assert running.line() == answer
+    assert running.end() == b""
 
 
 def test_the_last_row_of_an_array_waits_for_nothing() -> None:
     """Not for the end of the pipe, which comes later."""
     running = started("softmax", "--columns", "index", "--no-output-header")
-    send(running, (SAMPLES / "digits_logits.npy").read_bytes())
+    running.send((SAMPLES / "digits_logits.npy").read_bytes())
     for _ in range(450):
-        line_from(running.stdout)
-    running.communicate()
-    assert running.returncode == 0
+        running.line()
+    assert running.end() == b""
 
 
 def test_a_row_of_an_array_is_answered_at_once() -> None:
@@ -137,14 +103,13 @@ def test_a_row_of_an_array_is_answered_at_once() -> None:
     np.save(file, np.array([[1.0, 2.0], [4.0, 3.0]]))
     data = file.getvalue()
     running = started("softmax", "--columns", "index", "--no-output-header")
-    send(running, data[:-20])
+    running.send(data[:-20])
     time.sleep(0.1)
-    send(running, data[-20:-10])
-    assert line_from(running.stdout) == b"1\n"
-    send(running, data[-10:])
-    assert line_from(running.stdout) == b"0\n"
-    running.communicate()
-    assert running.returncode == 0
+    running.send(data[-20:-10])
+    assert running.line() == b"1\n"
+    running.send(data[-10:])
+    assert running.line() == b"0\n"
+    assert running.end() == b""
 
 
 def test_a_reader_that_goes_away_ends_it_silently(tmp_path: Path) -> None:
@@ -163,13 +128,13 @@ def test_a_signal_while_waiting_for_input(number: signal.Signals, code: int, tmp
     """Ends it at once, and leaves neither the output nor a temporary file."""
     target = tmp_path / "out.csv"
     running = started("softmax", "-q", "-o", target)
-    send(running, b"cat,dog\n1,2\n")
+    running.send(b"cat,dog\n1,2\n")
     while not list(tmp_path.iterdir()):
         time.sleep(0.01)
-    running.send_signal(number)
-    assert running.wait(timeout=30) == code
+    running.process.send_signal(number)
+    assert running.process.wait(timeout=30) == code
     assert list(tmp_path.iterdir()) == []
-    _, err = running.communicate()
+    _, err = running.process.communicate()
     assert b"Traceback" not in err
 
 

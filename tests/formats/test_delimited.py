@@ -202,7 +202,7 @@ def test_masks_are_read_and_numbers_too_large_are_not_taken_for_them(actcli: Act
 
 def test_a_line_without_end(actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is refused before it fills the memory."""
-    monkeypatch.setattr("actcli.formats.delimited.LONGEST_RECORD", 1 << 16)
+    monkeypatch.setattr("actcli.formats.blocks.LONGEST_RECORD", 1 << 16)
     result = actcli("softmax", stdin=b"1" * (1 << 18))
     assert (result.code, result.out) == (1, b"")
     assert "MiB without a row that ends" in result.err

@@ -11,6 +11,11 @@ from typing import Annotated
 
 import typer
 
+from actcli.formats import FORMATS
+
+_READ = ", ".join(format.name for format in FORMATS.values() if format.source)
+_WRITTEN = ", ".join(format.name for format in FORMATS.values() if format.sink)
+
 INPUT = "Input"
 DECISION = "Decision"
 OUTPUT = "Output"
@@ -50,7 +55,7 @@ InputFormat = Annotated[
     typer.Option(
         "--input-format",
         metavar="NAME",
-        help="csv, tsv or npy; else the suffix, else the first bytes decide.",
+        help=f"{_READ}; else the suffix, else the first bytes decide.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -209,7 +214,7 @@ FormatOption = Annotated[
         "-f",
         "--format",
         metavar="NAME",
-        help="table, csv, tsv, json, jsonl or npy. [default: table on a terminal, else csv]",
+        help=f"table, {_WRITTEN}. [default: table on a terminal, else csv]",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from actcli.batch import Sink
     from actcli.cli.options import Dtype, Origin
+    from actcli.compression import Packer
     from actcli.files import Output
     from actcli.formats import Inputs, ReadOptions
     from actcli.predict import Plan, Rules
@@ -59,6 +60,7 @@ class Reading:
             header=self.header,
             classes=self.classes,
             ids=tuple(self.ids or ()),
+            origin=self.origin.value,
             one_dimensional=one_dimensional,
         )
 
@@ -128,7 +130,12 @@ def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, 
 
     if writing.label_separator is not None and not any(column.kind is Kind.SET for column in plan.columns):
         raise UsageError("--label-separator stands between the labels of a set, and no set is written")
-    with Output(writing.output, inputs=inputs.identities, clobber=not writing.no_clobber) as output:
+    with Output(
+        writing.output,
+        inputs=inputs.identities,
+        clobber=not writing.no_clobber,
+        packer=_packer(writing, format),
+    ) as output:
         sink = _sink(task, output, plan, rules, writing, format)
         watch = Watch(inputs.size, quiet=writing.quiet or (output.is_terminal and format != _TABLE))
         with watch:
@@ -188,6 +195,19 @@ def _rules(reading: Reading, writing: Writing, format: str, given: dict[str, Any
     return rules
 
 
+def _packer(writing: Writing, format: str) -> Packer | None:
+    """Return what compresses the output, if the suffix of its file asks for it."""
+    from actcli.compression import packer, split_suffix
+    from actcli.formats import named
+
+    compression = None if writing.output is None else split_suffix(writing.output)[1]
+    if compression is None:
+        return None
+    if format != _TABLE and named(format, writing=True).binary:
+        raise UsageError(f"{visible(writing.output or '', 200)}: {format} is not compressed; leave .{compression} out")
+    return packer(compression)
+
+
 def _default_columns(format: str) -> tuple[str, ...] | None:
     from actcli.formats import named
 
@@ -196,6 +216,7 @@ def _default_columns(format: str) -> tuple[str, ...] | None:
 
 def _output_format(writing: Writing) -> str:
     """Return the name of the output's format: as asked, else by the suffix of the file, else by who is reading."""
+    from actcli.compression import split_suffix
     from actcli.files import is_device, is_terminal
     from actcli.formats import FORMATS, named, of_path
 
@@ -208,7 +229,7 @@ def _output_format(writing: Writing) -> str:
         return writing.format if writing.format == _TABLE else named(writing.format, writing=True).name
     to_file = writing.output is not None and not is_device(writing.output)
     if writing.output is not None and to_file:
-        suffix = of_path(writing.output)
+        suffix = of_path(split_suffix(writing.output)[0])
         known = [_TABLE, *(format.name for format in FORMATS.values() if format.sink)]
         if suffix not in FORMATS or FORMATS[suffix].sink is None:
             raise UsageError(

@@ -64,8 +64,8 @@ FORMATS = {
     for format in (
         Format("csv", "actcli.formats.delimited", "CsvSource", "CsvSink", _CELLS_IN, _CELLS_OUT),
         Format("tsv", "actcli.formats.delimited", "TsvSource", "TsvSink", _CELLS_IN, _CELLS_OUT),
-        Format("json", "actcli.formats.json", sink="JsonSink"),
-        Format("jsonl", "actcli.formats.json", sink="JsonlSink"),
+        Format("json", "actcli.formats.json", "JsonSource", "JsonSink", frozenset({"ids"})),
+        Format("jsonl", "actcli.formats.json", "JsonlSource", "JsonlSink", frozenset({"ids"})),
         Format(
             "npy",
             "actcli.formats.npy",
@@ -86,8 +86,6 @@ _FOREIGN = (
     (b"\x80\x05", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
     (b"PAR1", "a Parquet file", None),
     (b"ARROW1", "an Arrow file", None),
-    (b"\x1f\x8b", "gzip", None),
-    (b"\x28\xb5\x2f\xfd", "Zstandard", None),
     (b"\x89HDF", "an HDF5 file", None),
 )
 
@@ -108,6 +106,8 @@ class ReadOptions:
         Which columns are classes, see `actcli.columns.select`.
     ids
         Names of columns to carry along.
+    origin
+        What the numbers are, as ``--from`` says.
     one_dimensional
         What an array of one dimension is: one "row" of C scores, or one "column" of N.
     """
@@ -117,6 +117,7 @@ class ReadOptions:
     header: bool | None = None
     classes: str | None = None
     ids: tuple[str, ...] = ()
+    origin: str = "logits"
     one_dimensional: str = "row"
 
 
@@ -173,14 +174,10 @@ def _detect(input: Input, options: ReadOptions) -> Format:
     suffix = of_path(input.path)
     asked = options.format or (suffix if suffix in FORMATS else None)
     by_bytes = next((format for format in FORMATS.values() if format.magic and head.startswith(format.magic)), None)
-    format = named(asked) if asked else by_bytes or FORMATS["csv"]
+    format = named(asked) if asked else by_bytes or _text_format(head)
+    expected = f"is not {format.name.upper()}"
     if format is by_bytes:
         return format
-    if not asked and head.lstrip()[:1] in (b"{", b"["):
-        raise DataError(
-            f"{input.name}: looks like JSON, which actcli does not read", hint="if it is CSV: --input-format csv"
-        )
-    expected = f"is not {format.name.upper()}"
     if by_bytes is not None:
         raise DataError(
             f"{input.name}: {expected}: it looks like {by_bytes.name.upper()}",
@@ -195,6 +192,27 @@ def _detect(input: Input, options: ReadOptions) -> Format:
     if format.magic:
         raise DataError(f"{input.name}: {expected}: it begins with {visible(repr(head[:8])[1:])}")
     return format
+
+
+def _text_format(head: bytes) -> Format:
+    """Return what a text seems to be where nothing else says it: a JSON list of rows, a row of JSON a line, or CSV."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"["):
+        # Either the list of all rows, or the first row, a list of numbers.
+        return FORMATS["json" if text[1:].lstrip()[:1] in (b"[", b"{", b"]", b"") else "jsonl"]
+    return FORMATS["jsonl" if text.startswith(b"{") else "csv"]
+
+
+def _unpacked(input: Input) -> Input:
+    """Return `input`, or what it holds where it is compressed."""
+    from actcli.compression import MAGICS, Unpacked, split_suffix
+
+    head = input.head(MAGICS.values())
+    name = next((name for name, magic in MAGICS.items() if head.startswith(magic)), None)
+    suffix = split_suffix(input.path)[1]
+    if head and suffix not in (None, name):
+        raise DataError(f"{input.name}: is not compressed as its suffix .{suffix} says")
+    return input if name is None else Unpacked(input, name)
 
 
 class Inputs:
@@ -254,6 +272,7 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
     UsageError
         If an option does not fit the format.
     """
+    from actcli.compression import Unpacked
     from actcli.files import Input
 
     if paths.count("-") > 1:
@@ -264,7 +283,10 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
     try:
         for number, path in enumerate(paths):
             inputs.append(Input(path))
+            inputs[-1] = _unpacked(inputs[-1])
             format = _detect(inputs[-1], options)
+            if format.binary and isinstance(inputs[-1], Unpacked):
+                raise DataError(f"{inputs[-1].name}: is compressed {format.name}; actcli unpacks only text")
             _check_options(format, options, inputs[-1])
             reader = getattr(import_module(format.module), format.source or "")
             source = reader(inputs[-1], options, file=number, like=sources[0] if sources else None)

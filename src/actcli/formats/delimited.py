@@ -19,8 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from actcli import batch as batches
-from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
+from actcli.batch import Batch, Carried, Kind, Layout
 from actcli.columns import (
     MOST_COLUMNS,
     Roles,
@@ -32,27 +31,25 @@ from actcli.columns import (
     listed,
 )
 from actcli.errors import DataError, visible
-from actcli.formats.text import TextSink, join_lists, join_rows, offsets_of, pick, quoted, quoted_all, where
+from actcli.formats import blocks
+from actcli.formats.blocks import BYTE_ORDER_MARK, BlockSource
+from actcli.formats.text import TextSink, join_lists, join_rows, offsets_of, pick, plain, quoted, quoted_all, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Chunk, Column, Source
+    from actcli.batch import Column, Source
     from actcli.files import Input
     from actcli.formats import ReadOptions
 
 __all__ = ["CsvSink", "CsvSource", "TsvSink", "TsvSource", "cut"]
 
-LONGEST_RECORD = 1 << 25
-"""A record of more bytes than this is refused: without a limit, an endless line would fill the memory."""
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ENCODING_HINT = "convert the file first, for instance: iconv -f LATIN1 -t UTF-8"
 _TO_CLOSING_QUOTE = re.compile(rb'[^"]*+(?:""[^"]*+)*+"')
 _RUNS_OF_BLANKS = re.compile(rb"(?:\A|(?<=[\r\n])) +| +(?=[ \r\n]|\Z)")
 
 
-class DelimitedSource:
+class DelimitedSource(BlockSource):
     """A table as lines of cells.
 
     Parameters
@@ -77,29 +74,15 @@ class DelimitedSource:
     roles: Roles
 
     def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:
-        self.input = input
-        self.size = input.size
-        self.file = file
-        self.notes: list[str] = []
+        super().__init__(input, file)
         if options.delimiter:
             self.delimiter = options.delimiter
         self._mark = self.delimiter.encode()
-        self._rest = bytearray()
-        self._ended = False
-        self._line = 1
         self._start(options, like)
 
     def _start(self, options: ReadOptions, like: Source | None) -> None:
         """Settle the layout by the first rows, and leave in `_rest` what follows the header."""
-        self._rest += self.input.head([_BYTE_ORDER_MARK])
-        self.input.read(len(self._rest))
-        if self._rest.startswith(_BYTE_ORDER_MARK):
-            del self._rest[: len(_BYTE_ORDER_MARK)]
-        if self._rest.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in self._rest[:4]:
-            raise DataError(
-                f"{self.input.name}: is not UTF-8 text: it begins with {visible(repr(bytes(self._rest[:8]))[1:])}",
-                hint="if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8",
-            )
+        self.begin()
         first = self._record(0)
         if first is None:
             raise DataError(f"{self.input.name}: has no rows")
@@ -121,16 +104,16 @@ class DelimitedSource:
         self.has_header = header
         self._width = len(cells)
         row: list[str] | None = cells
-        self._row_bytes = end
+        self.row_bytes = end
         if header:
             self._check_header(cells, line)
             row = following[0] if following else None
             if following is not None:
                 line = following[1]
-                self._row_bytes = following[2] - end
+                self.row_bytes = following[2] - end
                 self._check_width(following[0], f"{self.input.name}:{line}")
-            self._line += self._lines(self._rest[:end])
-            del self._rest[:end]
+            self.line += self.lines(self.rest[:end])
+            del self.rest[:end]
         self.called = cells if header else [str(position) for position in range(self._width)]
         if first_alike is not None and self.called == first_alike.called:
             self.roles = first_alike.roles
@@ -178,30 +161,24 @@ class DelimitedSource:
 
     # Reading
 
-    def _fill(self) -> None:
-        """Read on: what is at hand, but at least something unless the input has ended."""
-        data = self.input.read(batches.CHUNK_BYTES)
-        self._ended = not data
-        self._rest += data
-
     def _record(self, start: int) -> tuple[list[str], int, int] | None:
         """Return the first record of `_rest` from `start` on: its cells, its line, and where it ends."""
         searched = start
         while True:
-            complete = searched + cut(bytes(self._rest[searched:]), self._mark)
-            complete = len(self._rest) if self._ended else complete
-            data = bytes(self._rest[searched:complete])
-            line = self._line + self._lines(self._rest[:searched])
+            complete = searched + self.cut(bytes(self.rest[searched:]))
+            complete = len(self.rest) if self.ended else complete
+            data = bytes(self.rest[searched:complete])
+            line = self.line + self.lines(self.rest[:searched])
             self._check_columns(data, line)
             for cells, first, end in self._records(data, line):
                 if 0 <= _open_quote(data, self._mark) < end:
                     raise DataError(f"{self.input.name}:{first}: a quote is not closed")
                 return cells, first, searched + end
-            if self._ended:
+            if self.ended:
                 return None
             searched = complete  # blank lines until here
-            self._check_length(self._rest[start:])
-            self._read_past(len(self._rest))
+            self.check_length(self.rest[start:])
+            self.read_past(len(self.rest))
 
     def _check_columns(self, data: bytes, line: int) -> None:
         """Refuse a first record with so many cells that their texts would fill the memory."""
@@ -209,14 +186,6 @@ class DelimitedSource:
             end = data.find(b"\n")
             if data.count(self._mark, 0, end if end >= 0 else len(data)) > MOST_COLUMNS:
                 raise DataError(f"{self.input.name}:{line}: more than {MOST_COLUMNS:,} columns")
-
-    def _read_past(self, end: int) -> None:
-        """Read on until another record may be complete: after a line end, and if more is at hand, twice as much."""
-        while not self._ended and len(self._rest) <= LONGEST_RECORD:
-            self._fill()
-            has_line_end = self._rest.rfind(b"\n", end) >= 0 or self._rest.rfind(b"\r", end) >= 0
-            if has_line_end and (len(self._rest) >= 2 * end or not self.input.ready()):
-                break
 
     def _records(self, data: bytes, line: int) -> Iterator[tuple[list[str], int, int]]:
         """Parse the records that are not blank, slowly: the cells of each, its first line, where it ends in `data`.
@@ -233,7 +202,7 @@ class DelimitedSource:
                 text = raw.decode("utf-8", "surrogateescape")
                 yield text
 
-        csv.field_size_limit(2 * LONGEST_RECORD)
+        csv.field_size_limit(2 * blocks.LONGEST_RECORD)
         by_blanks = self.delimiter == " "
         reader = csv.reader(lines(), delimiter=self.delimiter, skipinitialspace=by_blanks)
         first = line
@@ -245,50 +214,9 @@ class DelimitedSource:
             if not blank or '"' in text:
                 yield cells, record, end
 
-    @staticmethod
-    def _lines(data: bytes | bytearray) -> int:
-        """Return how many line ends there are in `data`: LF, CR LF, or CR."""
-        returns = data.count(b"\r")
-        return data.count(b"\n") + (returns - data.count(b"\r\n") if returns else 0)
-
-    def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
-        """Cut the input into blocks of whole records; None before waiting for more of a pipe."""
-        wanted = min(batches.CHUNK_BYTES, rows_in_chunk(self._row_bytes, output_bytes) * self._row_bytes)
-        while True:
-            while len(self._rest) < wanted and not self._ended and self.input.ready():
-                self._fill()
-            end = self._cut(wanted)
-            if end:
-                yield self._chunk(end)
-            elif self._ended:
-                break
-            else:
-                self._check_length(self._rest)
-                yield None
-                self._read_past(len(self._rest))
-        if self._rest:
-            yield self._chunk(len(self._rest), last=True)
-
-    def _cut(self, size: int) -> int:
-        """Return where the next chunk ends: after about `size` bytes, or later where a record is longer."""
-        while not (end := cut(bytes(self._rest[:size]), self._mark)) and size < len(self._rest):
-            size *= 2
-        return end
-
-    def _chunk(self, end: int, *, last: bool = False) -> Block:
-        block = Block(self, bytes(self._rest[:end]), self._line, last=last)
-        self._line += self._lines(block.data)
-        del self._rest[:end]
-        return block
-
-    def _check_length(self, record: bytearray) -> None:
-        if len(record) > LONGEST_RECORD:
-            raise DataError(
-                f"{self.input.name}:{self._line}: more than {LONGEST_RECORD >> 20} MiB without a row that ends",
-                hint="is a quote not closed?" if b'"' in record else None,
-            )
-
-    # Decoding
+    def cut(self, data: bytes) -> int:
+        """Return where the last whole record of `data` ends; 0 where none does."""
+        return cut(data, self._mark)
 
     def decode(self, data: bytes, line: int, *, last: bool) -> Batch:
         """Return the rows in `data`, whose first line is number `line` of the file."""
@@ -313,7 +241,7 @@ class DelimitedSource:
                 raise pa.ArrowInvalid("Arrow does not know runs of blanks, and quotes may hold some")
             data = _RUNS_OF_BLANKS.sub(b"", data)
         # Arrow drops a byte order mark at the start of any block; here it belongs to the first cell.
-        data = b"\n" + data if data.startswith(_BYTE_ORDER_MARK) else data
+        data = b"\n" + data if data.startswith(BYTE_ORDER_MARK) else data
         classes = len(self.roles.classes)
         columns = self._parse(data, self._convert_options)
         # One class after the other in memory: as Arrow has them, and as the kernels want few classes.
@@ -412,23 +340,6 @@ class DelimitedSource:
         if self.has_header and cell.strip():
             return f"if this column is to be carried along: --id {shlex.quote(visible(name))}"
         return None
-
-
-class Block:
-    """A chunk: whole records, not yet parsed."""
-
-    __slots__ = ("data", "last", "line", "size", "source")
-
-    def __init__(self, source: DelimitedSource, data: bytes, line: int, *, last: bool) -> None:
-        self.source = source
-        self.data = data
-        self.line = line
-        self.last = last
-        self.size = len(data)
-
-    def decode(self) -> Batch:
-        """Return its rows."""
-        return self.source.decode(self.data, self.line, last=self.last)
 
 
 class CsvSource(DelimitedSource):
@@ -551,6 +462,8 @@ class DelimitedSink(TextSink):
                 return [self.numbers(np.arange(start, start + len(batch.scores)))]
             case Kind.TEXT:
                 return [quoted_all(batch.data(column), self.delimiter)]
+            case Kind.JSON:
+                return [quoted_all(plain(batch.data(column)), self.delimiter)]
             case Kind.NUMBER:
                 return [self.numbers(batch.data(column))]
             case Kind.CODE:

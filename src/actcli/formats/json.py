@@ -1,27 +1,364 @@
-"""JSON, one list of rows, and JSON Lines, a row a line; a row is an object.
+"""JSON, one list of rows, and JSON Lines, a row a line; a row is an object, or in an input a list of numbers.
 
-Numbers that JSON does not have, the infinities among log-probabilities and logits, become null.
+Numbers that JSON does not have, the infinities among log-probabilities and logits, become null in an output; an input
+may have them as ``NaN``, ``Infinity`` and ``-Infinity``, as Python writes them.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from actcli.batch import Kind
+from actcli.batch import Batch, Carried, Kind, Layout
+from actcli.columns import assign_roles, check_unique, listed, select
+from actcli.errors import DataError, visible
+from actcli.formats.blocks import Block, BlockSource
 from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, pick, where
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Batch, Column, Ranking
+    from actcli.batch import Chunk, Column, Ranking, Source
+    from actcli.files import Input
+    from actcli.formats import ReadOptions
 
-__all__ = ["JsonSink", "JsonlSink"]
+__all__ = ["JsonSink", "JsonSource", "JsonlSink", "JsonlSource"]
 
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _ESCAPED = b'"\\' + bytes(range(32))
+
+
+_SCORES_OF = {
+    "logits": "logits",
+    "probabilities": "probabilities",
+    "log-probabilities": "log_probabilities",
+}
+"""What the object of scores within a row is called, as actcli itself writes it, by what ``--from`` says."""
+
+
+class _Number(str):
+    """A number as it is written, so that it comes out as it went in."""
+
+    __slots__ = ()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+
+
+class JsonlSource(BlockSource):
+    """A row a line.
+
+    Parameters
+    ----------
+    input
+        The open file.
+    options
+        How to read it.
+    file
+        Its index among the inputs.
+    like
+        The first input, when this is a further one.
+
+    Raises
+    ------
+    DataError
+        If the first row does not settle the layout.
+    """
+
+    def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:
+        super().__init__(input, file)
+        self._scores_of: str | None = None
+        self._classes: list[Any] = []
+        self._others: frozenset[str] = frozenset()
+        self.begin()
+        first = self._first_row()
+        if first is None:
+            raise DataError(f"{input.name}: has no rows, so nothing says what the classes are")
+        line, row = first
+        self.layout = self._settle(row, f"{input.name}:{line}", options, like)
+
+    def cut(self, data: bytes) -> int:
+        """Return where the last whole line of `data` ends; 0 where none does."""
+        return data.rfind(b"\n") + 1
+
+    def rows(self, data: bytes, line: int, *, last: bool = False) -> Iterator[tuple[int, Any]]:  # noqa: ARG002
+        """Yield the line and the value of each row in `data`; a DataError as a value is what is wrong."""
+        for number, text in enumerate(data.split(b"\n"), start=line):
+            if text.strip():
+                yield number, self._value(text, number)
+
+    def _value(self, data: bytes, line: int) -> Any:
+        """Return the JSON value in `data`, or the error that it is."""
+        try:
+            return _DECODER.decode(data.decode("utf-8"))
+        except UnicodeDecodeError:
+            return DataError(f"{self.input.name}:{line}: is not UTF-8")
+        except json.JSONDecodeError as error:
+            found = visible(error.doc[error.pos :], 20)
+            where = line + error.doc.count("\n", 0, error.pos)
+            return DataError(
+                f"{self.input.name}:{where}: is not JSON: {error.msg}" + (f' at "{found}"' if found else " at its end")
+            )
+        except RecursionError:
+            return DataError(f"{self.input.name}:{line}: JSON is nested too deeply")
+        except ValueError as error:
+            return DataError(f"{self.input.name}:{line}: {error}")
+
+    def _first_row(self) -> tuple[int, Any] | None:
+        """Return the line and the value of the first row, which is left in `rest`."""
+        while True:
+            end = len(self.rest) if self.ended else self.cut(bytes(self.rest))
+            for line, value in self.rows(bytes(self.rest[:end]), self.line):
+                if isinstance(value, DataError):
+                    raise value
+                return line, value
+            if self.ended:
+                return None
+            self.check_length(self.rest)
+            self.read_past(len(self.rest))
+
+    # The layout
+
+    def _settle(self, row: Any, place: str, options: ReadOptions, like: Source | None) -> Layout:
+        """Decide by the first row which of its values are scores."""
+        if isinstance(row, list):
+            return self._settle_list(row, place, options)
+        if not isinstance(row, dict):
+            raise DataError(f"{place}: {_found(row)} is no row; a row is an object or a list of numbers")
+        name = _SCORES_OF[options.origin]
+        nested = row.get(name)
+        if isinstance(nested, (dict, list)):
+            self._scores_of = name
+            inner = self._settle(nested, place, options, like)
+            others = [key for key in row if key != name]
+            for key in options.ids:
+                if key not in others:
+                    raise DataError(
+                        f"{place}: there is no {visible(key)!r} to carry along", hint=f"there is {listed(others)}"
+                    )
+            self._others = frozenset(others)
+            self._note([key for key in others if key not in options.ids], like)
+            return Layout(inner.classes, tuple(Carried(key, Kind.JSON) for key in others), inner.dtype)
+        for other in _SCORES_OF.values():
+            if isinstance(row.get(other), (dict, list)):
+                origin = next(key for key, value in _SCORES_OF.items() if value == other)
+                raise DataError(
+                    f'{place}: there are no "{name}", but "{other}"', hint=f"to read those: --from {origin}"
+                )
+        return self._settle_object(row, place, options, like)
+
+    def _settle_list(self, row: list[Any], place: str, options: ReadOptions) -> Layout:
+        names = [str(position) for position in range(len(row))]
+        if not row:
+            raise DataError(f"{place}: the list is empty, so there are no classes")
+        chosen = range(len(row))
+        if options.classes is not None:
+            selected, _ = select(options.classes, names, chosen)
+            self._classes = list(selected)
+        else:
+            self._classes = list(chosen)
+        self._width = len(row)
+        return Layout(tuple(str(number) for number in range(len(self._classes))), (), np.dtype(np.float64))
+
+    def _settle_object(self, row: dict[str, Any], place: str, options: ReadOptions, like: Source | None) -> Layout:
+        names = list(row)
+        nested = self._scores_of is not None
+        cells = [value if isinstance(value, _Number) else _text(value) for value in row.values()]
+        ids = () if nested else options.ids
+        try:
+            roles = assign_roles(names, cells, classes=options.classes, ids=ids)
+        except DataError as error:
+            raise DataError(f"{place}: {error.message}", hint=error.hint) from None
+        self._classes = [names[position] for position in roles.classes]
+        check_unique(self._classes, place)
+        carried = [names[position] for position in roles.carried]
+        if nested:
+            if carried and options.classes is None:
+                raise DataError(f"{place}: {listed(carried)} among the scores is no number")
+        else:
+            self._others = frozenset(carried)
+            self._note([names[position] for position in roles.unasked], like)
+        self._known = frozenset(names)
+        return Layout(tuple(self._classes), tuple(Carried(key, Kind.JSON) for key in carried), np.dtype(np.float64))
+
+    def _note(self, unasked: Sequence[str], like: Source | None) -> None:
+        if unasked and like is None:
+            self.notes.append(f"carried along: {listed(unasked)}")
+
+    # Decoding
+
+    def decode(self, data: bytes, line: int, *, last: bool) -> Batch:
+        """Return the rows in `data`, up to the first that is wrong, which becomes the fault."""
+        scores: list[list[float]] = []
+        lines: list[int] = []
+        carried: list[list[str]] = [[] for _ in self.layout.carried]
+        fault = None
+        for number, value in self.rows(data, line, last=last):
+            try:
+                if isinstance(value, DataError):
+                    raise value
+                place = f"{self.input.name}:{number}"
+                scores.append(self._scores(value, place))
+            except DataError as error:
+                fault = error
+                break
+            lines.append(number)
+            for texts, column in zip(carried, self.layout.carried, strict=True):
+                texts.append(_text(value.get(column.name)))
+        array = np.array(scores, dtype=np.float64).reshape(len(scores), len(self.layout.classes))
+        columns = {
+            column.name: pa.array(texts, pa.string())
+            for column, texts in zip(self.layout.carried, carried, strict=True)
+        }
+        return Batch(array, columns, lambda row: f"{self.input.name}:{lines[row]}", self.file, fault)
+
+    def _scores(self, row: Any, place: str) -> list[float]:
+        """Return the scores of a row, which must be like the first."""
+        if self._scores_of is not None:
+            if not isinstance(row, dict) or self._scores_of not in row:
+                raise DataError(f'{place}: there is no "{self._scores_of}"')
+            extra = row.keys() - self._others - {self._scores_of}
+            if extra:
+                raise DataError(f"{place}: {listed(sorted(extra))} is not in the first row")
+            row = row[self._scores_of]
+        if self._classes and isinstance(self._classes[0], int):
+            if not isinstance(row, list) or len(row) != self._width:
+                found = f"{len(row)} numbers" if isinstance(row, list) else _found(row)
+                raise DataError(f"{place}: {found}, but the first row has {self._width} numbers in a list")
+            cells = [(str(position), row[position]) for position in self._classes]
+        else:
+            if not isinstance(row, dict):
+                raise DataError(f"{place}: {_found(row)} is no object, but the first row is")
+            if row.keys() != self._known:
+                missing = [name for name in self._classes if name not in row]
+                if missing:
+                    raise DataError(f"{place}: there is no {listed(missing, 3)}")
+                extra = row.keys() - self._known
+                if extra:
+                    raise DataError(f"{place}: {listed(sorted(extra))} is not in the first row")
+            cells = [(name, row[name]) for name in self._classes]
+        return [self._score(value, f'{place}: column "{visible(name)}"') for name, value in cells]
+
+    @staticmethod
+    def _score(value: Any, where: str) -> float:
+        if not isinstance(value, _Number):
+            raise DataError(f"{where}: {_found(value)} is not a number")
+        number = float(value)
+        if math.isinf(number) and "I" not in value:
+            raise DataError(f'{where}: "{visible(value)}" is too large for float64')
+        return number
+
+
+class JsonSource(JsonlSource):
+    """One list of rows.
+
+    The bracket that opens the list is taken for a comma: so one stands before every row, the first one too.
+    """
+
+    row_ends = (b"}", b"]")
+
+    def begin(self) -> None:
+        """Read the beginning, up to the bracket that opens the list."""
+        super().begin()
+        opening = self._skip_blanks(0)
+        if self.rest[opening : opening + 1] != b"[":
+            found = visible(repr(bytes(self.rest[opening : opening + 8]))[1:])
+            raise DataError(
+                f"{self.input.name}: is not one list of rows: it begins with {found}",
+                hint="if every line is a row: --input-format jsonl",
+            )
+        if self.rest[self._skip_blanks(opening + 1) :][:1] == b"]":
+            raise DataError(f"{self.input.name}: has no rows, so nothing says what the classes are")
+        self.rest[opening : opening + 1] = b","
+
+    def cut(self, data: bytes) -> int:
+        """Return where the last whole row of `data` ends; 0 where none does."""
+        ends = _row_ends(data)
+        return int(ends[-1]) if len(ends) else 0
+
+    def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
+        """Cut the input into blocks of whole rows; the last block must close the list."""
+        closed = False
+        for chunk in super().chunks(output_bytes):
+            closed = isinstance(chunk, Block) and chunk.last
+            yield chunk
+        if not closed:
+            raise DataError(f"{self.input.name}:{self.line}: the list of rows is not closed")
+
+    def rows(self, data: bytes, line: int, *, last: bool = False) -> Iterator[tuple[int, Any]]:
+        """Yield the line and the value of each row in `data`; a DataError as a value is what is wrong."""
+        position = 0
+        for end in _row_ends(data).tolist():
+            text = data[position:end].lstrip()
+            number = line + data.count(b"\n", 0, end - len(text))
+            row = text[1:].lstrip()
+            if text[:1] != b"," or row[:1] not in (b"{", b"["):
+                yield number, self._wrong(text, number)
+                return
+            number += text.count(b"\n", 0, len(text) - len(row))
+            yield number, self._value(row, number)
+            position = end
+        rest = data[position:].strip()
+        if last and rest != b"]":
+            number = line + data.count(b"\n", 0, len(data) - len(data[position:].lstrip()))
+            yield number, self._wrong(rest, number)
+
+    def _wrong(self, found: bytes, line: int) -> DataError:
+        where = f"{self.input.name}:{line}"
+        if not found:
+            return DataError(f"{where}: the list of rows is not closed")
+        shown = visible(found.decode("utf-8", "replace"), 20)
+        return DataError(f'{where}: a row or the end of the list should stand where "{shown}" does')
+
+    def _skip_blanks(self, start: int) -> int:
+        """Return where in `rest` the first character from `start` on is that is not blank."""
+        while not (stripped := self.rest[start:].lstrip()) and not self.ended:
+            self._fill()
+            self.check_length(self.rest)
+        return len(self.rest) - len(stripped)
+
+
+def _row_ends(data: bytes) -> np.ndarray[Any, Any]:
+    """Return where the rows of a list end in `data`, which begins between two: where all brackets are closed again.
+
+    Brackets within texts do not count; escapes are blotted out first, so that every quote left begins or ends a text.
+    """
+    array = np.frombuffer(_ESCAPE.sub(b"__", data) if b"\\" in data else data, dtype=np.uint8)
+    outside = np.cumsum(array == ord('"')) % 2 == 0
+    closing = outside & ((array == ord("}")) | (array == ord("]")))
+    opening = outside & ((array == ord("{")) | (array == ord("[")))
+    depth = np.cumsum(opening.astype(np.int64) - closing)
+    past = np.flatnonzero(depth < 0)
+    ends = np.flatnonzero(closing & (depth == 0)) + 1
+    return ends[ends <= past[0]] if len(past) else ends
+
+
+def _found(value: Any) -> str:
+    """Return a JSON value as a message shows it."""
+    return visible(_text(value), 40)
+
+
+def _text(value: Any) -> str:
+    """Return the JSON text of a value, its numbers as they were written."""
+    if isinstance(value, _Number):
+        return "null" if "a" in value or "I" in value else str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_quoted(key)}:{_text(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_text, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 class JsonlSink(TextSink):
@@ -47,6 +384,8 @@ class JsonlSink(TextSink):
                 return self.numbers(np.arange(start, start + len(batch.scores)))
             case Kind.TEXT:
                 return _quoted_all(batch.data(column))
+            case Kind.JSON:
+                return batch.data(column)
             case Kind.NUMBER:
                 return self._numbers(batch.data(column))
             case Kind.CODE:

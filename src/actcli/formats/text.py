@@ -6,6 +6,7 @@ of the joined array is the block to write.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ __all__ = [
     "join_rows",
     "offsets_of",
     "pick",
+    "plain",
     "quoted",
     "quoted_all",
     "where",
@@ -183,6 +185,17 @@ def has_any(texts: Any, marks: bytes) -> bool:
     offsets = offsets_of(texts)
     data = memoryview(texts.buffers()[2])[offsets[0] : offsets[-1]].tobytes()
     return any(mark in data for mark in marks)
+
+
+def plain(texts: Any) -> Any:
+    """Return JSON values as other formats write them: texts without quotes, null as nothing, the rest as JSON."""
+    return pa.array([_plain(text) for text in texts.to_pylist()], pa.string())
+
+
+def _plain(text: str) -> str:
+    if text == "null":
+        return ""
+    return str(json.loads(text)) if text.startswith('"') else text
 
 
 def quoted(text: str, delimiter: str) -> str:

@@ -471,6 +471,10 @@ def _first(column: Column, batch: Batch, count: int) -> list[Any]:
     match column.kind:
         case Kind.TEXT:
             return list(data.slice(0, count).to_pylist())
+        case Kind.JSON:
+            from actcli.formats.text import plain
+
+            return list(plain(data.slice(0, count)).to_pylist())
         case Kind.CODE:
             return [column.labels[code] for code in data[:count]]
         case Kind.SET:

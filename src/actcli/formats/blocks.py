@@ -1,0 +1,153 @@
+"""What the text formats share in reading: blocks of whole rows, cut out of a file or a pipe without parsing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actcli import batch as batches
+from actcli.batch import rows_in_chunk
+from actcli.errors import DataError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actcli.batch import Batch, Chunk
+    from actcli.files import Input
+
+__all__ = ["BYTE_ORDER_MARK", "LONGEST_RECORD", "BlockSource"]
+
+LONGEST_RECORD = 1 << 25
+"""A row of more bytes than this is refused: without a limit, an endless line would fill the memory."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class BlockSource:
+    """A source of text, cut into blocks.
+
+    Parameters
+    ----------
+    input
+        The open file.
+    file
+        Its index among the inputs.
+
+    Attributes
+    ----------
+    rest
+        What is read and not yet cut.
+    ended
+        Whether there is no more to read.
+    line
+        The number of the line that `rest` begins with.
+    row_bytes
+        About how long a row is.
+    """
+
+    row_ends: tuple[bytes, ...] = (b"\n", b"\r")
+    """What a row may end with: without one of these among what is read, there is no use in looking for an end."""
+
+    def __init__(self, input: Input, file: int) -> None:
+        self.input = input
+        self.size = input.size
+        self.file = file
+        self.notes: list[str] = []
+        self.rest = bytearray()
+        self.ended = False
+        self.line = 1
+        self.row_bytes = 1
+
+    def cut(self, data: bytes) -> int:
+        """Return where the last whole row of `data`, which begins with one, ends; 0 where none does."""
+        raise NotImplementedError
+
+    def decode(self, data: bytes, line: int, *, last: bool) -> Batch:
+        """Return the rows in `data`, which begins in that line; `last` is what no cut has ended."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Read the beginning, drop a byte order mark, and refuse what is no UTF-8 text."""
+        self.rest += self.input.head([BYTE_ORDER_MARK])
+        self.input.read(len(self.rest))
+        if self.rest.startswith(BYTE_ORDER_MARK):
+            del self.rest[: len(BYTE_ORDER_MARK)]
+        if self.rest.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in self.rest[:4]:
+            raise DataError(
+                f"{self.input.name}: is not UTF-8 text: it begins with {visible(repr(bytes(self.rest[:8]))[1:])}",
+                hint="if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8",
+            )
+
+    def _fill(self) -> None:
+        """Read on: what is at hand, but at least something unless the input has ended."""
+        data = self.input.read(batches.CHUNK_BYTES)
+        self.ended = not data
+        self.rest += data
+
+    def read_past(self, end: int) -> None:
+        """Read on until another row may be complete, and if more is at hand, twice as much."""
+        while not self.ended and len(self.rest) <= LONGEST_RECORD:
+            self._fill()
+            may_end = any(self.rest.rfind(mark, end) >= 0 for mark in self.row_ends)
+            if may_end and (len(self.rest) >= 2 * end or not self.input.ready()):
+                break
+
+    def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
+        """Cut the input into blocks of whole records; None before waiting for more of a pipe."""
+        wanted = min(batches.CHUNK_BYTES, rows_in_chunk(self.row_bytes, output_bytes) * self.row_bytes)
+        while True:
+            while len(self.rest) < wanted and not self.ended and self.input.ready():
+                self._fill()
+            end = self._cut_rest(wanted)
+            if end:
+                yield self._chunk(end)
+            elif self.ended:
+                break
+            else:
+                self.check_length(self.rest)
+                yield None
+                self.read_past(len(self.rest))
+        if self.rest:
+            yield self._chunk(len(self.rest), last=True)
+
+    def _cut_rest(self, size: int) -> int:
+        """Return where the next chunk ends: after about `size` bytes, or later where a record is longer."""
+        while not (end := self.cut(bytes(self.rest[:size]))) and size < len(self.rest):
+            size *= 2
+        return end
+
+    def _chunk(self, end: int, *, last: bool = False) -> Block:
+        block = Block(self, bytes(self.rest[:end]), self.line, last=last)
+        self.line += self.lines(block.data)
+        del self.rest[:end]
+        return block
+
+    def check_length(self, record: bytearray) -> None:
+        """Refuse a row without end."""
+        if len(record) > LONGEST_RECORD:
+            raise DataError(
+                f"{self.input.name}:{self.line}: more than {LONGEST_RECORD >> 20} MiB without a row that ends",
+                hint="is a quote not closed?" if b'"' in record else None,
+            )
+
+    @staticmethod
+    def lines(data: bytes | bytearray) -> int:
+        """Return how many line ends there are in `data`: LF, CR LF, or CR."""
+        returns = data.count(b"\r")
+        return data.count(b"\n") + (returns - data.count(b"\r\n") if returns else 0)
+
+
+class Block:
+    """A chunk: whole rows, not yet parsed."""
+
+    __slots__ = ("data", "last", "line", "size", "source")
+
+    def __init__(self, source: BlockSource, data: bytes, line: int, *, last: bool) -> None:
+        self.source = source
+        self.data = data
+        self.line = line
+        self.last = last
+        self.size = len(data)
+
+    def decode(self) -> Batch:
+        """Return its rows."""
+        return self.source.decode(self.data, self.line, last=self.last)
