@@ -57,7 +57,7 @@ def test_the_two_set_up_commands() -> None:
     lines = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("python3 -m venv")]
     assert len(lines) == 2
     assert "actcli softmax sample_data/" in lines[0]
-    assert lines[1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").replace("\\\n  ", "")
+    assert lines[1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def rewrite() -> None:

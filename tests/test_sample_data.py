@@ -37,7 +37,7 @@ def test_digits(actcli: Actcli) -> None:
     labels = actcli("softmax", SAMPLES / "digits_logits.csv", "--columns", "label", "--no-output-header").text.split()
     truth = [row[1] for row in cells(SAMPLES / "digits_truth.csv")[1:]]
     right = sum(one == other for one, other in zip(labels, truth, strict=True))
-    assert f"{right} of 450" in (SAMPLES / "README.md").read_text(encoding="utf-8")
+    assert f" {right} of 450" in (SAMPLES / "README.md").read_text(encoding="utf-8")
 
 
 def test_cancer(actcli: Actcli) -> None:
@@ -46,7 +46,7 @@ def test_cancer(actcli: Actcli) -> None:
     labels = actcli(*run, "--columns", "label", "--no-output-header").text.split()
     truth = [row[1] for row in cells(SAMPLES / "cancer_truth.csv")[1:]]
     right = sum(one == other for one, other in zip(labels, truth, strict=True))
-    assert f"{right} of 228" in (SAMPLES / "README.md").read_text(encoding="utf-8")
+    assert f" {right} of 228" in (SAMPLES / "README.md").read_text(encoding="utf-8")
 
 
 def test_properties(actcli: Actcli) -> None:
@@ -58,4 +58,4 @@ def test_properties(actcli: Actcli) -> None:
         for row, line in zip(rows, truth, strict=True)
         for found, cell in zip(row["multihot"].values(), line, strict=True)
     )
-    assert f"{right:,} of 2,250" in (SAMPLES / "README.md").read_text(encoding="utf-8")
+    assert f" {right:,} of 2,250" in (SAMPLES / "README.md").read_text(encoding="utf-8")

@@ -138,14 +138,20 @@ def test_a_format_keeps_its_promises(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command(name: str, actcli: Actcli) -> None:
-    """Says what it does in its first line, gives examples, and describes every option."""
+    """Begins with what it does and examples, a line each, and describes every option, in groups."""
     result = actcli(name, "--help")
     assert result.code == 0
-    assert f"actcli {name} " in result.text
+    assert "\\b" not in result.text
+    assert f"\n    actcli {name} " in result.text
     assert actcli(name, "-h").text == result.text
-    for line in result.text.splitlines():
-        if line.startswith("  --"):
-            assert line.strip().count("  ") or len(line) > 20
+    for group in ("Arguments", "Input", "Decision", "Output"):
+        assert f"\n{group}:\n" in result.text
+    lines = result.text.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("  -"):
+            # The description stands beside the option, or below it.
+            described = "  " in line.strip() or (number + 1 < len(lines) and lines[number + 1].startswith("     "))
+            assert described, line
 
 
 @pytest.mark.parametrize("name", COMMANDS)

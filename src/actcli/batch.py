@@ -58,6 +58,8 @@ class Kind(Enum):
 
     TEXT = "text"
     """One text a row, an Arrow string array."""
+    VALUE = "value"
+    """One value a row, an Arrow array of any type."""
     JSON = "json"
     """One JSON value a row, its text in an Arrow string array."""
     NUMBER = "number"
@@ -79,6 +81,8 @@ class Carried(NamedTuple):
 
     name: str
     kind: Kind
+    type: Any = None
+    """Its Arrow type, where it has one of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "DECIMAL_COMMA_HINT",
     "MOST_COLUMNS",
     "Roles",
     "assign_roles",
     "check_unique",
     "check_utf8",
+    "has_decimal_comma",
     "is_header",
     "is_number",
     "listed",
     "select",
     "split_list",
 ]
+
+DECIMAL_COMMA_HINT = "numbers have a point, not a comma, before their fraction"
 
 MOST_COLUMNS = 1_000_000
 """More columns than this are refused: their names alone would fill the memory."""
@@ -64,6 +68,11 @@ def cannot_be_header(first: Sequence[str]) -> bool:
     return all(map(is_number, first)) and not (len(first) > 1 and _counts([cell.strip(" \t") for cell in first]))
 
 
+def has_decimal_comma(text: str) -> bool:
+    """Return whether `text` would be a number if its comma were a point."""
+    return re.fullmatch(r"\s*[+-]?\d+,\d+\s*", text) is not None
+
+
 def is_header(first: Sequence[str], second: Sequence[str] | None) -> bool:
     """Return whether the row `first` names the columns, judged by the row after it.
 
@@ -101,7 +110,7 @@ def split_list(text: str, option: str) -> list[str]:
         If there is nothing between two commas, or a quote is not closed.
     """
     try:
-        rows = list(csv.reader([text], strict=True))
+        rows = list(csv.reader([text], strict=True, skipinitialspace=True))
     except csv.Error as error:
         raise UsageError(f"{option}: {visible(text)!r} is not a comma list: {error}") from None
     items = rows[0] if rows else []
@@ -237,6 +246,8 @@ def _check_unnamed(called: Sequence[str], row: Sequence[str], positions: Sequenc
             numbers_before = True
         elif position == 0 and (called[0] in _INDEX_NAMES or not called[0]):
             continue
+        elif has_decimal_comma(cell):
+            raise DataError(f'column "{visible(name)}": "{visible(cell)}" is not a number', hint=DECIMAL_COMMA_HINT)
         elif cell.strip(" \t").lower() in _MISSING:
             raise DataError(
                 f'column "{visible(name)}": "{visible(cell)}" in the first data row leaves open whether this is text',

@@ -126,8 +126,8 @@ class Input:
             buffer = buffer[count:]
             offset += count
 
-    def spool(self, expected: int) -> None:
-        """Copy what is left of a pipe, `expected` bytes, to a temporary file, so that it has a `size` and can seek.
+    def spool(self, expected: int | None) -> None:
+        """Copy what is left of a pipe, `expected` bytes if that is known, to a file, which has a `size` and can seek.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class Input:
         with Spool() as spool:
             while data := self.read(1 << 20):
                 spool.write(data)
-                if spool.size > expected:
+                if expected is not None and spool.size > expected:
                     raise DataError(f"{self.name}: goes on after the {expected} bytes that its header says")
             os.close(self.descriptor)
             self.descriptor = os.dup(spool.file.fileno())

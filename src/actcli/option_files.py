@@ -54,10 +54,11 @@ def read_thresholds(path: str) -> dict[str, float]:
         If a threshold is not a number from 0 to 1.
     """
     text = _read_text(path, "--thresholds takes a JSON or CSV file")
-    if text.lstrip().startswith("{"):
-        return {
-            name: share(value, f"{visible(path, 200)}: {visible(name)}") for name, value in _json(text, path).items()
-        }
+    if text.lstrip().startswith(("{", "[")):
+        found = _json(text, path)
+        if not isinstance(found, dict):
+            raise DataError(f"{visible(path, 200)}: is no JSON object from name to threshold")
+        return {name: share(value, f"{visible(path, 200)}: {visible(name)}") for name, value in found.items()}
     result: dict[str, float] = {}
     for line, row in _csv_rows(text, path):
         where = f"{visible(path, 200)}:{line}"

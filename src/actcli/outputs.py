@@ -117,6 +117,7 @@ def output_columns(
     columns: list[Column] = []
     for name in rules.columns or _default(task, rules):
         columns.extend(_column(name, task, carried, classes, rules, files))
+    _check_effect(task, [column.name for column in columns if column.carried is None], rules)
     taken = {name for column in columns if column.carried is None for name in (column.name, *column.headers)}
     names = {column.headers[0] for column in columns if column.carried is not None}
     notes = []
@@ -137,6 +138,18 @@ def output_columns(
     return tuple(columns), tuple(notes)
 
 
+def _check_effect(task: str, written: Sequence[str], rules: Rules) -> None:
+    """Refuse options that change nothing of what is written."""
+    if task == "multilabel":
+        return
+    if rules.top_k is not None and "top_k" not in written:
+        raise UsageError("--top-k changes no column that is written", hint="add --columns top_k")
+    if rules.abstains and not {"label", "index", "onehot", "reason"} & set(written):
+        raise UsageError(
+            "--abstain-below and --abstain-margin change no column that is written", hint="add --columns index"
+        )
+
+
 def _default(task: str, rules: Rules) -> tuple[str, ...]:
     if task == "multilabel":
         return ("carried", "labels", "probabilities")
@@ -154,19 +167,19 @@ def _column(
     rules: Rules,
     files: Sequence[str],
 ) -> list[Column]:
-    along = {other: Column(other, kind, (other,), carried=other) for other, kind in carried}
+    along = {other: Column(other, kind, (other,), carried=other) for other, kind, _ in carried}
     if name == "carried" or (name == "id" and "id" not in along):
         return list(along.values())
     if name in OUTPUT[task]:
         if name == "top_k" and rules.top_k is None and task == "softmax":
             raise UsageError("--columns: top_k needs --top-k K")
         return [OUTPUT[task][name](classes, rules)]
-    if name in along:
-        return [along[name]]
     if name == "row":
         return [Column("row", Kind.ROW, ("row",), dtype="int64")]
     if name == "file":
         return [Column("file", Kind.CODE, ("file",), tuple(_printable(file) for file in files))]
+    if name in along:
+        return [along[name]]
     if name.startswith("input_") and name.removeprefix("input_") in along:
         return [replace(along[name.removeprefix("input_")], headers=(name,))]
     known = ["carried", "id", "row", "file", *OUTPUT[task]]

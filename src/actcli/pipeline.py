@@ -80,7 +80,7 @@ def run(
         batch = decide(chunk.decode())
         return Piece(sink.encode(batch), len(batch.scores), chunk.size, batch.like_probabilities, batch.fault)
 
-    for piece in _ordered_map(work, chunks, jobs or len(os.sched_getaffinity(0))):
+    for piece in _ordered_map(work, chunks, jobs or _processors()):
         if piece.rows:
             sink.accept(piece.encoded)
         if watch is not None:
@@ -128,6 +128,11 @@ def _ordered_map(work: Callable[[Chunk], Piece], chunks: Iterable[Chunk | None],
     finally:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _processors() -> int:
+    """Return how many processors this process may use; not every system tells more than how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pool(jobs: int) -> Executor:

@@ -469,9 +469,7 @@ def _check_threshold_names(task: str, classes: Sequence[str], rules: Rules) -> N
     for name in rules.thresholds or {}:
         if name not in known:
             what = "the positive class" if task == "binary" else "a class of the input"
-            raise UsageError(
-                f"threshold for {visible(name)!r}, which is not {what}", hint=f"there is {listed(allowed)}"
-            )
+            raise UsageError(f"--threshold: {visible(name)!r} is not {what}", hint=f"there is {listed(allowed)}")
 
 
 def _rounded(value: Any, digits: int) -> Any:

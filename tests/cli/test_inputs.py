@@ -44,7 +44,7 @@ def test_the_suffix_in_any_case(tmp_path: Path, actcli: Actcli) -> None:
         ("table.csv", b"\x93NUMPY\x01\x00", "is not CSV: it looks like NPY"),
         ("table.csv", b"PK\x03\x04xxxx", "is not CSV: it looks like a zip archive"),
         ("table.csv", b"\x1f\x8b\x08", "the gzip data are cut off"),
-        ("table.csv", b"PAR1xxxx", "is not CSV: it looks like a Parquet file"),
+        ("table.csv", b"PAR1xxxx", "is not CSV: it looks like PARQUET"),
         ("table.csv", b"\xff\xfei\x00d\x00", "if it is UTF-16, convert it"),
         ("table.csv", "id,a,b\n".encode("utf-16-be"), "is not UTF-8 text"),
         ("table.csv", b"", "is empty"),
@@ -150,8 +150,9 @@ def test_file_names_that_are_not_utf8(tmp_path: Path, actcli: Actcli) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ("--label-separator", ";"),
         ("--no-clobber",),
+        ("--top-k", "2", "--columns", "label"),
+        ("--abstain-below", "0.5", "-f", "npy"),
         ("--delimiter", ";"),
         ("--header",),
         ("--id", "0"),
@@ -161,7 +162,6 @@ def test_file_names_that_are_not_utf8(tmp_path: Path, actcli: Actcli) -> None:
         ("--columns", "label,label"),
         ("--columns", "top_k"),
         ("--columns", "labels"),
-        ("--label-separator", ""),
         ("--input-format", "xlsx"),
         ("--format", "xlsx"),
         ("-o", "out.xlsx"),
@@ -172,7 +172,6 @@ def test_file_names_that_are_not_utf8(tmp_path: Path, actcli: Actcli) -> None:
         ("--dtype", "float16"),
         ("--fish",),
         ("-f", "json", "--no-output-header"),
-        ("-f", "json", "--label-separator", ";"),
     ],
 )
 def test_options_that_do_not_apply(options: tuple[str, ...], actcli: Actcli) -> None:
@@ -188,7 +187,6 @@ def test_options_that_do_not_apply(options: tuple[str, ...], actcli: Actcli) -> 
     [
         ("--class-names", "\udcff,b"),
         ("--abstain-below", "0.9", "--abstain-label", "\udcff"),
-        ("--label-separator", "\udcff"),
     ],
 )
 def test_text_that_is_not_utf8(options: tuple[str, ...], actcli: Actcli) -> None:

@@ -88,7 +88,7 @@ def test_thresholds_from_a_file(text: str, tmp_path: Path, actcli: Actcli) -> No
         (("--threshold", "-0.1"), "'-0.1' is not a number from 0 to 1"),
         (("--threshold", "high"), "'high' is not a number from 0 to 1"),
         (("--threshold", "cat=inf"), "'inf' is not a number from 0 to 1"),
-        (("--threshold", "fish=0.3"), "threshold for 'fish', which is not a class"),
+        (("--threshold", "fish=0.3"), "--threshold: 'fish' is not a class"),
         (("--threshold", "0.3", "--threshold", "0.4"), "two for all classes"),
         (("--threshold", "cat=0.3", "--threshold", "cat=0.4"), "two for 'cat'"),
     ],

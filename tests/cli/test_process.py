@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import actcli
-from program import ROOT, SAMPLES, command, environment, process, started, terminal
+from program import SAMPLES, command, environment, process, started, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,19 +175,45 @@ def test_binary_formats_do_not_go_to_a_terminal() -> None:
     assert "hint: write it to a file: -o FILE.npy" in shown
 
 
-def test_text_formats_do(tmp_path: Path) -> None:
+def test_text_formats_do() -> None:
     """When they are asked for."""
     code, shown = terminal(command("softmax", SAMPLES / "article_softmax.csv", "-f", "csv", "--columns", "label"))
     assert (code, shown) == (0, "label\n2\n")
-    assert tmp_path != ROOT
 
 
-def test_an_endless_line_ends() -> None:
-    """In an error, long before the memory does."""
-    with open("/dev/zero", "rb") as zeros:
-        done = subprocess.run(command("softmax"), stdin=zeros, capture_output=True, check=False, env=environment())
+@pytest.mark.parametrize(
+    ("start", "endless"),
+    [
+        *itertools.product(
+            ["", "echo a,b;", "echo a,b; echo 1,2;"],
+            ["yes 1, | tr -d '\\n'", "yes '\"' | tr -d '\\n'", "cat /dev/zero"],
+        ),
+        # Blank lines behind rows are passed over for as long as they come; before any, they are as good as no input.
+        ("", "yes ''"),
+        ("echo a,b;", "yes ''"),
+    ],
+)
+def test_an_input_without_end_or_rows(start: str, endless: str) -> None:
+    """Ends in an error within a gigabyte of memory."""
+    line = f"ulimit -v {6 << 20}; ({start} {endless}) | {' '.join(command('softmax', '-q'))}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=False, env=environment(), timeout=120)
     assert done.returncode == 1
+    assert done.stderr.startswith(b"actcli: error: <stdin>")
     assert b"Traceback" not in done.stderr
+
+
+def test_progress_on_a_terminal(tmp_path: Path) -> None:
+    """A bar appears when the work takes long, and leaves no trace; not with --quiet."""
+    path = tmp_path / "scores.npy"
+    np.save(path, np.zeros((300_000, 10), dtype=np.float32))
+    script = "import sys; from actcli.cli import main, progress; progress.PATIENCE = 0; sys.exit(main(sys.argv[1:]))"
+    run = [sys.executable, "-c", script, "softmax", str(path), "-o", str(tmp_path / "out.csv")]
+    code, shown = terminal(run, TERM="xterm-256color")
+    assert code == 0
+    assert " rows" in shown
+    assert shown.endswith("\x1b[2K") or "\x1b[?25h" in shown
+    code, shown = terminal([*run, "-q"], TERM="xterm-256color")
+    assert (code, shown) == (0, "")
 
 
 def test_a_small_input_starts_no_thread_pool() -> None:

@@ -45,7 +45,7 @@ def test_rows_of_objects(text: str, actcli: Actcli) -> None:
 def test_rows_of_lists(text: str, actcli: Actcli) -> None:
     """Have classes without names."""
     assert actcli("softmax", "--columns", "label", stdin=text.encode()).text == "label\n1\n0\n"
-    assert actcli("softmax", "--classes", "1:2", "--columns", "label", stdin=text.encode()).text == "label\n0\n0\n"
+    assert actcli("softmax", "--classes", "1:2", "--columns", "label", stdin=text.encode()).text == "label\n1\n1\n"
 
 
 @pytest.mark.usefixtures("chunk_bytes")

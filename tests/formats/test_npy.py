@@ -85,8 +85,9 @@ def test_no_rows(actcli: Actcli) -> None:
 
 
 def test_choosing_classes(actcli: Actcli) -> None:
-    """Columns go by their position."""
+    """Columns go by their position, which stays their name."""
     data = npy(np.array([[9.0, 1.0, 2.0, 0.0]]))
+    assert actcli("softmax", "--classes", "1:3", "--columns", "label", stdin=data).text == "label\n2\n"
     assert actcli("softmax", "--classes", "1:3", "--columns", "index", stdin=data).text == "index\n1\n"
     assert actcli("softmax", "--classes", "7", stdin=data).code == 2
 
@@ -203,15 +204,22 @@ def test_what_an_array_holds(column: str, dtype: str, shape: tuple[int, ...], tm
     """One numeric column; a file whose number of rows was not known before is as right as one whose was."""
     np.save(tmp_path / "scores.npy", SCORES)
     lines = [",".join(map(repr, row)) for row in SCORES.tolist()]
-    known = actcli("softmax", tmp_path / "scores.npy", "-k", "2", "--columns", column, "-f", "npy")
+    ranked = ("-k", "2") if column == "top_k" else ()
+    known = actcli("softmax", tmp_path / "scores.npy", *ranked, "--columns", column, "-f", "npy")
     found = loaded(known.out)
     assert (found.dtype, found.shape) == (np.dtype(dtype), shape)
-    options = ("--no-header", "-k", "2", "--columns", column)
+    options = ("--no-header", *ranked, "--columns", column)
     unknown = actcli("softmax", *options, "-f", "npy", stdin="\n".join(lines).encode())
     assert actcli("softmax", *options, "-o", tmp_path / "out.npy", stdin="\n".join(lines).encode()).code == 0
     for other in (loaded(unknown.out), np.load(tmp_path / "out.npy")):
         assert other.dtype == found.dtype
         assert np.array_equal(other, found)
+
+
+def test_ranks_by_default_when_they_are_asked_for(actcli: Actcli) -> None:
+    """With --top-k an array holds the indices of the best classes."""
+    found = loaded(actcli("softmax", "-k", "2", "-f", "npy", stdin=npy(SCORES)).out)
+    assert found.tolist() == np.argsort(-SCORES, axis=1)[:, :2].tolist()
 
 
 @pytest.mark.parametrize("columns", ["label", "probability,index", "file", "carried"])

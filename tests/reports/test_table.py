@@ -54,11 +54,12 @@ def test_what_a_set_shows() -> None:
 
 
 def test_a_withheld_label_shows_why() -> None:
-    """And what it would have been stands first among the runners-up."""
+    """And what it would have been."""
     _, shown = terminal(command("softmax", *DIGITS, "--abstain-below", "0.6", "--rows", "2"), width=120)
     assert shown.splitlines()[0].split() == ["row", "label", "confidence", "reason", "runners-up"]
     assert "below_confidence" in shown.splitlines()[3]
-    assert shown.splitlines()[3].split()[5:7] == ["four", "0.5820"]
+    assert shown.splitlines()[3].split()[:5] == ["1", "abstain", "(four)", "0.5820", "━━━━━━━━━━━━━━"]
+    assert shown.splitlines()[3].split()[6:8] == ["one", "0.2242"]
 
 
 @pytest.mark.parametrize("task", ["softmax", "multilabel"])

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from actcli.errors import ActcliError, OutputError, ReaderGoneError, say, visible
 from actcli.signals import end_by
@@ -31,6 +31,22 @@ _GRAMMAR_ERROR: type[Any] = typer.BadParameter.__mro__[2]
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+class Command(TyperCommand):
+    """A command whose help shows its options in groups: its arguments, then by `rich_help_panel`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the groups for help."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                name = "Arguments" if parameter.param_type_name == "argument" else "Other"
+                groups.setdefault(getattr(parameter, "rich_help_panel", None) or name, []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
 class Commands(TyperGroup):
     """A group whose commands are imported when they are called, and listed without being imported."""
 
@@ -44,7 +60,7 @@ class Commands(TyperGroup):
             return None
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         function = getattr(import_module(f"actcli.cli.{cmd_name}"), cmd_name)
-        app.command(cmd_name, context_settings=_SETTINGS, short_help=COMMANDS[cmd_name])(function)
+        app.command(cmd_name, cls=Command, context_settings=_SETTINGS, short_help=COMMANDS[cmd_name])(function)
         return typer.main.get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002

@@ -33,11 +33,10 @@ def binary(
     precision: given.Precision = None,
     rows: given.Rows = None,
     no_output_header: given.NoOutputHeader = False,
-    label_separator: given.LabelSeparator = None,
     no_clobber: given.NoClobber = False,
     quiet: given.Quiet = False,
 ) -> None:
-    r"""Two classes: yes or no.
+    """Two classes: yes or no.
 
     One column holds the logit of the positive class (sigmoid), or two hold those of the negative and the positive one
     (softmax): both give the same answer. The label is the positive class when its probability reaches the threshold.
@@ -67,7 +66,6 @@ def binary(
             precision=precision,
             rows=rows,
             no_output_header=no_output_header,
-            label_separator=label_separator,
             no_clobber=no_clobber,
             quiet=quiet,
         ),

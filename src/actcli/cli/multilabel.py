@@ -33,7 +33,7 @@ def multilabel(
     no_clobber: given.NoClobber = False,
     quiet: given.Quiet = False,
 ) -> None:
-    r"""Multi-label: any number of classes is right, also none.
+    """Multi-label: any number of classes is right, also none.
 
     The probability of a class is the sigmoid of its score, whatever the other classes' are; the labels of a row are the
     classes whose probability reaches the threshold.

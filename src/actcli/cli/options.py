@@ -171,7 +171,7 @@ AbstainMargin = Annotated[
     typer.Option(
         "--abstain-margin",
         metavar="D",
-        help="Withhold a label that is ahead of the second by less than D.",
+        help="Withhold a label when the two largest probabilities are closer than D.",
         rich_help_panel=DECISION,
     ),
 ]

@@ -75,9 +75,9 @@ class Writing:
     precision: int | None
     rows: str | None
     no_output_header: bool
-    label_separator: str | None
     no_clobber: bool
     quiet: bool
+    label_separator: str | None = None
 
 
 def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None:
@@ -183,7 +183,7 @@ def _rules(reading: Reading, writing: Writing, format: str, given: dict[str, Any
         dtype=None if reading.dtype is None else reading.dtype.value,
         class_names=names,
         names_file=names_from,
-        columns=_default_columns(format)
+        columns=_default_columns(format, given)
         if writing.columns is None
         else tuple(split_list(writing.columns, "--columns")),
         # The table rounds what it shows by itself, and adds up what is not rounded.
@@ -208,10 +208,13 @@ def _packer(writing: Writing, format: str) -> Packer | None:
     return packer(compression)
 
 
-def _default_columns(format: str) -> tuple[str, ...] | None:
+def _default_columns(format: str, given: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return what a format writes when nothing else is asked for; None is what the command writes."""
     from actcli.formats import named
 
-    return None if format == _TABLE else named(format, writing=True).columns
+    columns = None if format == _TABLE else named(format, writing=True).columns
+    ranked = given.get("top_k") is not None and "at_least_one" not in given
+    return ("top_k",) if columns is not None and ranked else columns
 
 
 def _output_format(writing: Writing) -> str:
@@ -229,14 +232,14 @@ def _output_format(writing: Writing) -> str:
         return writing.format if writing.format == _TABLE else named(writing.format, writing=True).name
     to_file = writing.output is not None and not is_device(writing.output)
     if writing.output is not None and to_file:
-        suffix = of_path(split_suffix(writing.output)[0])
+        found = of_path(split_suffix(writing.output)[0])
         known = [_TABLE, *(format.name for format in FORMATS.values() if format.sink)]
-        if suffix not in FORMATS or FORMATS[suffix].sink is None:
+        if found is None or FORMATS[found].sink is None:
             raise UsageError(
                 f"{visible(writing.output, 200)}: its suffix does not say its format",
                 hint=f"say it: --format {', '.join(known)}",
             )
-        return suffix
+        return found
     to_terminal = writing.output in (None, "-") and is_terminal(sys.stdout)
     return _TABLE if to_terminal else "csv"
 

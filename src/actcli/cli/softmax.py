@@ -8,12 +8,13 @@ import typer
 
 from actcli.cli import options as given
 from actcli.cli.prediction import Reading, Writing, abstaining_rules, checked_temperature, predict
+from actcli.errors import UsageError
 
 
 def _refuse_threshold(value: str | None) -> None:
     if value is not None:
-        raise typer.BadParameter(
-            "softmax has no threshold: the largest wins; to withhold weak labels: --abstain-below P"
+        raise UsageError(
+            "softmax has no threshold: the largest score wins", hint="to withhold weak labels: --abstain-below P"
         )
 
 
@@ -34,18 +35,19 @@ def softmax(
     abstain_below: given.AbstainBelow = None,
     abstain_margin: given.AbstainMargin = None,
     abstain_label: given.AbstainLabel = None,
-    threshold: Annotated[str | None, typer.Option("--threshold", hidden=True, callback=_refuse_threshold)] = None,  # noqa: ARG001
+    threshold: Annotated[  # noqa: ARG001
+        str | None, typer.Option("--threshold", "--thresholds", hidden=True, callback=_refuse_threshold)
+    ] = None,
     output: given.OutputFile = None,
     format: given.FormatOption = None,
     columns: given.Columns = None,
     precision: given.Precision = None,
     rows: given.Rows = None,
     no_output_header: given.NoOutputHeader = False,
-    label_separator: given.LabelSeparator = None,
     no_clobber: given.NoClobber = False,
     quiet: given.Quiet = False,
 ) -> None:
-    r"""Exclusive classes: exactly one is right.
+    """Exclusive classes: exactly one is right.
 
     The probabilities of a row are the softmax of its scores and sum to 1; the label is the class with the largest.
 
@@ -74,7 +76,6 @@ def softmax(
             precision=precision,
             rows=rows,
             no_output_header=no_output_header,
-            label_separator=label_separator,
             no_clobber=no_clobber,
             quiet=quiet,
         ),

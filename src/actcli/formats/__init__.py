@@ -39,8 +39,10 @@ class Format:
         The fields of `WriteOptions` that mean something to its sink.
     binary
         Whether it has no business on a terminal.
-    magic
-        The bytes that every file of it begins with.
+    magics
+        The bytes that a file of it begins with, where there are such.
+    suffixes
+        Which say the format, besides its name.
     columns
         What is written of a row when nothing else is asked for; None is what the command writes by default.
     """
@@ -52,7 +54,8 @@ class Format:
     takes: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     binary: bool = False
-    magic: bytes = b""
+    magics: tuple[bytes, ...] = ()
+    suffixes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
 
 
@@ -72,20 +75,38 @@ FORMATS = {
             "NpySource",
             "NpySink",
             binary=True,
-            magic=b"\x93NUMPY",
+            magics=(b"\x93NUMPY",),
             columns=("probabilities",),
+        ),
+        Format(
+            "parquet",
+            "actcli.formats.columnar",
+            "ParquetSource",
+            "ParquetSink",
+            frozenset({"ids"}),
+            binary=True,
+            magics=(b"PAR1",),
+            suffixes=("pq",),
+        ),
+        Format(
+            "arrow",
+            "actcli.formats.columnar",
+            "ArrowSource",
+            "ArrowSink",
+            frozenset({"ids"}),
+            binary=True,
+            magics=(b"ARROW1", b"\xff\xff\xff\xff"),
+            suffixes=("arrows", "feather", "ipc"),
         ),
     )
 }
 
 _FOREIGN = (
-    (b"PK\x03\x04", "a zip archive, such as NPZ or a PyTorch file", "np.save('scores.npy', tensor.numpy())"),
+    (b"PK\x03\x04", "a zip archive, such as NPZ or a PyTorch file", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x80\x02", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x80\x03", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x80\x04", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x80\x05", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
-    (b"PAR1", "a Parquet file", None),
-    (b"ARROW1", "an Arrow file", None),
     (b"\x89HDF", "an HDF5 file", None),
 )
 
@@ -160,20 +181,20 @@ def named(name: str, *, writing: bool = False) -> Format:
     return FORMATS[name]
 
 
-def of_path(path: str) -> str:
-    """Return what the suffix of `path` says, in lower case and without its point."""
-    return os.path.splitext(path)[1][1:].lower()
+def of_path(path: str) -> str | None:
+    """Return the name of the format that the suffix of `path` says, if it says one."""
+    suffix = os.path.splitext(path)[1][1:].lower()
+    return next((name for name, format in FORMATS.items() if suffix in (name, *format.suffixes)), None)
 
 
 def _detect(input: Input, options: ReadOptions) -> Format:
     """Return the format of `input`: as asked, else by its suffix, else by its first bytes."""
-    magics = [format.magic for format in FORMATS.values() if format.magic] + [magic for magic, _, _ in _FOREIGN]
+    magics = [magic for format in FORMATS.values() for magic in format.magics] + [magic for magic, _, _ in _FOREIGN]
     head = input.head(magics)
     if not head:
         raise DataError(f"{input.name}: is empty")
-    suffix = of_path(input.path)
-    asked = options.format or (suffix if suffix in FORMATS else None)
-    by_bytes = next((format for format in FORMATS.values() if format.magic and head.startswith(format.magic)), None)
+    asked = options.format or of_path(input.path)
+    by_bytes = next((format for format in FORMATS.values() if format.magics and head.startswith(format.magics)), None)
     format = named(asked) if asked else by_bytes or _text_format(head)
     expected = f"is not {format.name.upper()}"
     if format is by_bytes:
@@ -189,7 +210,7 @@ def _detect(input: Input, options: ReadOptions) -> Format:
                 f"{input.name}: {expected}: it looks like {what}",
                 hint=f"export the scores first, in Python: {export}" if export else None,
             )
-    if format.magic:
+    if format.magics:
         raise DataError(f"{input.name}: {expected}: it begins with {visible(repr(head[:8])[1:])}")
     return format
 
@@ -313,7 +334,7 @@ def _check_options(format: Format, options: ReadOptions, input: Input) -> None:
 def _check_alike(layout: Layout, first: Layout, name: str, first_name: str) -> None:
     for what, found, expected in (
         ("classes", layout.classes, first.classes),
-        ("carried columns", [name for name, _ in layout.carried], [name for name, _ in first.carried]),
+        ("carried columns", [column.name for column in layout.carried], [column.name for column in first.carried]),
     ):
         if len(found) != len(expected):
             raise DataError(f"{name}: has {len(found)} {what}, but {first_name} has {len(expected)}")

@@ -21,11 +21,13 @@ import pyarrow.csv
 
 from actcli.batch import Batch, Carried, Kind, Layout
 from actcli.columns import (
+    DECIMAL_COMMA_HINT,
     MOST_COLUMNS,
     Roles,
     assign_roles,
     cannot_be_header,
     check_unique,
+    has_decimal_comma,
     is_header,
     is_number,
     listed,
@@ -33,7 +35,18 @@ from actcli.columns import (
 from actcli.errors import DataError, visible
 from actcli.formats import blocks
 from actcli.formats.blocks import BYTE_ORDER_MARK, BlockSource
-from actcli.formats.text import TextSink, join_lists, join_rows, offsets_of, pick, plain, quoted, quoted_all, where
+from actcli.formats.text import (
+    TextSink,
+    join_lists,
+    join_rows,
+    offsets_of,
+    pick,
+    plain,
+    quoted,
+    quoted_all,
+    texts_of,
+    where,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,6 +88,8 @@ class DelimitedSource(BlockSource):
 
     def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:
         super().__init__(input, file)
+        # Columns without names that --classes chooses keep their positions as names.
+        self._named = options.classes is not None
         if options.delimiter:
             self.delimiter = options.delimiter
         self._mark = self.delimiter.encode()
@@ -146,7 +161,7 @@ class DelimitedSource(BlockSource):
             if name in seen:
                 raise DataError(f'{self.input.name}: two columns have the same name "{visible(name)}"')
             seen.add(name)
-        if not self.has_header:
+        if not self.has_header and not self._named:
             classes = tuple(str(number) for number in range(len(classes)))
         return Layout(classes, tuple(Carried(name, Kind.TEXT) for name in carried), np.dtype(np.float64))
 
@@ -167,6 +182,7 @@ class DelimitedSource(BlockSource):
         while True:
             complete = searched + self.cut(bytes(self.rest[searched:]))
             complete = len(self.rest) if self.ended else complete
+            searched += _blank_lines(self.rest[searched:complete])
             data = bytes(self.rest[searched:complete])
             line = self.line + self.lines(self.rest[:searched])
             self._check_columns(data, line)
@@ -335,8 +351,8 @@ class DelimitedSource(BlockSource):
                 )
 
     def _number_hint(self, cell: str, name: str) -> str | None:
-        if re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell):
-            return "numbers have a point, not a comma, before their fraction"
+        if has_decimal_comma(cell):
+            return DECIMAL_COMMA_HINT
         if self.has_header and cell.strip():
             return f"if this column is to be carried along: --id {shlex.quote(visible(name))}"
         return None
@@ -350,6 +366,12 @@ class TsvSource(DelimitedSource):
     """Tab-separated values."""
 
     delimiter = "\t"
+
+
+def _blank_lines(data: bytearray) -> int:
+    """Return how many bytes of blank lines `data` begins with."""
+    blank = len(data) - len(data.lstrip(b" \t\r\n"))
+    return max(data.rfind(b"\n", 0, blank), data.rfind(b"\r", 0, blank)) + 1
 
 
 def cut(data: bytes, delimiter: bytes) -> int:
@@ -462,6 +484,8 @@ class DelimitedSink(TextSink):
                 return [self.numbers(np.arange(start, start + len(batch.scores)))]
             case Kind.TEXT:
                 return [quoted_all(batch.data(column), self.delimiter)]
+            case Kind.VALUE:
+                return [quoted_all(texts_of(batch.data(column)), self.delimiter)]
             case Kind.JSON:
                 return [quoted_all(plain(batch.data(column)), self.delimiter)]
             case Kind.NUMBER:

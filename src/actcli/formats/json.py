@@ -18,7 +18,7 @@ from actcli.batch import Batch, Carried, Kind, Layout
 from actcli.columns import assign_roles, check_unique, listed, select
 from actcli.errors import DataError, visible
 from actcli.formats.blocks import Block, BlockSource
-from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, pick, where
+from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, pick, texts_of, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -170,7 +170,7 @@ class JsonlSource(BlockSource):
         else:
             self._classes = list(chosen)
         self._width = len(row)
-        return Layout(tuple(str(number) for number in range(len(self._classes))), (), np.dtype(np.float64))
+        return Layout(tuple(map(str, self._classes)), (), np.dtype(np.float64))
 
     def _settle_object(self, row: dict[str, Any], place: str, options: ReadOptions, like: Source | None) -> Layout:
         names = list(row)
@@ -386,6 +386,8 @@ class JsonlSink(TextSink):
                 return _quoted_all(batch.data(column))
             case Kind.JSON:
                 return batch.data(column)
+            case Kind.VALUE:
+                return self._typed(batch.data(column))
             case Kind.NUMBER:
                 return self._numbers(batch.data(column))
             case Kind.CODE:
@@ -398,6 +400,14 @@ class JsonlSink(TextSink):
                 return join(["[", join_lists(sets.offsets, pick(labels, sets.codes), ","), "]"], "")
             case Kind.RANKING:
                 return self._ranks(column.labels, batch.data(column))
+
+    def _typed(self, values: Any) -> Any:
+        """Return values of an Arrow type: numbers and truth values as they are, the rest as texts, null as null."""
+        if pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_boolean(values.type):
+            found = pa.array([text or "null" for text in texts_of(values).to_pylist()], pa.string())
+            return pa.array(["null" if "n" in text else text for text in found.to_pylist()], pa.string())
+        texts = _quoted_all(texts_of(values))
+        return where(np.array(values.is_valid().to_pylist(), dtype=np.bool_), texts, "null")
 
     def _numbers(self, values: np.ndarray[Any, Any]) -> Any:
         return where(np.isfinite(values).reshape(-1), self.numbers(values), "null")

@@ -73,7 +73,7 @@ class NpySource:
         self.row_bytes = width * self.dtype.itemsize
         self._check_size(self._offset + rows * self.row_bytes)
         self._chosen = self._choose(options, width)
-        names = tuple(str(number) for number in range(width if self._chosen is None else len(self._chosen)))
+        names = tuple(str(number) for number in (range(width) if self._chosen is None else self._chosen))
         self.layout = Layout(names, (), self.dtype.newbyteorder("="), rows)
         self.size = None if input.size is None else rows * self.row_bytes
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TextSink",
+    "from_numpy",
     "has_any",
     "join",
     "join_lists",
@@ -39,6 +40,7 @@ __all__ = [
     "plain",
     "quoted",
     "quoted_all",
+    "texts_of",
     "where",
 ]
 
@@ -137,7 +139,8 @@ class TextSink:
 
 def from_numpy(values: np.ndarray[Any, Any]) -> Any:
     """Return a flat array as an Arrow array over the same memory; Arrow's own conversion would import pandas."""
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+    data = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(data.dtype), len(data), [None, pa.py_buffer(data)])
 
 
 def join(cells: Sequence[Any], separator: str) -> Any:
@@ -190,6 +193,15 @@ def has_any(texts: Any, marks: bytes) -> bool:
 def plain(texts: Any) -> Any:
     """Return JSON values as other formats write them: texts without quotes, null as nothing, the rest as JSON."""
     return pa.array([_plain(text) for text in texts.to_pylist()], pa.string())
+
+
+def texts_of(values: Any) -> Any:
+    """Return an Arrow array of any type as texts, nothing for null; what Arrow has no text for is written as JSON."""
+    try:
+        texts = call_function("cast", [values], CastOptions.safe(pa.string()))
+    except (pa.ArrowException, NotImplementedError):
+        texts = pa.array([None if x is None else json.dumps(x, default=str) for x in values.to_pylist()], pa.string())
+    return call_function("coalesce", [texts, pa.scalar("")]) if texts.null_count else texts
 
 
 def _plain(text: str) -> str:

@@ -20,9 +20,10 @@ from rich.text import Text
 
 from actcli.batch import Kind
 from actcli.errors import visible
+from actcli.outputs import REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from actcli.batch import Batch, Column, Layout
     from actcli.files import Output
@@ -96,7 +97,7 @@ class TableSink:
         self._empty = 0
         # Where each output column stands; a carried column may have the same name.
         self._at = {column.name: number for number, column in enumerate(columns) if column.carried is None}
-        decided = self._at.get("label", self._at.get("labels"))
+        decided = next((self._at[name] for name in ("label", "labels", "top_k") if name in self._at), None)
         self._decided = None if decided is None else columns[decided]
         self._classes: tuple[str, ...] = ()
         self._left_out = 0
@@ -117,6 +118,9 @@ class TableSink:
         if self._decided is not None:
             data = batch.data(self._decided)
             codes = data if self._decided.kind is Kind.CODE else data.codes
+            if self._decided.kind is Kind.RANKING:
+                codes = codes[:, 0]
+                total = float(data.probabilities[:, 0].sum(dtype=np.float64))
             names = self._decided.labels
             counts = np.bincount(np.where(codes < 0, len(names) - 1, codes), minlength=len(names))
             labels.update({names[code]: int(counts[code]) for code in np.flatnonzero(counts)})
@@ -169,7 +173,7 @@ class TableSink:
         labels: list[Text] = []
         label_width = 0
         if "label" in self._at:
-            labels = [Text(_shown(row[self._at["label"]]), style="bold") for row in self._head]
+            labels = [self._label(row) for row in self._head]
             label_width = min(max(map(cell_len, ["label", *(label.plain for label in labels)])), max(12, width // 4))
             needed = label_width + _GAP + len("confidence")
             needed += len("below_confidence") + _GAP if "reason" in self._at else 0
@@ -194,8 +198,9 @@ class TableSink:
         if "reason" in self._at:
             used += len("below_confidence") + _GAP
         extra: list[list[Text]] = []
-        bar, count, name_width = self._shares(width - used - _NUMBER_WIDTH, classes)
-        number_width = max([_NUMBER_WIDTH, *(cell_len(self._number(row[probability])) for row in self._head)])
+        number_width = self._number_width(row[probability] for row in self._head)
+        other_width = self._number_width(value for row in self._head for value in row[probabilities])
+        bar, count, name_width = self._shares(width - used - number_width, classes, other_width)
         table.add_column("confidence", no_wrap=True)
         extra.append([self._confidence(row[probability], number_width, bar) for row in self._head])
         if "reason" in self._at:
@@ -205,15 +210,24 @@ class TableSink:
         if count:
             table.add_column("runner-up" if count == 1 else "runners-up", no_wrap=True, overflow="ellipsis")
             extra.append(
-                [self._runners_up(row[probabilities], row[label_at], classes, count, name_width) for row in self._head]
+                [
+                    self._runners_up(row[probabilities], row[label_at], classes, count, (name_width, other_width))
+                    for row in self._head
+                ]
             )
         _fill(table, carried, self._head, [labels, *extra])
         return table
 
-    def _shares(self, room: int, classes: Sequence[str]) -> tuple[int, int, int]:
+    def _number_width(self, values: Iterable[float]) -> int:
+        """Return how wide the widest of these probabilities is."""
+        if self._precision is None:
+            return _NUMBER_WIDTH
+        return max((len(self._number(value)) for value in values), default=_NUMBER_WIDTH)
+
+    def _shares(self, room: int, classes: Sequence[str], number_width: int) -> tuple[int, int, int]:
         """Return the width of the bar, the number of runners-up, and the width of their names, that fit in `room`."""
         name_width = min(max(map(cell_len, classes)), 16)
-        each = name_width + 1 + _NUMBER_WIDTH + 2
+        each = name_width + 1 + number_width + 2
         most = min(_MOST_RUNNERS_UP, len(classes) - 1)
         for count in range(most, -1, -1):
             bar = room - 1 - (count * each + 1 if count else 0)
@@ -230,14 +244,26 @@ class TableSink:
             text.append(" ").append(drawn, style=_ACCENT).append(" " * (bar - len(drawn)))
         return text
 
-    def _runners_up(self, probabilities: Any, label: str, classes: Sequence[str], count: int, width: int) -> Text:
-        order = np.argsort(-probabilities, kind="stable")
-        others = [code for code in order if self._classes[code] != label][:count]
+    def _label(self, row: Sequence[Any]) -> Text:
+        """Return the label of a row; where it is withheld, with what it would have been."""
+        label = row[self._at["label"]]
+        text = Text(_shown(label), style="bold")
+        if "reason" in self._at and row[self._at["reason"]] != REASONS[0]:
+            best = self._classes[int(np.argmax(row[self._at["probabilities"]]))]
+            text.append(f" ({visible(best, _LONGEST_LABEL)})", style="not bold dim")
+        return text
+
+    def _runners_up(
+        self, probabilities: Any, label: str, classes: Sequence[str], count: int, widths: tuple[int, int]
+    ) -> Text:
+        """Return the classes after the best one, but none that is impossible."""
+        order = [int(code) for code in np.argsort(-probabilities, kind="stable") if probabilities[code] > 0]
+        first = self._classes.index(label) if label in self._classes else order[0]
         parts = []
-        for code in others:
+        for code in [code for code in order if code != first][:count]:
             name = Text(classes[code])
-            name.truncate(width, overflow="ellipsis", pad=True)
-            parts.append(f"{name.plain} {self._number(probabilities[code]).rjust(_NUMBER_WIDTH)}")
+            name.truncate(widths[0], overflow="ellipsis", pad=True)
+            parts.append(f"{name.plain} {self._number(probabilities[code]).rjust(widths[1])}")
         return Text("  ".join(parts), style="dim")
 
     def _label_set(self, codes: Sequence[int], probabilities: Any, classes: Sequence[str], width: int) -> Text:
@@ -248,15 +274,16 @@ class TableSink:
             items.append(item.append(self._number(probabilities[code]), style="not bold"))
         if not items:
             items.append(Text("none", style="dim"))
-        rest = next((code for code in np.argsort(-probabilities, kind="stable") if code not in set(codes)), None)
+        order = np.argsort(-probabilities, kind="stable")
+        rest = next((code for code in order if code not in set(codes) and probabilities[code] > 0), None)
         if rest is not None:
             items.append(Text(f"({classes[rest]} {self._number(probabilities[rest])})", style="dim"))
-        lines = [items[0]]
+        lines = [Text() + items[0]]
         for item in items[1:]:
             if lines[-1].cell_len + 2 + item.cell_len <= width:
                 lines[-1] = lines[-1] + Text("  ") + item
             else:
-                lines.append(item)
+                lines.append(Text() + item)
         return Text("\n").join(lines)
 
     def _level(self, probability: float) -> str:
@@ -362,7 +389,7 @@ class TableSink:
         if more > 0 and self._head:
             lines.append(f"{ellipsis} {more:,} more row{'' if more == 1 else 's'} (--rows all shows them)")
         facts = [f"{self._rows:,} row{'' if self._rows == 1 else 's'}"]
-        if self._rows and "probability" in self._at:
+        if self._rows and {"probability", "top_k"} & self._at.keys():
             facts.append(f"mean confidence {self._total / self._rows:.4f}")
         if self._rows and self._decided is not None and self._decided.kind is Kind.SET:
             facts.append(f"{self._labels.total() / self._rows:.2f} labels a row")
@@ -399,8 +426,11 @@ def _shared(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]
 
 
 def _fitting(widths: Sequence[int], optional: Sequence[bool], room: int) -> list[int]:
-    """Return the columns to show: those that are not optional, and as many of the others, from the left, as fit."""
-    room -= sum(width for width, may_go in zip(widths, optional, strict=True) if not may_go)
+    """Return the columns to show: all that are not optional, if there is room for them, and then from the left."""
+    needed = sum(width for width, may_go in zip(widths, optional, strict=True) if not may_go)
+    if needed > room:
+        optional, needed = [True] * len(widths), 0
+    room -= needed
     shown = []
     for position, (width, may_go) in enumerate(zip(widths, optional, strict=True)):
         if not may_go:
@@ -471,6 +501,10 @@ def _first(column: Column, batch: Batch, count: int) -> list[Any]:
     match column.kind:
         case Kind.TEXT:
             return list(data.slice(0, count).to_pylist())
+        case Kind.VALUE:
+            from actcli.formats.text import texts_of
+
+            return list(texts_of(data.slice(0, count)).to_pylist())
         case Kind.JSON:
             from actcli.formats.text import plain
 

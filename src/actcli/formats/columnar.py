@@ -1,0 +1,544 @@
+"""Parquet and Arrow IPC: read and written batch by batch, with real lists and the types of the input."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+
+from actcli.activations import computing_dtype
+from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
+from actcli.columns import assign_roles, check_unique, listed
+from actcli.errors import DataError, visible
+from actcli.formats.text import from_numpy, pick, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from actcli.batch import Chunk, Column, Source
+    from actcli.files import Input, Output
+    from actcli.formats import ReadOptions, WriteOptions
+
+__all__ = ["ArrowSink", "ArrowSource", "ParquetSink", "ParquetSource"]
+
+_ROW_GROUP_BYTES = 1 << 25
+"""How much a row group of Parquet gathers before it is written."""
+
+
+class ColumnarSource:
+    """A table of typed columns.
+
+    Parameters
+    ----------
+    input
+        The open file.
+    options
+        How to read it.
+    file
+        Its index among the inputs.
+    like
+        The first input, when this is a further one.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or its columns hold no scores.
+    """
+
+    what = ""
+
+    def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:
+        self.input = input
+        self.size = None
+        self.file = file
+        self.notes: list[str] = []
+        with self._reading():
+            schema = self._open()
+        self._fields = {field.name: field.type for field in schema}
+        if len(self._fields) < len(schema):
+            raise DataError(f"{input.name}: two columns have the same name")
+        self._list = self._list_of_scores(options)
+        if self._list is not None:
+            self._classes = [self._list]
+            carried = [name for name in self._fields if name != self._list]
+            unasked = [name for name in carried if name not in options.ids]
+        else:
+            carried, unasked = self._settle(options)
+        if unasked and like is None:
+            self.notes.append(f"carried along: {listed(unasked)}")
+        self.layout = self._layout(carried)
+
+    def _open(self) -> Any:
+        """Open the table, and return its schema."""
+        raise NotImplementedError
+
+    def batches(self, rows: int) -> Iterator[Any]:
+        """Yield record batches of about so many rows, with the columns that are needed."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = visible((str(error).splitlines() or [type(error).__name__])[0], 160)
+            raise DataError(f"{self.input.name}: cannot be read as {self.what}: {reason}") from None
+
+    # The layout
+
+    def _list_of_scores(self, options: ReadOptions) -> str | None:
+        """Return the column that holds all scores of a row as a list, if there is one and it is meant."""
+        lists = [name for name, type in self._fields.items() if _is_list(type) and _is_numeric(type.value_type)]
+        if options.classes in lists:
+            return options.classes
+        numbers = [name for name, type in self._fields.items() if _is_numeric(type) and name not in options.ids]
+        return lists[0] if len(lists) == 1 and not numbers and options.classes is None else None
+
+    def _settle(self, options: ReadOptions) -> tuple[list[str], list[str]]:
+        """Decide which columns are classes; return the carried ones, and those of them that nobody asked for."""
+        names = list(self._fields)
+        # What a column is, its type says: a number stands for a numeric one, the type for any other.
+        row = ["0" if _is_numeric(type) else f"<{type}>" for type in self._fields.values()]
+        try:
+            roles = assign_roles(names, row, classes=options.classes, ids=options.ids)
+        except DataError as error:
+            raise DataError(f"{self.input.name}: {error.message}", hint=error.hint) from None
+        self._classes = [names[position] for position in roles.classes]
+        check_unique(self._classes, self.input.name)
+        for name in self._classes:
+            if not _is_numeric(self._fields[name]):
+                raise DataError(f'{self.input.name}: column "{visible(name)}" is {self._fields[name]}, not a number')
+        return [names[position] for position in roles.carried], [names[position] for position in roles.unasked]
+
+    def _layout(self, carried: Sequence[str]) -> Layout:
+        along = tuple(Carried(name, Kind.VALUE, self._fields[name]) for name in carried)
+        if self._list is None:
+            dtypes = [_dtype(self._fields[name]) for name in self._classes]
+            return Layout(tuple(self._classes), along, np.result_type(*map(computing_dtype, dtypes)))
+        type = self._fields[self._list]
+        self._width: int = type.list_size if pa.types.is_fixed_size_list(type) else self._first_length()
+        if not self._width:
+            raise DataError(f'{self.input.name}: column "{visible(self._list)}" holds no numbers')
+        names = tuple(str(number) for number in range(self._width))
+        return Layout(names, along, _dtype(type.value_type))
+
+    def _first_length(self) -> int:
+        """Return how many scores the first row has, where the type of the list does not say it."""
+        assert self._list is not None
+        with self._reading():
+            for batch in self.batches(1):
+                if len(batch):
+                    first = batch.column(self._list)[0]
+                    self._open()
+                    return len(first) if first.is_valid else 0
+        raise DataError(f"{self.input.name}: has no rows, so nothing says how many classes there are")
+
+    # Reading
+
+    def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
+        """Cut the table into batches."""
+        rows = rows_in_chunk(8 * len(self.layout.classes), output_bytes)
+        start = 0
+        iterator = self.batches(rows)
+        while True:
+            if not self.input.ready():
+                yield None
+            with self._reading():
+                batch = next(iterator, None)
+            if batch is None:
+                return
+            for first in range(0, len(batch), rows):
+                piece = batch.slice(first, rows)
+                yield Slice(self, piece, start + first)
+            start += len(batch)
+
+    def decode(self, data: Any, start: int) -> Batch:
+        """Return the rows of a record batch, the first of which is number `start` of the file, from 0."""
+        scores, fault = self._scores(data, start)
+        carried = {column.name: data.column(column.name)[: len(scores)] for column in self.layout.carried}
+        name = self.input.name
+        return Batch(scores, carried, lambda row: f"{name}: row {start + row + 1}", self.file, fault)
+
+    def _scores(self, data: Any, start: int) -> tuple[np.ndarray[Any, Any], DataError | None]:
+        dtype = self.layout.dtype
+        if self._list is not None:
+            return self._listed_scores(data.column(self._list), start)
+        scores = np.empty((len(self._classes), len(data)), dtype=dtype)
+        rows, wrong = len(data), None
+        for target, name in zip(scores, self._classes, strict=True):
+            column = data.column(name)
+            if column.null_count:
+                missing = int(np.flatnonzero([not value.is_valid for value in column])[0])
+                if missing < rows:
+                    rows, wrong = missing, name
+                target[:] = 0
+                target[:missing] = _values(column.slice(0, missing))
+            else:
+                target[:] = _values(column)
+        if wrong is None:
+            return scores.T, None
+        place = f'{self.input.name}: row {start + rows + 1}: column "{visible(wrong)}"'
+        return scores.T[:rows], DataError(f"{place}: is null")
+
+    def _listed_scores(self, column: Any, start: int) -> tuple[np.ndarray[Any, Any], DataError | None]:
+        rows, fault = len(column), None
+        for row, value in enumerate(column):
+            found = len(value) if value.is_valid else None
+            if found != self._width:
+                place = f'{self.input.name}: row {start + row + 1}: column "{visible(self._list or "")}"'
+                what = "is null" if found is None else f"{found} numbers, but the first row has {self._width}"
+                rows, fault = row, DataError(f"{place}: {what}")
+                break
+        values = column.slice(0, rows).flatten()
+        if values.null_count:
+            missing = int(np.flatnonzero([not value.is_valid for value in values])[0])
+            rows, class_ = divmod(missing, self._width)
+            fault = DataError(f'{self.input.name}: row {start + rows + 1}: column "{class_}": is null')
+            values = values.slice(0, rows * self._width)
+        return _values(values).reshape(rows, self._width), fault
+
+
+class Slice:
+    """A chunk: a record batch."""
+
+    __slots__ = ("data", "size", "source", "start")
+
+    def __init__(self, source: ColumnarSource, data: Any, start: int) -> None:
+        self.source = source
+        self.data = data
+        self.start = start
+        self.size = data.nbytes
+
+    def decode(self) -> Batch:
+        """Return its rows."""
+        return self.source.decode(self.data, self.start)
+
+
+class ParquetSource(ColumnarSource):
+    """Parquet, by row groups."""
+
+    what = "Parquet"
+
+    def _open(self) -> Any:
+        import pyarrow.parquet
+
+        if self.input.size is None:
+            self.input.spool(None)
+        self._file = pyarrow.parquet.ParquetFile(_Seekable(self.input), pre_buffer=False, buffer_size=1 << 16)
+        return self._file.schema_arrow
+
+    def batches(self, rows: int) -> Iterator[Any]:
+        """Yield record batches, each out of one row group or two."""
+        needed = [*self._classes, *(name for name in self._fields if name not in self._classes)]
+        yield from self._file.iter_batches(batch_size=rows, columns=needed, use_threads=False)
+
+
+class ArrowSource(ColumnarSource):
+    """Arrow IPC, a stream or a file."""
+
+    what = "Arrow"
+
+    def _open(self) -> Any:
+        is_file = self.input.size is not None or self.input.head([_ARROW_FILE]).startswith(_ARROW_FILE)
+        if is_file and self.input.size is None:
+            self.input.spool(None)
+        if self.input.size is None:
+            self._reader = pa.ipc.open_stream(pa.PythonFile(_Whole(self.input), "r"))
+            return self._reader.schema
+        file = _Seekable(self.input)
+        opener = pa.ipc.open_file if file.read(len(_ARROW_FILE)) == _ARROW_FILE else pa.ipc.open_stream
+        file.seek(0)
+        self._reader = opener(pa.PythonFile(file, "r"))
+        return self._reader.schema
+
+    def batches(self, rows: int) -> Iterator[Any]:  # noqa: ARG002
+        """Yield the record batches as they stand there."""
+        if hasattr(self._reader, "num_record_batches"):
+            for number in range(self._reader.num_record_batches):
+                yield self._reader.get_batch(number)
+        else:
+            yield from self._reader
+
+
+_ARROW_FILE = b"ARROW1"
+
+
+class _Seekable:
+    """What Arrow takes for a file that can seek."""
+
+    closed = False
+
+    def __init__(self, input: Input) -> None:
+        self._input = input
+        self._size = input.size or 0
+        self._position = 0
+
+    def read(self, count: int | None = None) -> bytes:
+        """Return `count` bytes, fewer only at the end."""
+        left = max(0, self._size - self._position)
+        data = bytearray(left if count is None or count < 0 else min(count, left))
+        self._input.read_at(memoryview(data), self._position)
+        self._position += len(data)
+        return bytes(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to an offset from the start, from here, or from the end."""
+        self._position = offset + (0, self._position, self._size)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        """Return where the next read begins."""
+        return self._position
+
+    def size(self) -> int:
+        """Return how long the file is."""
+        return self._size
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def writable(self) -> bool:
+        """Return False."""
+        return False
+
+    def close(self) -> None:
+        """Leave the file open: it is closed by who opened it."""
+
+
+class _Whole:
+    """What Arrow takes for a file: reads are as long as they are asked to be."""
+
+    closed = False
+
+    def __init__(self, input: Input) -> None:
+        self._input = input
+
+    def read(self, count: int) -> bytes:
+        """Return `count` bytes, fewer only at the end."""
+        parts = bytearray()
+        while len(parts) < count and (data := self._input.read(min(count - len(parts), 1 << 20))):
+            parts += data
+        return bytes(parts)
+
+    def close(self) -> None:
+        """Leave the file open: it is closed by who opened it."""
+
+
+def _is_numeric(type: Any) -> bool:
+    return bool(pa.types.is_integer(type) or pa.types.is_floating(type) or pa.types.is_decimal(type))
+
+
+def _is_list(type: Any) -> bool:
+    return bool(pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type))
+
+
+def _dtype(type: Any) -> np.dtype[Any]:
+    return np.dtype(np.float64 if pa.types.is_decimal(type) else type.to_pandas_dtype())
+
+
+def _values(array: Any) -> np.ndarray[Any, Any]:
+    """Return the numbers of an Arrow array without nulls; Arrow's own conversion would import pandas."""
+    if pa.types.is_decimal(array.type):
+        array = array.cast(pa.float64())
+    if not len(array):
+        return np.empty(0, dtype=_dtype(array.type))
+    values = np.frombuffer(array.buffers()[-1], dtype=_dtype(array.type))
+    return values[array.offset : array.offset + len(array)]
+
+
+class ColumnarSink:
+    """A table of typed columns, a record batch for each chunk.
+
+    Parameters
+    ----------
+    output
+        Where to.
+    columns
+        What to write of each row.
+    options
+        Of text; nothing of it matters here.
+    """
+
+    def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
+        self.output = output
+        self.columns = columns
+        self._rows = 0
+        self._writer: Any = None
+
+    def open(self, layout: Layout) -> int:
+        """Settle the schema; nothing is written before the first rows."""
+        self._dtype = layout.dtype
+        self._carried = {column.name: column.type for column in layout.carried}
+        self._schema = pa.schema([field for column in self.columns for field in self._fields_of(column)])
+        return sum(layout.dtype.itemsize * len(column.headers) for column in self.columns)
+
+    def _fields_of(self, column: Column) -> list[Any]:
+        number = pa.from_numpy_dtype(np.dtype(column.dtype or self._dtype))
+        match column.kind:
+            case Kind.TEXT | Kind.JSON | Kind.CODE:
+                types = [pa.string()]
+            case Kind.VALUE:
+                types = [self._carried[column.carried or ""]]
+            case Kind.NUMBER | Kind.MATRIX | Kind.ROW:
+                types = [number] * len(column.headers)
+            case Kind.SET:
+                types = [pa.list_(number if column.dtype else pa.string())]
+            case Kind.RANKING:
+                types = [pa.string(), pa.from_numpy_dtype(self._dtype)] * (len(column.headers) // 2)
+        return [pa.field(name, type) for name, type in zip(column.headers, types, strict=True)]
+
+    def encode(self, batch: Batch) -> Any:
+        """Return the rows as a record batch."""
+        arrays = [array for column in self.columns for array in self._arrays_of(column, batch)]
+        if not arrays:
+            return None
+        return pa.record_batch(arrays, schema=self._schema)
+
+    def _arrays_of(self, column: Column, batch: Batch) -> list[Any]:
+        if column.kind is Kind.ROW:
+            return [from_numpy(np.arange(len(batch.scores)))]
+        data = batch.data(column)
+        match column.kind:
+            case Kind.JSON:
+                return [plain(data)]
+            case Kind.NUMBER:
+                return [from_numpy(data)]
+            case Kind.MATRIX:
+                return [from_numpy(values) for values in data.T]
+            case Kind.CODE:
+                return [pick(column.labels, data)]
+            case Kind.SET:
+                values = from_numpy(data.codes) if column.dtype else pick(column.labels, data.codes)
+                return [pa.ListArray.from_arrays(from_numpy(data.offsets.astype(np.int32)), values)]
+            case Kind.RANKING:
+                return [
+                    array
+                    for ranks in zip(data.codes.T, data.probabilities.T, strict=True)
+                    for array in _rank(column.labels, *ranks)
+                ]
+            case _:
+                return [data]
+
+    def accept(self, piece: Any) -> None:
+        """Write the next rows."""
+        if piece is None:
+            return
+        for number, column in enumerate(self.columns):
+            if column.kind is Kind.ROW:
+                place = sum(len(other.headers) for other in self.columns[:number])
+                rows = from_numpy(np.arange(self._rows, self._rows + len(piece)))
+                piece = piece.set_column(place, self._schema.field(place), rows)
+        self._rows += len(piece)
+        self.put(piece)
+
+    def finish(self) -> None:
+        """End the file."""
+        self.writer.close()
+
+    @property
+    def writer(self) -> Any:
+        """What writes the file, which begins with the first use of it."""
+        if self._writer is None:
+            self._writer = self.begin(pa.PythonFile(_Writable(self.output), "w"))
+        return self._writer
+
+    def begin(self, file: Any) -> Any:
+        """Return what writes record batches to `file`."""
+        raise NotImplementedError
+
+    def put(self, batch: Any) -> None:
+        """Write a record batch."""
+        raise NotImplementedError
+
+
+def _rank(labels: Sequence[str], codes: np.ndarray[Any, Any], probabilities: np.ndarray[Any, Any]) -> list[Any]:
+    """Return the labels and probabilities of a rank, null where there is none."""
+    found = codes >= 0
+    names, numbers = pick(labels, codes), from_numpy(probabilities)
+    if not found.all():
+        mask = (~found).tolist()
+        names = pa.array(
+            [None if gone else name for name, gone in zip(names.to_pylist(), mask, strict=True)], names.type
+        )
+        numbers = pa.array(
+            [None if gone else x for x, gone in zip(numbers.to_pylist(), mask, strict=True)], numbers.type
+        )
+    return [names, numbers]
+
+
+class ArrowSink(ColumnarSink):
+    """Arrow IPC: a file, or where it goes to a pipe, a stream."""
+
+    def begin(self, file: Any) -> Any:
+        """Return what writes record batches to `file`."""
+        return (pa.ipc.new_file if self.output.seekable else pa.ipc.new_stream)(file, self._schema)
+
+    def put(self, batch: Any) -> None:
+        """Write a record batch at once."""
+        self.writer.write_batch(batch)
+
+
+class ParquetSink(ColumnarSink):
+    """Parquet; small batches are gathered to a row group."""
+
+    def open(self, layout: Layout) -> int:
+        """Settle the schema."""
+        self._gathered: list[Any] = []
+        return super().open(layout)
+
+    def begin(self, file: Any) -> Any:
+        """Return what writes tables to `file`."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.ParquetWriter(file, self._schema)
+
+    def put(self, batch: Any) -> None:
+        """Keep a record batch until there are enough of them."""
+        self._gathered.append(batch)
+        if sum(batch.nbytes for batch in self._gathered) >= _ROW_GROUP_BYTES:
+            self._write()
+
+    def finish(self) -> None:
+        """Write what is left, and the end of the file."""
+        self._write()
+        super().finish()
+
+    def _write(self) -> None:
+        if self._gathered:
+            self.writer.write_table(pa.Table.from_batches(self._gathered, self._schema))
+            self._gathered.clear()
+
+
+class _Writable:
+    """What Arrow takes for a file to write to."""
+
+    closed = False
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._position = 0
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`."""
+        count = memoryview(data).nbytes
+        self._output.write(data)
+        self._position += count
+        return count
+
+    def tell(self) -> int:
+        """Return how much has been written."""
+        return self._position
+
+    def flush(self) -> None:
+        """Do nothing: nothing is kept back."""
+
+    def close(self) -> None:
+        """Leave the output open: it is closed by who opened it."""
