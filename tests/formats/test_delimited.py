@@ -208,6 +208,18 @@ def test_a_line_without_end(actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> 
     assert "MiB without a row that ends" in result.err
 
 
+@pytest.mark.parametrize("start", [b"", b"a,b\n", b"a,b\n1,2\n"])
+@pytest.mark.parametrize("length", [-9, -1, 0, 1, 3, 4, 5, 9, 1000])
+def test_a_line_that_is_just_too_long(
+    start: bytes, length: int, actcli: Actcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends in an error at every length about the limit."""
+    monkeypatch.setattr("actcli.formats.blocks.LONGEST_RECORD", 1 << 16)
+    result = actcli("softmax", "-q", stdin=start + b"1" * ((1 << 16) + length))
+    assert result.code == 1
+    assert result.err.startswith("actcli: error: ")
+
+
 @pytest.mark.usefixtures("chunk_bytes")
 def test_a_wide_row_is_read_whole(actcli: Actcli) -> None:
     """A record may be longer than a chunk."""

@@ -85,8 +85,10 @@ class BlockSource:
 
     def read_past(self, end: int) -> None:
         """Read on until another row may be complete, and if more is at hand, twice as much."""
-        while not self.ended and len(self.rest) <= LONGEST_RECORD:
+        while True:
             self._fill()
+            if self.ended or len(self.rest) > end + LONGEST_RECORD:
+                break
             may_end = any(self.rest.rfind(mark, end) >= 0 for mark in self.row_ends)
             if may_end and (len(self.rest) >= 2 * end or not self.input.ready()):
                 break
@@ -103,7 +105,7 @@ class BlockSource:
             elif self.ended:
                 break
             else:
-                self.check_length(self.rest)
+                self.check_length()
                 yield None
                 self.read_past(len(self.rest))
         if self.rest:
@@ -121,11 +123,13 @@ class BlockSource:
         del self.rest[:end]
         return block
 
-    def check_length(self, record: bytearray) -> None:
-        """Refuse a row without end."""
+    def check_length(self, start: int = 0) -> None:
+        """Refuse a row without end, which begins at `start` in `rest`."""
+        record = self.rest[start:]
         if len(record) > LONGEST_RECORD:
+            line = self.line + self.lines(self.rest[:start])
             raise DataError(
-                f"{self.input.name}:{self.line}: more than {LONGEST_RECORD >> 20} MiB without a row that ends",
+                f"{self.input.name}:{line}: more than {LONGEST_RECORD >> 20} MiB without a row that ends",
                 hint="is a quote not closed?" if b'"' in record else None,
             )
 

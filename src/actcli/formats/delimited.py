@@ -193,7 +193,7 @@ class DelimitedSource(BlockSource):
             if self.ended:
                 return None
             searched = complete  # blank lines until here
-            self.check_length(self.rest[start:])
+            self.check_length(start)
             self.read_past(len(self.rest))
 
     def _check_columns(self, data: bytes, line: int) -> None:

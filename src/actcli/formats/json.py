@@ -126,7 +126,7 @@ class JsonlSource(BlockSource):
                 return line, value
             if self.ended:
                 return None
-            self.check_length(self.rest)
+            self.check_length()
             self.read_past(len(self.rest))
 
     # The layout
@@ -326,7 +326,7 @@ class JsonSource(JsonlSource):
         """Return where in `rest` the first character from `start` on is that is not blank."""
         while not (stripped := self.rest[start:].lstrip()) and not self.ended:
             self._fill()
-            self.check_length(self.rest)
+            self.check_length()
         return len(self.rest) - len(stripped)
 
 
