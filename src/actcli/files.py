@@ -177,6 +177,8 @@ class Input:
             self.descriptor = -1
 
     def _read(self, count: int) -> bytes:
+        if self.size is None:
+            signals.wait_for(self.descriptor)
         try:
             return os.read(self.descriptor, count)
         except BlockingIOError:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["add", "end_by", "handle", "remove"]
+__all__ = ["add", "end_by", "handle", "remove", "wait_for"]
 
 _PENDING: list[Callable[[], None]] = []
+_woken: int | None = None
+"""The end of a pipe that becomes readable when a signal arrives."""
 
 
 def add(tidy: Callable[[], None]) -> None:
@@ -32,11 +35,28 @@ def remove(tidy: Callable[[], None]) -> None:
 
 def handle() -> None:
     """End this process tidily on Ctrl-C, with exit code 130, and by SIGTERM or SIGHUP."""
+    global _woken
+    _woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, _interrupt)
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Whoever started us may have had it ignored, as nohup does.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
+
+
+def wait_for(descriptor: int) -> None:
+    """Wait until there is something to read, or a signal to handle.
+
+    A signal that arrives just before a read that waits would only be handled after it: hence this.
+    """
+    if _woken is None:
+        return
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    poll.register(_woken, select.POLLIN)
+    poll.poll()
 
 
 def end_by(number: int) -> None:

@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from actcli.files import Input
     from actcli.formats import ReadOptions
 
+# Arrow would take signals for itself while it parses, and lose one that comes just when it is done.
+pa.enable_signal_handlers(False)
+
 __all__ = ["CsvSink", "CsvSource", "TsvSink", "TsvSource", "cut"]
 
 _ENCODING_HINT = "convert the file first, for instance: iconv -f LATIN1 -t UTF-8"
