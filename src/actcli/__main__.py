@@ -19,8 +19,8 @@ def run() -> None:
     dismantling of NumPy, Arrow and Typer: together these would take as long as importing Arrow.
     """
     gc.disable()
-    handle()
     _occupy_standard_streams()
+    handle()
     from actcli.cli import main
 
     code = main()

@@ -45,11 +45,15 @@ def test_standard_streams_that_are_closed() -> None:
     """Are no files of ours: reading and writing them fails, in one line."""
     script = " ".join(command("softmax", SAMPLES / "digits_logits.csv", "-q"))
     for closed, message in ((">&-", b"standard output: cannot be written"), ("2>&-", b"")):
-        done = subprocess.run(["bash", "-c", f"{script} {closed}"], capture_output=True, check=False, env=environment())
+        done = subprocess.run(
+            ["bash", "-c", f"{script} {closed}"], capture_output=True, check=False, env=environment(), timeout=60
+        )
         assert (done.returncode == 0) is (closed == "2>&-")
         assert message in done.stderr
     script = " ".join(command("softmax", "-q"))
-    done = subprocess.run(["bash", "-c", f"{script} <&-"], capture_output=True, check=False, env=environment())
+    done = subprocess.run(
+        ["bash", "-c", f"{script} <&-"], capture_output=True, check=False, env=environment(), timeout=60
+    )
     assert done.returncode == 1
     assert done.stderr.startswith(b"actcli: error: <stdin>: cannot be")
 
@@ -223,5 +227,5 @@ def test_a_small_input_starts_no_thread_pool() -> None:
         f"main(['softmax', {str(SAMPLES / 'digits_logits.npy')!r}, '-q']); "
         "sys.exit('concurrent.futures.thread' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env=environment())
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env=environment(), timeout=60)
     assert done.returncode == 0
