@@ -7,7 +7,8 @@
     ├── OutputError             1   what cannot be written
     └── UsageError              2   what was asked for
 
-Library code raises these; `actcli.cli.main` catches the base class, once.
+Library code raises these; `actcli.cli.main` catches the base class, once. `ReaderGoneError` stands beside them: it is
+the end of the output, and no error.
 """
 
 from __future__ import annotations

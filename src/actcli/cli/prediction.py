@@ -109,7 +109,7 @@ def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None
     options = reading.options("column" if task == "binary" else "row")
     format = _output_format(writing)
     _check_writing(writing, format)
-    prepared = _rules(reading, writing, format, rules)
+    prepared = _rules(task, reading, writing, format, rules)
 
     from actcli import predict as predicting
     from actcli.formats import open_inputs
@@ -172,7 +172,7 @@ def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing,
     )
 
 
-def _rules(reading: Reading, writing: Writing, format: str, given: dict[str, Any]) -> Rules:
+def _rules(task: str, reading: Reading, writing: Writing, format: str, given: dict[str, Any]) -> Rules:
     from actcli.columns import split_list
     from actcli.option_files import read_class_names
     from actcli.predict import Rules
@@ -183,7 +183,7 @@ def _rules(reading: Reading, writing: Writing, format: str, given: dict[str, Any
         dtype=None if reading.dtype is None else reading.dtype.value,
         class_names=names,
         names_file=names_from,
-        columns=_default_columns(format, given)
+        columns=_default_columns(task, format, ranked=given.get("top_k") is not None)
         if writing.columns is None
         else tuple(split_list(writing.columns, "--columns")),
         # The table rounds what it shows by itself, and adds up what is not rounded.
@@ -208,13 +208,12 @@ def _packer(writing: Writing, format: str) -> Packer | None:
     return packer(compression)
 
 
-def _default_columns(format: str, given: dict[str, Any]) -> tuple[str, ...] | None:
+def _default_columns(task: str, format: str, *, ranked: bool) -> tuple[str, ...] | None:
     """Return what a format writes when nothing else is asked for; None is what the command writes."""
     from actcli.formats import named
 
     columns = None if format == _TABLE else named(format, writing=True).columns
-    ranked = given.get("top_k") is not None and "at_least_one" not in given
-    return ("top_k",) if columns is not None and ranked else columns
+    return ("top_k",) if columns is not None and ranked and task == "softmax" else columns
 
 
 def _output_format(writing: Writing) -> str:
@@ -223,21 +222,17 @@ def _output_format(writing: Writing) -> str:
     from actcli.files import is_device, is_terminal
     from actcli.formats import FORMATS, named, of_path
 
+    known = ", ".join([_TABLE, *(format.name for format in FORMATS.values() if format.sink)])
     if writing.format is not None:
         if writing.format != _TABLE and writing.format not in FORMATS:
-            raise UsageError(
-                f"--format: {visible(writing.format)!r} is no format",
-                hint=f"there are {', '.join([_TABLE, *(format.name for format in FORMATS.values() if format.sink)])}",
-            )
+            raise UsageError(f"--format: {visible(writing.format)!r} is no format", hint=f"there are {known}")
         return writing.format if writing.format == _TABLE else named(writing.format, writing=True).name
-    to_file = writing.output is not None and not is_device(writing.output)
-    if writing.output is not None and to_file:
+    if writing.output is not None and not is_device(writing.output):
         found = of_path(split_suffix(writing.output)[0])
-        known = [_TABLE, *(format.name for format in FORMATS.values() if format.sink)]
         if found is None or FORMATS[found].sink is None:
             raise UsageError(
                 f"{visible(writing.output, 200)}: its suffix does not say its format",
-                hint=f"say it: --format {', '.join(known)}",
+                hint=f"say it with --format; there are {known}",
             )
         return found
     to_terminal = writing.output in (None, "-") and is_terminal(sys.stdout)
@@ -246,11 +241,11 @@ def _output_format(writing: Writing) -> str:
 
 def _check_writing(writing: Writing, format: str) -> None:
     """Refuse what does not apply to the format."""
-    if writing.rows is not None and format != _TABLE:
-        raise UsageError(f"--rows is for the table, and the output is {format}", hint="add --format table")
     from actcli.columns import check_utf8
     from actcli.formats import named
 
+    if writing.rows is not None and format != _TABLE:
+        raise UsageError(f"--rows is for the table, and the output is {format}", hint="add --format table")
     takes = frozenset[str]() if format == _TABLE else named(format, writing=True).writes
     for option, field, given in (
         ("--no-output-header", "header", writing.no_output_header),
