@@ -39,18 +39,23 @@ class Numbered:
             self.log.working -= 1
         if self.number in self.log.wrong:
             raise DataError(f"row {self.number}")
-        return Batch(np.full((1, 1), self.number), {}, str)
+        batch = Batch(np.full((1, 1), self.number), {}, str)
+        if self.number in self.log.left_out:
+            return batch.without(np.array([True]), lambda _, place: DataError(place))
+        return batch
 
 
 class Log:
     """A sink that takes notes, and what the chunks leave."""
 
-    def __init__(self, wrong: tuple[int, ...] = ()) -> None:
+    def __init__(self, wrong: tuple[int, ...] = (), left_out: tuple[int, ...] = ()) -> None:
         self.lock = threading.Lock()
         self.wrong = wrong
+        self.left_out = left_out
         self.working = 0
         self.most = 0
         self.accepted: list[int] = []
+        self.starts: list[int] = []
         self.threads: set[int] = set()
 
     def open(self, layout: Layout) -> int:  # noqa: ARG002
@@ -60,10 +65,11 @@ class Log:
     def encode(self, batch: Batch) -> int:
         """Return the number of the row."""
         self.threads.add(threading.get_ident())
-        return int(batch.scores[0, 0])
+        return int(batch.scores[0, 0]) if len(batch.scores) else -1
 
-    def accept(self, piece: Any) -> None:
+    def accept(self, piece: Any, start: int) -> None:
         """Note it."""
+        self.starts.append(start)
         self.accepted.append(piece)
 
     def finish(self) -> None:
@@ -157,3 +163,10 @@ def test_the_rows_before_a_fault_are_through_before_it_is_raised() -> None:
     with pytest.raises(DataError, match="the row below"):
         pipeline.run([Numbered(0, log), Faulty(1, log), Numbered(2, log)], unchanged, log, jobs=2)
     assert log.accepted == [0, 1]
+
+
+def test_rows_that_are_left_out_are_counted() -> None:
+    """So that what is numbered by its row keeps its number, and what looks for truth by position finds it."""
+    log = Log(left_out=(1, 2, 5))
+    pipeline.run([Numbered(number, log) for number in range(7)], lambda batch: batch, log, jobs=2)
+    assert log.accepted == log.starts == [0, 3, 4, 6]

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK_BYTES",
+    "MOST_FAULTS",
     "Batch",
     "Carried",
     "Chunk",
     "Column",
+    "Fault",
     "Kind",
     "Layout",
     "Ranking",
@@ -43,6 +45,9 @@ __all__ = [
 
 CHUNK_BYTES = 1 << 20
 """How much input a chunk aims at. A chunk holds at least one row; its size never changes a result."""
+
+MOST_FAULTS = 5
+"""Of so many wrong rows it is said what is wrong with them; the others are counted."""
 
 _GROWTH = 4
 """How many times larger than that its output may be before a chunk holds fewer rows."""
@@ -149,9 +154,16 @@ class Ranking(NamedTuple):
     probabilities: np.ndarray[Any, np.dtype[Any]]
 
 
+class Fault(NamedTuple):
+    """A row that is wrong: its number within its chunk, from 0, and what is wrong."""
+
+    row: int
+    error: DataError
+
+
 @dataclass(slots=True)
 class Batch:
-    """Consecutive rows: what was read and, once it is decided, what came of it.
+    """The rows of a chunk: what was read and, once it is decided, what came of it.
 
     Parameters
     ----------
@@ -160,11 +172,17 @@ class Batch:
     carried
         The data of the carried columns by name, each of length N.
     place
-        Where row i of this batch stands in its file, as a message says it.
+        Where row i of the chunk stands in its file, as a message says it.
     file
         The index of its file among the inputs.
+    rows
+        Which rows of the chunk these are, from 0, increasing; None is all of them.
+    faults
+        The first `MOST_FAULTS` of the rows that were wrong and are left out, in order.
+    left_out
+        How many those are in all.
     fault
-        What is wrong with the row after the last one here; it is raised when these rows are through.
+        What ends the table after these rows; it is raised when they are through.
     values
         What was decided, by `Column.name`.
     like_probabilities
@@ -175,14 +193,52 @@ class Batch:
     carried: Mapping[str, Any]
     place: Callable[[int], str]
     file: int = 0
+    rows: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    faults: tuple[Fault, ...] = ()
+    left_out: int = 0
     fault: DataError | None = None
     values: dict[str, Any] = field(default_factory=dict)
     like_probabilities: bool = False
 
-    def before(self, row: int, fault: DataError) -> Batch:
-        """Return the rows before `row`, whose `fault` ends them."""
-        carried = {name: values[:row] for name, values in self.carried.items()}
-        return replace(self, scores=self.scores[:row], carried=carried, fault=fault)
+    def row_numbers(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return which row of the chunk each row is."""
+        import numpy as np
+
+        return np.arange(len(self.scores)) if self.rows is None else self.rows
+
+    def without(self, wrong: np.ndarray[Any, np.dtype[np.bool_]], what: Callable[[int, str], DataError]) -> Batch:
+        """Return the rows that are not `wrong`, a mask of shape (N,); `what` says of a row here, and its place, why."""
+        numbers = self.row_numbers()
+        found = wrong.nonzero()[0]
+        faults = [
+            Fault(row, what(index, self.place(row)))
+            for index, row in zip(found[:MOST_FAULTS].tolist(), numbers[found[:MOST_FAULTS]].tolist(), strict=True)
+        ]
+        right = (~wrong).nonzero()[0]
+        return replace(
+            self,
+            scores=self.scores[right],
+            carried={name: values.take(right) if len(right) else values[:0] for name, values in self.carried.items()},
+            rows=numbers[right],
+            faults=tuple(sorted((*self.faults, *faults), key=lambda fault: fault.row)[:MOST_FAULTS]),
+            left_out=self.left_out + len(found),
+        )
+
+    def until_fault(self) -> Batch:
+        """Return the rows before the first wrong one, which ends the table."""
+        if not self.faults:
+            return self
+        row, error = self.faults[0]
+        count = int(self.row_numbers().searchsorted(row))
+        return replace(
+            self,
+            scores=self.scores[:count],
+            carried={name: values[:count] for name, values in self.carried.items()},
+            rows=None,
+            faults=(),
+            left_out=0,
+            fault=error,
+        )
 
     def data(self, column: Column) -> Any:
         """Return the data of `column`, in the form that its kind says."""
@@ -197,12 +253,12 @@ class Chunk(Protocol):
         """How many bytes of input it stands for."""
 
     def decode(self) -> Batch:
-        """Return its rows.
+        """Return its rows, and what is wrong with those that cannot be read.
 
         Raises
         ------
         DataError
-            If the first of its rows cannot be read.
+            If the input itself cannot be read.
         """
 
 
@@ -237,8 +293,8 @@ class Sink(Protocol):
     def encode(self, batch: Batch) -> Any:
         """Turn a batch into what `accept` takes: pure, in any thread."""
 
-    def accept(self, piece: Any) -> None:
-        """Take the next piece, in order."""
+    def accept(self, piece: Any, start: int) -> None:
+        """Take the next piece, in order; the first row of its chunk is number `start` of the table, from 0."""
 
     def finish(self) -> None:
         """End, after the last piece."""

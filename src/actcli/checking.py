@@ -25,7 +25,9 @@ _SUSPICIOUS_SUM = 1e-2
 
 
 def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Batch:
-    """Return `batch` with its scores in `dtype`, ended before the first row that is wrong.
+    """Return `batch` with its scores in `dtype`, and without the rows that are wrong.
+
+    The first of those ends the table, unless they are to be skipped.
 
     Parameters
     ----------
@@ -44,8 +46,6 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
     if scores.dtype != dtype:
         with np.errstate(over="ignore"):
             scores = scores.astype(dtype)
-    if not len(scores):
-        return replace(batch, scores=scores)
     highest = scores.max(axis=1)
     wrong = ~(highest < np.inf)  # NaN is not less either
     if dtype.itemsize < batch.scores.dtype.itemsize:
@@ -60,16 +60,15 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
         powers = scores if rules.origin == "probabilities" else np.exp(np.minimum(scores, 0))
         sums = powers.sum(axis=1, dtype=np.float64)
         wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= _SUM_TOLERANCE)
+    found = batch.scores
+    batch = replace(batch, scores=scores)
     if wrong.any():
-        row = int(np.argmax(wrong))
-        fault = _what_is_wrong(batch, row, scores[row], classes, rules)
-        return replace(batch, scores=scores).before(row, fault)
-    return replace(batch, scores=scores)
+        batch = batch.without(wrong, lambda row, place: _what_is_wrong(place, found[row], scores[row], classes, rules))
+    return batch if rules.skip else batch.until_fault()
 
 
-def _what_is_wrong(batch: Batch, row: int, scores: Array, classes: Sequence[str], rules: Rules) -> DataError:
-    place = batch.place(row)
-    for name, found, score in zip(classes, batch.scores[row], scores, strict=True):
+def _what_is_wrong(place: str, stored: Array, scores: Array, classes: Sequence[str], rules: Rules) -> DataError:
+    for name, found, score in zip(classes, stored, scores, strict=True):
         where = f'{place}: column "{visible(name)}"'
         if np.isnan(found) or found == np.inf:
             kind = rules.origin.removesuffix("s").replace("probabilitie", "probability")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
 
-    from actcli.batch import Chunk, Sink, Stage
+    from actcli.batch import Chunk, Fault, Sink, Stage
     from actcli.errors import DataError
 
 __all__ = ["Piece", "run"]
@@ -36,14 +36,20 @@ class Piece:
         How many bytes of input they were.
     like_probabilities
         Whether its scores look like probabilities though they were said to be logits.
+    faults
+        The first of the rows that were wrong and are left out.
+    left_out
+        How many those are in all.
     fault
-        What is wrong with the row after its last one.
+        What ends the table after these rows.
     """
 
     encoded: Any
     rows: int
     size: int
     like_probabilities: bool
+    faults: tuple[Fault, ...]
+    left_out: int
     fault: DataError | None
 
 
@@ -78,11 +84,21 @@ def run(
 
     def work(chunk: Chunk) -> Piece:
         batch = decide(chunk.decode())
-        return Piece(sink.encode(batch), len(batch.scores), chunk.size, batch.like_probabilities, batch.fault)
+        return Piece(
+            sink.encode(batch),
+            len(batch.scores),
+            chunk.size,
+            batch.like_probabilities,
+            batch.faults,
+            batch.left_out,
+            batch.fault,
+        )
 
+    start = 0
     for piece in _ordered_map(work, chunks, jobs or _processors()):
         if piece.rows:
-            sink.accept(piece.encoded)
+            sink.accept(piece.encoded, start)
+        start += piece.rows + piece.left_out
         if watch is not None:
             watch(piece)
         if piece.fault is not None:

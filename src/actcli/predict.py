@@ -55,6 +55,8 @@ class Rules:
         Where the class names are from, if from a file.
     strict
         Whether a threshold is reached only above it.
+    skip
+        Whether wrong rows are left out, instead of the first of them being an error (``--on-bad-row``).
     columns
         Names of output columns; None for the default ones.
     """
@@ -62,6 +64,7 @@ class Rules:
     origin: str = "logits"
     temperature: float = 1.0
     renormalize: bool = False
+    skip: bool = False
     dtype: str | None = None
     class_names: tuple[str, ...] | None = None
     names_file: str | None = None

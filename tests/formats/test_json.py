@@ -93,7 +93,7 @@ FAULTS = {
     '{"cat":1,"dog":2}\n{"cat":1,': ":2: is not JSON",
     '[{"cat":1,"dog":2},\n{"cat":1,"dog":"x"}]': ':2: column "dog": "x" is not a number',
     '[{"cat":1,"dog":2}\n': "the list of rows is not closed",
-    '[{"cat":1,"dog":2},\n{"cat":1,': "should stand where",
+    '[{"cat":1,"dog":2},\n{"cat":1,': ":2: the row that begins here is not closed",
     '[{"cat":1,"dog":2}] x': "should stand where",
     '[{"cat":1,"dog":2} {"cat":1,"dog":2}]': "should stand where",
     '[{"cat":1,"dog":2}, 5]': "should stand where",

@@ -16,6 +16,7 @@ def binary(
     ids: given.Id = None,
     classes: given.Classes = None,
     class_names: given.ClassNames = None,
+    on_bad_row: given.OnBadRowOption = given.OnBadRow.ERROR,
     dtype: given.DtypeOption = None,
     renormalize: given.Renormalize = False,
     temperature: given.Temperature = 1.0,
@@ -57,6 +58,7 @@ def binary(
             ids=ids,
             classes=classes,
             class_names=class_names,
+            on_bad_row=on_bad_row,
             dtype=dtype,
         ),
         Writing(

@@ -16,6 +16,7 @@ def multilabel(
     ids: given.Id = None,
     classes: given.Classes = None,
     class_names: given.ClassNames = None,
+    on_bad_row: given.OnBadRowOption = given.OnBadRow.ERROR,
     dtype: given.DtypeOption = None,
     temperature: given.Temperature = 1.0,
     threshold: given.Threshold = None,
@@ -54,6 +55,7 @@ def multilabel(
             ids=ids,
             classes=classes,
             class_names=class_names,
+            on_bad_row=on_bad_row,
             dtype=dtype,
         ),
         Writing(

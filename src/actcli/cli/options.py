@@ -36,6 +36,13 @@ class Dtype(StrEnum):
     FLOAT64 = "float64"
 
 
+class OnBadRow(StrEnum):
+    """What to do with a row that is wrong."""
+
+    ERROR = "error"
+    SKIP = "skip"
+
+
 class ThresholdOperator(StrEnum):
     """When a threshold is reached."""
 
@@ -99,6 +106,12 @@ ClassNames = Annotated[
         metavar="FILE|a,b,c",
         help="What the classes are called: one name a line, JSON, a Hugging Face config.json, or the names.",
         rich_help_panel=INPUT,
+    ),
+]
+OnBadRowOption = Annotated[
+    OnBadRow,
+    typer.Option(
+        "--on-bad-row", help="Whether a wrong row is an error, or is left out and counted.", rich_help_panel=INPUT
     ),
 ]
 DtypeOption = Annotated[

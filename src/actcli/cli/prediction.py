@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actcli.batch import Sink
-    from actcli.cli.options import Dtype, Origin
+    from actcli.cli.options import Dtype, OnBadRow, Origin
     from actcli.compression import Packer
     from actcli.files import Output
     from actcli.formats import Inputs, ReadOptions
@@ -46,7 +46,13 @@ class Reading:
     ids: Sequence[str] | None
     classes: str | None
     class_names: str | None
+    on_bad_row: OnBadRow
     dtype: Dtype | None
+
+    @property
+    def skip(self) -> bool:
+        """Whether wrong rows are left out."""
+        return self.on_bad_row.value == "skip"
 
     def options(self, one_dimensional: str) -> ReadOptions:
         """Return what the formats take."""
@@ -61,6 +67,7 @@ class Reading:
             classes=self.classes,
             ids=tuple(self.ids or ()),
             origin=self.origin.value,
+            skip=self.skip,
             one_dimensional=one_dimensional,
         )
 
@@ -145,8 +152,8 @@ def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, 
     if not writing.quiet:
         for note in (*inputs.notes, *plan.notes):
             say(f"actcli: note: {note}\n")
-    if watch.like_probabilities:
-        say("actcli: warning: the logits look like probabilities; if they are: --from probabilities\n")
+    for warning in watch.warnings():
+        say(f"actcli: warning: {warning}\n")
 
 
 def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing, format: str) -> Sink:
@@ -180,6 +187,7 @@ def _rules(task: str, reading: Reading, writing: Writing, format: str, given: di
     names, names_from = (None, None) if reading.class_names is None else read_class_names(reading.class_names)
     rules = Rules(
         origin=reading.origin.value,
+        skip=reading.skip,
         dtype=None if reading.dtype is None else reading.dtype.value,
         class_names=names,
         names_file=names_from,

@@ -7,9 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from actcli import signals
+from actcli.batch import MOST_FAULTS
 from actcli.files import is_terminal
 
 if TYPE_CHECKING:
+    from actcli.errors import DataError
     from actcli.pipeline import Piece
 
 __all__ = ["Watch"]
@@ -38,16 +40,27 @@ class Watch:
         self._done = 0
         self._rows = 0
         self._suspicious = True
+        self._left_out = 0
+        self._faults: list[DataError] = []
 
-    @property
-    def like_probabilities(self) -> bool:
-        """Whether all scores look like probabilities though they were said to be logits."""
-        return self._suspicious and self._rows > 0
+    def warnings(self) -> list[str]:
+        """Return what there is to say at the end, quiet or not."""
+        warnings = []
+        if self._left_out:
+            rows = "1 row was" if self._left_out == 1 else f"{self._left_out:,} rows were"
+            warnings.append("\n  ".join([f"{rows} left out:", *(error.message for error in self._faults)]))
+            more = self._left_out - len(self._faults)
+            warnings[-1] += f"\n  and {more:,} more" if more else ""
+        if self._suspicious and self._rows:
+            warnings.append("the logits look like probabilities; if they are: --from probabilities")
+        return warnings
 
     def __call__(self, piece: Piece) -> None:
         """Take note of a piece that the sink has."""
         self._done += piece.size
         self._rows += piece.rows
+        self._left_out += piece.left_out
+        self._faults += [fault.error for fault in piece.faults[: MOST_FAULTS - len(self._faults)]]
         self._suspicious &= piece.like_probabilities or not piece.rows
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rows=f"{self._rows:,}")

@@ -28,6 +28,7 @@ def softmax(
     ids: given.Id = None,
     classes: given.Classes = None,
     class_names: given.ClassNames = None,
+    on_bad_row: given.OnBadRowOption = given.OnBadRow.ERROR,
     dtype: given.DtypeOption = None,
     renormalize: given.Renormalize = False,
     temperature: given.Temperature = 1.0,
@@ -67,6 +68,7 @@ def softmax(
             ids=ids,
             classes=classes,
             class_names=class_names,
+            on_bad_row=on_bad_row,
             dtype=dtype,
         ),
         Writing(

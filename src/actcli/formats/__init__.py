@@ -129,6 +129,8 @@ class ReadOptions:
         Names of columns to carry along.
     origin
         What the numbers are, as ``--from`` says.
+    skip
+        Whether a row that is wrong is left out, so that the layout is settled by the first that is not.
     one_dimensional
         What an array of one dimension is: one "row" of C scores, or one "column" of N.
     """
@@ -139,6 +141,7 @@ class ReadOptions:
     classes: str | None = None
     ids: tuple[str, ...] = ()
     origin: str = "logits"
+    skip: bool = False
     one_dimensional: str = "row"
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+
 from actcli import batch as batches
-from actcli.batch import rows_in_chunk
+from actcli.batch import MOST_FAULTS, Batch, Fault, rows_in_chunk
 from actcli.errors import DataError, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Batch, Chunk
+    from actcli.batch import Chunk, Layout
     from actcli.files import Input
 
-__all__ = ["BYTE_ORDER_MARK", "LONGEST_RECORD", "BlockSource"]
+__all__ = ["BYTE_ORDER_MARK", "LONGEST_RECORD", "BlockSource", "RowByRow"]
 
 LONGEST_RECORD = 1 << 25
 """A row of more bytes than this is refused: without a limit, an endless line would fill the memory."""
@@ -155,3 +158,58 @@ class Block:
     def decode(self) -> Batch:
         """Return its rows."""
         return self.source.decode(self.data, self.line, last=self.last)
+
+
+class RowByRow:
+    """A block that is read one row after the other, so that those that are wrong can be told.
+
+    Parameters
+    ----------
+    name
+        What messages call the file.
+    layout
+        Of the table.
+    """
+
+    def __init__(self, name: str, layout: Layout) -> None:
+        self._name = name
+        self._layout = layout
+        self._lines: list[int] = []
+        self._right: list[int] = []
+        self._scores: list[Sequence[float]] = []
+        self._texts: list[list[str]] = [[] for _ in layout.carried]
+        self._faults: list[Fault] = []
+
+    def begin(self, line: int) -> str:
+        """Begin the row that stands in that line, and return its place for messages."""
+        self._lines.append(line)
+        return f"{self._name}:{line}"
+
+    def add(self, scores: Sequence[float], texts: Sequence[str]) -> None:
+        """Keep the row: its scores, and the texts of its carried columns."""
+        self._right.append(len(self._lines) - 1)
+        self._scores.append(scores)
+        for column, text in zip(self._texts, texts, strict=True):
+            column.append(text)
+
+    def leave_out(self, error: DataError) -> None:
+        """Leave the row out."""
+        if len(self._faults) < MOST_FAULTS:
+            self._faults.append(Fault(len(self._lines) - 1, error))
+
+    def batch(self, file: int, fault: DataError | None = None) -> Batch:
+        """Return the rows that were kept; `fault` is what ends the table after them."""
+        lines = self._lines
+        return Batch(
+            np.array(self._scores, dtype=np.float64).reshape(len(self._scores), len(self._layout.classes)),
+            {
+                column.name: pa.array(texts, pa.string())
+                for column, texts in zip(self._layout.carried, self._texts, strict=True)
+            },
+            lambda row: f"{self._name}:{lines[row]}",
+            file,
+            rows=np.array(self._right, dtype=np.int64),
+            faults=tuple(self._faults),
+            left_out=len(lines) - len(self._right),
+            fault=fault,
+        )

@@ -13,7 +13,7 @@ from actcli.activations import computing_dtype
 from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
 from actcli.columns import assign_roles, check_unique, listed
 from actcli.errors import DataError, visible
-from actcli.formats.text import from_numpy, pick, plain
+from actcli.formats.text import call_function, from_numpy, pick, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,48 +157,44 @@ class ColumnarSource:
 
     def decode(self, data: Any, start: int) -> Batch:
         """Return the rows of a record batch, the first of which is number `start` of the file, from 0."""
-        scores, fault = self._scores(data, start)
-        carried = {column.name: data.column(column.name)[: len(scores)] for column in self.layout.carried}
         name = self.input.name
-        return Batch(scores, carried, lambda row: f"{name}: row {start + row + 1}", self.file, fault)
+        scores, wrong = self._scores(data)
+        carried = {column.name: data.column(column.name) for column in self.layout.carried}
+        batch = Batch(scores, carried, lambda row: f"{name}: row {start + row + 1}", self.file)
+        return batch.without(wrong, lambda row, place: self._what_is_wrong(data, row, place)) if wrong.any() else batch
 
-    def _scores(self, data: Any, start: int) -> tuple[np.ndarray[Any, Any], DataError | None]:
-        dtype = self.layout.dtype
+    def _scores(self, data: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return the scores, shape (N, C), and which rows have not all of them, shape (N,)."""
         if self._list is not None:
-            return self._listed_scores(data.column(self._list), start)
-        scores = np.empty((len(self._classes), len(data)), dtype=dtype)
-        rows, wrong = len(data), None
+            return self._listed_scores(data.column(self._list))
+        scores = np.empty((len(self._classes), len(data)), dtype=self.layout.dtype)
+        wrong = np.zeros(len(data), dtype=np.bool_)
         for target, name in zip(scores, self._classes, strict=True):
             column = data.column(name)
-            if column.null_count:
-                missing = int(np.flatnonzero([not value.is_valid for value in column])[0])
-                if missing < rows:
-                    rows, wrong = missing, name
-                target[:] = 0
-                target[:missing] = _values(column.slice(0, missing))
-            else:
-                target[:] = _values(column)
-        if wrong is None:
-            return scores.T, None
-        place = f'{self.input.name}: row {start + rows + 1}: column "{visible(wrong)}"'
-        return scores.T[:rows], DataError(f"{place}: is null")
+            wrong |= _nulls(column)
+            target[:] = values_of(column)
+        return scores.T, wrong
 
-    def _listed_scores(self, column: Any, start: int) -> tuple[np.ndarray[Any, Any], DataError | None]:
-        rows, fault = len(column), None
-        for row, value in enumerate(column):
-            found = len(value) if value.is_valid else None
-            if found != self._width:
-                place = f'{self.input.name}: row {start + row + 1}: column "{visible(self._list or "")}"'
-                what = "is null" if found is None else f"{found} numbers, but the first row has {self._width}"
-                rows, fault = row, DataError(f"{place}: {what}")
-                break
-        values = column.slice(0, rows).flatten()
-        if values.null_count:
-            missing = int(np.flatnonzero([not value.is_valid for value in values])[0])
-            rows, class_ = divmod(missing, self._width)
-            fault = DataError(f'{self.input.name}: row {start + rows + 1}: column "{class_}": is null')
-            values = values.slice(0, rows * self._width)
-        return _values(values).reshape(rows, self._width), fault
+    def _listed_scores(self, column: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        lengths = values_of(call_function("list_value_length", [column]))
+        wrong = _nulls(column) | (lengths != self._width)
+        right = np.flatnonzero(~wrong)
+        values = (column.take(from_numpy(right)) if wrong.any() else column).flatten()
+        scores = np.zeros((len(column), self._width), dtype=self.layout.dtype)
+        scores[right] = values_of(values).reshape(len(right), self._width)
+        wrong[right] = _nulls(values).reshape(len(right), self._width).any(axis=1)
+        return scores, wrong
+
+    def _what_is_wrong(self, data: Any, row: int, place: str) -> DataError:
+        """Return what is missing in a row of a record batch."""
+        if self._list is None:
+            name = next(name for name in self._classes if not data.column(name)[row].is_valid)
+            return DataError(f'{place}: column "{visible(name)}": is null')
+        found = data.column(self._list)[row].as_py()
+        if found is not None and len(found) == self._width:
+            return DataError(f'{place}: column "{found.index(None)}": is null')
+        what = "is null" if found is None else f"{len(found)} numbers, but the first row has {self._width}"
+        return DataError(f'{place}: column "{visible(self._list)}": {what}')
 
 
 class Slice:
@@ -344,14 +340,23 @@ def _dtype(type: Any) -> np.dtype[Any]:
     return np.dtype(np.float64 if pa.types.is_decimal(type) else type.to_pandas_dtype())
 
 
-def _values(array: Any) -> np.ndarray[Any, Any]:
-    """Return the numbers of an Arrow array without nulls; Arrow's own conversion would import pandas."""
+def values_of(array: Any) -> np.ndarray[Any, Any]:
+    """Return the numbers of an Arrow array, 0 for null; Arrow's own conversion would import pandas."""
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64())
+    if array.null_count:
+        array = call_function("coalesce", [array, pa.scalar(0, array.type)])
     if not len(array):
         return np.empty(0, dtype=_dtype(array.type))
     values = np.frombuffer(array.buffers()[-1], dtype=_dtype(array.type))
     return values[array.offset : array.offset + len(array)]
+
+
+def _nulls(array: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return where an Arrow array is null."""
+    if not array.null_count:
+        return np.zeros(len(array), dtype=np.bool_)
+    return ~np.array(array.is_valid().to_pylist(), dtype=np.bool_)
 
 
 class ColumnarSink:
@@ -370,7 +375,6 @@ class ColumnarSink:
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
         self.output = output
         self.columns = columns
-        self._rows = 0
         self._writer: Any = None
 
     def open(self, layout: Layout) -> int:
@@ -404,7 +408,7 @@ class ColumnarSink:
 
     def _arrays_of(self, column: Column, batch: Batch) -> list[Any]:
         if column.kind is Kind.ROW:
-            return [from_numpy(np.arange(len(batch.scores)))]
+            return [from_numpy(batch.row_numbers())]
         data = batch.data(column)
         match column.kind:
             case Kind.JSON:
@@ -427,16 +431,15 @@ class ColumnarSink:
             case _:
                 return [data]
 
-    def accept(self, piece: Any) -> None:
+    def accept(self, piece: Any, start: int) -> None:
         """Write the next rows."""
         if piece is None:
             return
         for number, column in enumerate(self.columns):
             if column.kind is Kind.ROW:
                 place = sum(len(other.headers) for other in self.columns[:number])
-                rows = from_numpy(np.arange(self._rows, self._rows + len(piece)))
+                rows = from_numpy(values_of(piece.column(place)) + start)
                 piece = piece.set_column(place, self._schema.field(place), rows)
-        self._rows += len(piece)
         self.put(piece)
 
     def finish(self) -> None:

@@ -34,7 +34,7 @@ from actcli.columns import (
 )
 from actcli.errors import DataError, visible
 from actcli.formats import blocks
-from actcli.formats.blocks import BYTE_ORDER_MARK, BlockSource
+from actcli.formats.blocks import BYTE_ORDER_MARK, BlockSource, RowByRow
 from actcli.formats.text import (
     TextSink,
     join_lists,
@@ -125,6 +125,8 @@ class DelimitedSource(BlockSource):
         self.row_bytes = end
         if header:
             self._check_header(cells, line)
+            while following and options.skip and len(following[0]) != self._width:
+                following = self._record(following[2])
             row = following[0] if following else None
             if following is not None:
                 line = following[1]
@@ -243,16 +245,15 @@ class DelimitedSource(BlockSource):
             if last and _open_quote(data, self._mark) >= 0:
                 raise pa.ArrowInvalid("a quote is not closed")
             scores, carried = self._decode_fast(data)
-            fault = None
         except pa.ArrowInvalid:
-            scores, carried, fault = self._decode_slowly(data, line)
+            return self._decode_slowly(data, line)
 
         def place(row: int) -> str:
             _, first, _ = next(itertools.islice(self._records(data, line), row, None))
             return f"{self.input.name}:{first}"
 
         names = [column.name for column in self.layout.carried]
-        return Batch(scores, dict(zip(names, carried, strict=True)), place, self.file, fault)
+        return Batch(scores, dict(zip(names, carried, strict=True)), place, self.file)
 
     def _decode_fast(self, data: bytes) -> tuple[np.ndarray[Any, Any], list[Any]]:
         if self.delimiter == " ":
@@ -300,33 +301,26 @@ class DelimitedSource(BlockSource):
             if not all(_is_infinity(cells[int(row)].as_py()) for row in np.flatnonzero(infinite[number])):
                 raise pa.ArrowInvalid("a number that is too large")
 
-    def _decode_slowly(self, data: bytes, line: int) -> tuple[np.ndarray[Any, Any], list[Any], DataError | None]:
-        """Read a block row by row up to the first that is wrong, which becomes the fault."""
-        scores: list[list[float]] = []
-        texts: list[list[str]] = [[] for _ in self.roles.carried]
-        fault = None
+    def _decode_slowly(self, data: bytes, line: int) -> Batch:
+        """Read a block row by row, which tells what is wrong with those that Arrow refuses."""
+        reading = RowByRow(self.input.name, self.layout)
         open_quote = _open_quote(data, self._mark)
         for cells, first, end in self._records(data, line):
-            place = f"{self.input.name}:{first}"
+            if 0 <= open_quote < end:
+                return reading.batch(self.file, DataError(f"{self.input.name}:{first}: a quote is not closed"))
+            place = reading.begin(first)
             try:
-                if 0 <= open_quote < end:
-                    raise DataError(f"{place}: a quote is not closed")
                 self._check_width(cells, place)
-                scores.append(
-                    [
-                        self._number(cells[position], f'{place}: column "{visible(name)}"', name)
-                        for name, position in zip(self.layout.classes, self.roles.classes, strict=True)
-                    ]
-                )
+                scores = [
+                    self._number(cells[position], f'{place}: column "{visible(name)}"', name)
+                    for name, position in zip(self.layout.classes, self.roles.classes, strict=True)
+                ]
                 self._check_carried(cells, place)
             except DataError as error:
-                fault = error
-                break
-            for column, position in zip(texts, self.roles.carried, strict=True):
-                column.append(cells[position])
-        rows = len(texts[0]) if texts else len(scores)
-        array = np.array(scores[:rows], dtype=np.float64).reshape(rows, len(self.roles.classes))
-        return np.asfortranarray(array), [pa.array(column, pa.string()) for column in texts], fault
+                reading.leave_out(error)
+            else:
+                reading.add(scores, [cells[position] for position in self.roles.carried])
+        return reading.batch(self.file)
 
     def _check_width(self, cells: Sequence[str], place: str) -> None:
         if len(cells) != self._width:
@@ -484,7 +478,7 @@ class DelimitedSink(TextSink):
     def _cells_of(self, column: Column, batch: Batch, start: int) -> list[Any]:
         match column.kind:
             case Kind.ROW:
-                return [self.numbers(np.arange(start, start + len(batch.scores)))]
+                return [self.numbers(start + batch.row_numbers())]
             case Kind.TEXT:
                 return [quoted_all(batch.data(column), self.delimiter)]
             case Kind.VALUE:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from actcli.batch import Batch, Carried, Kind, Layout
+from actcli.batch import Carried, Kind, Layout
 from actcli.columns import assign_roles, check_unique, listed, select
 from actcli.errors import DataError, visible
-from actcli.formats.blocks import Block, BlockSource
+from actcli.formats.blocks import Block, BlockSource, RowByRow
 from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, pick, texts_of, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Chunk, Column, Ranking, Source
+    from actcli.batch import Batch, Chunk, Column, Ranking, Source
     from actcli.files import Input
     from actcli.formats import ReadOptions
 
@@ -39,6 +39,10 @@ _SCORES_OF = {
     "log-probabilities": "log_probabilities",
 }
 """What the object of scores within a row is called, as actcli itself writes it, by what ``--from`` says."""
+
+
+class UnreadableError(DataError):
+    """What is wrong with a list of rows, so that it cannot be told where the next row begins."""
 
 
 class _Number(str):
@@ -82,6 +86,7 @@ class JsonlSource(BlockSource):
         self._scores_of: str | None = None
         self._classes: list[Any] = []
         self._others: frozenset[str] = frozenset()
+        self._skips = options.skip
         self.begin()
         first = self._first_row()
         if first is None:
@@ -121,9 +126,10 @@ class JsonlSource(BlockSource):
         while True:
             end = len(self.rest) if self.ended else self.cut(bytes(self.rest))
             for line, value in self.rows(bytes(self.rest[:end]), self.line):
-                if isinstance(value, DataError):
+                if isinstance(value, UnreadableError) or (isinstance(value, DataError) and not self._skips):
                     raise value
-                return line, value
+                if not isinstance(value, DataError):
+                    return line, value
             if self.ended:
                 return None
             self.check_length()
@@ -200,29 +206,22 @@ class JsonlSource(BlockSource):
     # Decoding
 
     def decode(self, data: bytes, line: int, *, last: bool) -> Batch:
-        """Return the rows in `data`, up to the first that is wrong, which becomes the fault."""
-        scores: list[list[float]] = []
-        lines: list[int] = []
-        carried: list[list[str]] = [[] for _ in self.layout.carried]
-        fault = None
+        """Return the rows in `data`."""
+        reading = RowByRow(self.input.name, self.layout)
+        names = [column.name for column in self.layout.carried]
         for number, value in self.rows(data, line, last=last):
+            if isinstance(value, UnreadableError):
+                return reading.batch(self.file, value)
+            place = reading.begin(number)
             try:
                 if isinstance(value, DataError):
                     raise value
-                place = f"{self.input.name}:{number}"
-                scores.append(self._scores(value, place))
+                scores = self._scores(value, place)
             except DataError as error:
-                fault = error
-                break
-            lines.append(number)
-            for texts, column in zip(carried, self.layout.carried, strict=True):
-                texts.append(_text(value.get(column.name)))
-        array = np.array(scores, dtype=np.float64).reshape(len(scores), len(self.layout.classes))
-        columns = {
-            column.name: pa.array(texts, pa.string())
-            for column, texts in zip(self.layout.carried, carried, strict=True)
-        }
-        return Batch(array, columns, lambda row: f"{self.input.name}:{lines[row]}", self.file, fault)
+                reading.leave_out(error)
+            else:
+                reading.add(scores, [_text(value.get(name)) for name in names])
+        return reading.batch(self.file)
 
     def _scores(self, row: Any, place: str) -> list[float]:
         """Return the scores of a row, which must be like the first."""
@@ -315,12 +314,15 @@ class JsonSource(JsonlSource):
             number = line + data.count(b"\n", 0, len(data) - len(data[position:].lstrip()))
             yield number, self._wrong(rest, number)
 
-    def _wrong(self, found: bytes, line: int) -> DataError:
+    def _wrong(self, found: bytes, line: int) -> UnreadableError:
         where = f"{self.input.name}:{line}"
         if not found:
-            return DataError(f"{where}: the list of rows is not closed")
+            return UnreadableError(f"{where}: the list of rows is not closed")
+        if found[:1] == b"," and found[1:].lstrip()[:1] in (b"{", b"["):
+            line += found.count(b"\n", 0, len(found) - len(found[1:].lstrip()))
+            return UnreadableError(f"{self.input.name}:{line}: the row that begins here is not closed")
         shown = visible(found.decode("utf-8", "replace"), 20)
-        return DataError(f'{where}: a row or the end of the list should stand where "{shown}" does')
+        return UnreadableError(f'{where}: a row or the end of the list should stand where "{shown}" does')
 
     def _skip_blanks(self, start: int) -> int:
         """Return where in `rest` the first character from `start` on is that is not blank."""
@@ -381,7 +383,7 @@ class JsonlSink(TextSink):
     def _value(self, column: Column, batch: Batch, start: int) -> Any:
         match column.kind:
             case Kind.ROW:
-                return self.numbers(np.arange(start, start + len(batch.scores)))
+                return self.numbers(start + batch.row_numbers())
             case Kind.TEXT:
                 return _quoted_all(batch.data(column))
             case Kind.JSON:

@@ -248,15 +248,15 @@ class NpySink:
     def encode(self, batch: Batch) -> Any:
         """Return the rows as they are stored."""
         if self.column.kind is Kind.ROW:
-            return np.arange(len(batch.scores))
+            return batch.row_numbers()
         data = batch.data(self.column)
         values = data.codes if isinstance(data, Ranking) else data
         return np.ascontiguousarray(values, dtype=self._dtype)
 
-    def accept(self, piece: np.ndarray[Any, Any]) -> None:
+    def accept(self, piece: np.ndarray[Any, Any], start: int) -> None:
         """Write the next rows."""
         if self.column.kind is Kind.ROW:
-            piece = piece + self._rows
+            piece = piece + start
         self._rows += len(piece)
         if not piece.size:
             return

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TextSink",
+    "call_function",
     "from_numpy",
     "has_any",
     "join",
@@ -69,7 +70,6 @@ class TextSink:
         self.output = output
         self.columns = columns
         self.options = options
-        self._rows = 0
         self._begun = False
         self._numbered = any(column.kind is Kind.ROW for column in columns)
 
@@ -85,13 +85,11 @@ class TextSink:
         """Return the text of `batch`, or the batch itself when the number of its first row is needed for that."""
         return batch if self._numbered else self._render(batch, 0)
 
-    def accept(self, piece: Any) -> None:
+    def accept(self, piece: Any, start: int) -> None:
         """Write the next text."""
         self._begin()
         if isinstance(piece, Batch):
-            rows = len(piece.scores)
-            piece = self._render(piece, self._rows)
-            self._rows += rows
+            piece = self._render(piece, start)
         if len(piece):
             self.put(piece)
 

@@ -50,6 +50,7 @@ class _Piece(NamedTuple):
 
     rows: int
     head: list[list[Any]]
+    numbers: list[int]
     labels: Counter[str]
     total: float
     empty: int
@@ -91,6 +92,7 @@ class TableSink:
         self._limit = rows
         self._precision = precision
         self._head: list[list[Any]] = []
+        self._numbers: list[int] = []
         self._rows = 0
         self._labels: Counter[str] = Counter()
         self._total = 0.0
@@ -128,12 +130,13 @@ class TableSink:
                 empty = int(count - np.count_nonzero(np.diff(data.offsets)))
         if "probability" in batch.values:
             total = float(batch.values["probability"].sum(dtype=np.float64))
-        return _Piece(count, head, labels, total, empty)
+        return _Piece(count, head, batch.row_numbers()[:shown].tolist(), labels, total, empty)
 
-    def accept(self, piece: _Piece) -> None:
+    def accept(self, piece: _Piece, start: int) -> None:
         """Add up, and keep the rows that are to be shown."""
         wanted = len(piece.head) if self._limit is None else max(0, self._limit - len(self._head))
         self._head.extend(piece.head[:wanted])
+        self._numbers.extend(start + number for number in piece.numbers[:wanted])
         self._rows += piece.rows
         self._labels.update(piece.labels)
         self._total += piece.total
@@ -183,13 +186,13 @@ class TableSink:
             cells = [_shown(row[number]) for row in self._head]
             used += _text_column(table, _shown(names[number]), cells, most) + _GAP
         if not carried:
-            numbers = [str(number) for number in range(len(self._head))]
+            numbers = list(map(str, self._numbers))
             used += _text_column(table, "row", numbers, 12, right=True) + _GAP
         if self._task == "multilabel":
             labels_at = self._at["labels"]
             table.add_column("labels", overflow="fold")
             sets = [self._label_set(row[labels_at], row[probabilities], classes, width - used) for row in self._head]
-            _fill(table, carried, self._head, [sets])
+            _fill(table, carried, self._numbers, self._head, [sets])
             return table
         label_at = self._at["label"]
         probability = self._at["probability"]
@@ -215,7 +218,7 @@ class TableSink:
                     for row in self._head
                 ]
             )
-        _fill(table, carried, self._head, [labels, *extra])
+        _fill(table, carried, self._numbers, self._head, [labels, *extra])
         return table
 
     def _number_width(self, values: Iterable[float]) -> int:
@@ -317,7 +320,7 @@ class TableSink:
                 for column, value in zip(self._columns, row, strict=True)
                 for cell in self._cells(column, value, number)
             ]
-            for number, row in enumerate(self._head)
+            for number, row in zip(self._numbers, self._head, strict=True)
         ]
         widths = [max(cell.cell_len for cell in cells) for cells in zip(headers, *rows, strict=True)]
         numeric = [kind in (Kind.NUMBER, Kind.MATRIX, Kind.ROW) for kind in kinds]
@@ -484,13 +487,19 @@ def _text_column(table: Table, header: str, cells: Sequence[str], most: int, *, 
     return width
 
 
-def _fill(table: Table, carried: Sequence[int], head: Sequence[list[Any]], columns: Sequence[Sequence[Text]]) -> None:
-    for number, row in enumerate(head):
+def _fill(
+    table: Table,
+    carried: Sequence[int],
+    numbers: Sequence[int],
+    head: Sequence[list[Any]],
+    columns: Sequence[Sequence[Text]],
+) -> None:
+    for number, row, *cells in zip(numbers, head, *columns, strict=True):
         first = [
             Text(_shortened(_shown(row[position]), column.max_width or 0))
             for position, column in zip(carried, table.columns, strict=False)
         ] or [Text(str(number))]
-        table.add_row(*first, *(column[number] for column in columns))
+        table.add_row(*first, *cells)
 
 
 def _first(column: Column, batch: Batch, count: int) -> list[Any]:
