@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from actcli.errors import DataError
+    from actcli.files import Input
 
     Stage: TypeAlias = Callable[["Batch"], "Batch"]
 
@@ -276,6 +277,10 @@ class Source(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """What a user should know about how it is read."""
+
+    @property
+    def input(self) -> Input:
+        """What it reads from: the open file, or something within it."""
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the input; None says that the next chunk is yet to arrive, so what is at hand should go out.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import stat
 import sys
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from actcli import signals
 from actcli.errors import DataError, OutputError, ReaderGoneError, UsageError, visible
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["STANDARD_INPUT", "Input", "Output", "Spool", "is_device", "is_terminal", "standard_input_is_terminal"]
+__all__ = [
+    "STANDARD_INPUT",
+    "Input",
+    "Output",
+    "Seekable",
+    "Spool",
+    "is_device",
+    "is_terminal",
+    "standard_input_is_terminal",
+]
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _HEAD_BYTES = 1 << 16
@@ -141,8 +151,8 @@ class Input:
                 spool.write(data)
                 if expected is not None and spool.size > expected:
                     raise DataError(f"{self.name}: goes on after the {expected} bytes that its header says")
-            os.close(self.descriptor)
-            self.descriptor = os.dup(spool.file.fileno())
+            Input.close(self)
+            self.descriptor = os.dup(spool.descriptor)
             self.size = spool.size
 
     def pause(self) -> None:
@@ -188,8 +198,58 @@ class Input:
             raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
 
 
+class Seekable:
+    """What libraries take for a file that can seek: an input that has a `size`, read from any place."""
+
+    closed = False
+
+    def __init__(self, input: Input) -> None:
+        self._input = input
+        self._size = input.size or 0
+        self._position = 0
+
+    def read(self, count: int | None = None) -> bytes:
+        """Return `count` bytes, fewer only at the end."""
+        left = max(0, self._size - self._position)
+        data = bytearray(left if count is None or count < 0 else min(count, left))
+        self._input.read_at(memoryview(data), self._position)
+        self._position += len(data)
+        return bytes(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to an offset from the start, from here, or from the end."""
+        position = offset + (0, self._position, self._size)[whence]
+        if position < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._position = position
+        return position
+
+    def tell(self) -> int:
+        """Return where the next read begins."""
+        return self._position
+
+    def size(self) -> int:
+        """Return how long the file is."""
+        return self._size
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def writable(self) -> bool:
+        """Return False."""
+        return False
+
+    def close(self) -> None:
+        """Leave the file open: it is closed by who opened it."""
+
+
 class Spool:
-    """A temporary file without a name; use it as a context.
+    """A temporary file without a name; use it as a context, or let it go.
 
     Raises
     ------
@@ -201,8 +261,9 @@ class Spool:
         import tempfile
 
         self.size = 0
-        with _spooling():
-            self.file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  the context is this object
+        self.descriptor = -1
+        with _spooling(), tempfile.TemporaryFile(buffering=0) as file:
+            self.descriptor = os.dup(file.fileno())
 
     def write(self, data: Bytes) -> None:
         """Add to its end."""
@@ -210,23 +271,40 @@ class Spool:
         self.size += len(view)
         with _spooling():
             while view:
-                view = view[self.file.write(view) :]
+                view = view[os.write(self.descriptor, view) :]
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield all of it from the start."""
+    def rewind(self) -> None:
+        """Go to its start."""
         with _spooling():
-            self.file.seek(0)
-            while data := self.file.read(1 << 20):
-                yield data
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+
+    def read(self, count: int) -> bytes:
+        """Return the next `count` bytes, fewer only at the end."""
+        parts = bytearray()
+        with _spooling():
+            while len(parts) < count and (data := os.read(self.descriptor, count - len(parts))):
+                parts += data
+        return bytes(parts)
+
+    def pieces(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """Yield all of it from the start, `size` bytes at a time."""
+        self.rewind()
+        while data := self.read(size):
+            yield data
 
     def close(self) -> None:
         """Give it up."""
-        self.file.close()
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
         self.close()
 
 

@@ -42,7 +42,7 @@ def test_the_suffix_in_any_case(tmp_path: Path, actcli: Actcli) -> None:
     ("name", "data", "message"),
     [
         ("table.csv", b"\x93NUMPY\x01\x00", "is not CSV: it looks like NPY"),
-        ("table.csv", b"PK\x03\x04xxxx", "is not CSV: it looks like a zip archive"),
+        ("table.csv", b"PK\x03\x04xxxx", "is not CSV: it looks like NPZ"),
         ("table.csv", b"\x1f\x8b\x08", "the gzip data are cut off"),
         ("table.csv", b"PAR1xxxx", "is not CSV: it looks like PARQUET"),
         ("table.csv", b"\xff\xfei\x00d\x00", "if it is UTF-16, convert it"),

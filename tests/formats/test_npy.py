@@ -125,7 +125,7 @@ REFUSED = {
         "shorter than its header says",
     ),
     "a pickle": (pickle.dumps([[1.0, 2.0]]), "looks like a Python pickle"),
-    "a zip archive": (b"PK\x03\x04" + bytes(40), "looks like a zip archive"),
+    "a zip archive": (b"PK\x03\x04" + bytes(40), "looks like NPZ"),
     "text instead": (b"1,2,3\n", "it begins with"),
     "nothing": (b"", "is empty"),
 }

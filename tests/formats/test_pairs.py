@@ -34,6 +34,9 @@ def probabilities(data: bytes, name: str) -> np.ndarray[tuple[int, int], np.dtyp
         values = [list(row["probabilities"].values()) for row in objects]
     elif name == "npy":
         return np.asarray(np.load(io.BytesIO(data)))
+    elif name == "npz":
+        with np.load(io.BytesIO(data)) as arrays:
+            return np.asarray(arrays["probabilities"])
     else:
         table = pa.parquet.read_table(io.BytesIO(data)) if name == "parquet" else pa.ipc.open_stream(data).read_all()
         values = [list(row.values()) for row in table.to_pylist()]
@@ -49,7 +52,7 @@ def test_the_same_decisions(source: str, tmp_path: Path, actcli: Actcli) -> None
     np.save(array, np.load(SAMPLES / "digits_logits.npy")[:23])
     made = actcli("softmax", array, "--columns", "logits", "-o", path)
     assert made.code == 0
-    prefixed = () if source in ("json", "jsonl", "npy") else ("--classes", "logit_*")
+    prefixed = () if source in ("json", "jsonl", "npy", "npz") else ("--classes", "logit_*")
     expected = np.load(io.BytesIO(actcli("softmax", array, *OPTIONS, "-f", "npy").out))
     for sink in WRITTEN:
         result = actcli("softmax", path, *prefixed, *OPTIONS, "--columns", "probabilities", "-f", sink)

@@ -86,6 +86,15 @@ Header = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="NAME",
+        help="The array of an npz that holds the scores. [default: the only one, or logits]",
+        rich_help_panel=INPUT,
+    ),
+]
 Id = Annotated[
     list[str] | None,
     typer.Option("--id", metavar="NAME", help="A column to carry along; repeatable.", rich_help_panel=INPUT),

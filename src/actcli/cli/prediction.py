@@ -43,6 +43,7 @@ class Reading:
     origin: Origin
     delimiter: str | None
     header: bool | None
+    key: str | None
     ids: Sequence[str] | None
     classes: str | None
     class_names: str | None
@@ -64,6 +65,7 @@ class Reading:
             format=self.input_format,
             delimiter=None if self.delimiter is None else _delimiter(self.delimiter),
             header=self.header,
+            key=self.key,
             classes=self.classes,
             ids=tuple(self.ids or ()),
             origin=self.origin.value,

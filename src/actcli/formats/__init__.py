@@ -6,6 +6,7 @@ To add a format, write its module and add its line to `FORMATS`.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -79,6 +80,16 @@ FORMATS = {
             columns=("probabilities",),
         ),
         Format(
+            "npz",
+            "actcli.formats.npz",
+            "NpzSource",
+            "NpzSink",
+            frozenset({"key"}),
+            frozenset({"label_separator"}),
+            binary=True,
+            magics=(b"PK\x03\x04", b"PK\x05\x06"),
+        ),
+        Format(
             "parquet",
             "actcli.formats.columnar",
             "ParquetSource",
@@ -102,13 +113,14 @@ FORMATS = {
 }
 
 _FOREIGN = (
-    (b"PK\x03\x04", "a zip archive, such as NPZ or a PyTorch file", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x80\x02", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x80\x03", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x80\x04", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x80\x05", "a Python pickle", "np.save('scores.npy', np.asarray(scores))"),
     (b"\x89HDF", "an HDF5 file", None),
 )
+_TORCH = re.compile(rb"PK\x03\x04.{26}[^\0]{1,200}/data\.pkl", re.DOTALL)
+"""A zip archive whose first member is the pickle that PyTorch puts there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,8 @@ class ReadOptions:
         One character.
     header
         Whether the first row names the columns.
+    key
+        The name of the array that holds the scores.
     classes
         Which columns are classes, see `actcli.columns.select`.
     ids
@@ -138,6 +152,7 @@ class ReadOptions:
     format: str | None = None
     delimiter: str | None = None
     header: bool | None = None
+    key: str | None = None
     classes: str | None = None
     ids: tuple[str, ...] = ()
     origin: str = "logits"
@@ -164,7 +179,7 @@ class WriteOptions:
 MOST_OPEN_FILES = 100
 """When there are more inputs than this, only the one that is being read is open."""
 
-_OPTION_NAMES = {"delimiter": "--delimiter", "header": "--header/--no-header", "ids": "--id"}
+_OPTION_NAMES = {"delimiter": "--delimiter", "header": "--header/--no-header", "ids": "--id", "key": "--key"}
 
 
 def named(name: str, *, writing: bool = False) -> Format:
@@ -200,6 +215,15 @@ def _detect(input: Input, options: ReadOptions) -> Format:
     by_bytes = next((format for format in FORMATS.values() if format.magics and head.startswith(format.magics)), None)
     format = named(asked) if asked else by_bytes or _text_format(head)
     expected = f"is not {format.name.upper()}"
+    foreign = next((kind for magic, *kind in _FOREIGN if head.startswith(magic)), None)
+    if _TORCH.match(head):
+        foreign = ["a PyTorch file", "np.save('scores.npy', scores.numpy())"]
+    if foreign is not None:
+        what, export = foreign
+        raise DataError(
+            f"{input.name}: {expected}: it looks like {what}",
+            hint=f"export the scores first, in Python: {export}" if export else None,
+        )
     if format is by_bytes:
         return format
     if by_bytes is not None:
@@ -207,12 +231,6 @@ def _detect(input: Input, options: ReadOptions) -> Format:
             f"{input.name}: {expected}: it looks like {by_bytes.name.upper()}",
             hint=f"to read it as that: --input-format {by_bytes.name}",
         )
-    for magic, what, export in _FOREIGN:
-        if head.startswith(magic):
-            raise DataError(
-                f"{input.name}: {expected}: it looks like {what}",
-                hint=f"export the scores first, in Python: {export}" if export else None,
-            )
     if format.magics:
         raise DataError(f"{input.name}: {expected}: it begins with {visible(repr(head[:8])[1:])}")
     return format
@@ -317,6 +335,7 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
             if sources:
                 _check_alike(source.layout, sources[0].layout, inputs[-1].name, inputs[0].name)
             sources.append(source)
+            inputs[-1] = source.input
             if len(paths) > MOST_OPEN_FILES:
                 inputs[-1].pause()
             notes.extend(note for note in source.notes if note not in notes)

@@ -13,6 +13,7 @@ from actcli.activations import computing_dtype
 from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
 from actcli.columns import assign_roles, check_unique, listed
 from actcli.errors import DataError, visible
+from actcli.files import Seekable
 from actcli.formats.text import call_function, from_numpy, pick, plain
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ class ParquetSource(ColumnarSource):
 
         if self.input.size is None:
             self.input.spool(None)
-        self._file = pyarrow.parquet.ParquetFile(_Seekable(self.input), pre_buffer=False, buffer_size=1 << 16)
+        self._file = pyarrow.parquet.ParquetFile(Seekable(self.input), pre_buffer=False, buffer_size=1 << 16)
         return self._file.schema_arrow
 
     def batches(self, rows: int) -> Iterator[Any]:
@@ -244,7 +245,7 @@ class ArrowSource(ColumnarSource):
         if self.input.size is None:
             self._reader = pa.ipc.open_stream(pa.PythonFile(_Whole(self.input), "r"))
             return self._reader.schema
-        file = _Seekable(self.input)
+        file = Seekable(self.input)
         opener = pa.ipc.open_file if file.read(len(_ARROW_FILE)) == _ARROW_FILE else pa.ipc.open_stream
         file.seek(0)
         self._reader = opener(pa.PythonFile(file, "r"))
@@ -260,53 +261,6 @@ class ArrowSource(ColumnarSource):
 
 
 _ARROW_FILE = b"ARROW1"
-
-
-class _Seekable:
-    """What Arrow takes for a file that can seek."""
-
-    closed = False
-
-    def __init__(self, input: Input) -> None:
-        self._input = input
-        self._size = input.size or 0
-        self._position = 0
-
-    def read(self, count: int | None = None) -> bytes:
-        """Return `count` bytes, fewer only at the end."""
-        left = max(0, self._size - self._position)
-        data = bytearray(left if count is None or count < 0 else min(count, left))
-        self._input.read_at(memoryview(data), self._position)
-        self._position += len(data)
-        return bytes(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to an offset from the start, from here, or from the end."""
-        self._position = offset + (0, self._position, self._size)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        """Return where the next read begins."""
-        return self._position
-
-    def size(self) -> int:
-        """Return how long the file is."""
-        return self._size
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def writable(self) -> bool:
-        """Return False."""
-        return False
-
-    def close(self) -> None:
-        """Leave the file open: it is closed by who opened it."""
 
 
 class _Whole:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from actcli.files import Input, Output
     from actcli.formats import ReadOptions, WriteOptions
 
-__all__ = ["NpySink", "NpySource"]
+__all__ = ["NpySink", "NpySource", "header"]
 
+MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
 _NAMES_OF_KINDS = {
     "b": "booleans",
@@ -64,14 +65,15 @@ class NpySource:
         self._offset, self.dtype, shape, self._by_columns = self._read_header()
         rows, width = self._as_table(shape, options.one_dimensional)
         self._rows, self._width = rows, width
-        if self._by_columns and min(rows, width) > 1 and input.size is None:
-            # A file in Fortran order has the start of every row first: the rows of a pipe come when all is there.
-            input.read(self._offset)
-            input.spool(rows * width * self.dtype.itemsize)
-            self._offset = 0
-        self._by_columns = self._by_columns and min(rows, width) > 1
         self.row_bytes = width * self.dtype.itemsize
         self._check_size(self._offset + rows * self.row_bytes)
+        self._by_columns = self._by_columns and min(rows, width) > 1
+        if self._by_columns and input.size is None:
+            # A file in Fortran order has the start of every row first: the rows of a pipe come when all is there.
+            input.read(self._offset)
+            input.spool(rows * self.row_bytes)
+            self._offset = 0
+            self._check_size(rows * self.row_bytes)
         self._chosen = self._choose(options, width)
         names = tuple(str(number) for number in (range(width) if self._chosen is None else self._chosen))
         self.layout = Layout(names, (), self.dtype.newbyteorder("="), rows)
@@ -79,6 +81,8 @@ class NpySource:
 
     def _read_header(self) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
         head = self.input.peek(12)
+        if not head.startswith(MAGIC):
+            raise DataError(f"{self.input.name}: is not NPY: it begins with {visible(repr(head[:8])[1:])}")
         version = tuple(head[6:8])
         size = 2 if version == (1, 0) else 4
         if version not in ((1, 0), (2, 0), (3, 0)) or len(head) < 8 + size:
@@ -280,7 +284,12 @@ class NpySink:
             shape = (rows, width // 2)
         elif self.column.kind is Kind.MATRIX:
             shape = (rows, width)
-        file = io.BytesIO()
-        description = npy_format.dtype_to_descr(self._dtype)
-        npy_format.write_array_header_1_0(file, {"descr": description, "fortran_order": False, "shape": shape})
-        return file.getvalue()
+        return header(shape, self._dtype)
+
+
+def header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
+    """Return what an NPY file of an array in C order begins with."""
+    file = io.BytesIO()
+    description = npy_format.dtype_to_descr(dtype)
+    npy_format.write_array_header_1_0(file, {"descr": description, "fortran_order": False, "shape": shape})
+    return file.getvalue()
