@@ -161,7 +161,8 @@ def exponentials(scores: Floats, temperature: float) -> tuple[Floats, Floats]:
 
     The softmax is the quotient; the probability of the label, whose exponential is exactly 1, is one over the sum.
     """
-    powers = np.exp(_shifted(scores, temperature))
+    powers = _shifted(scores, temperature)
+    np.exp(powers, out=powers)
     return powers, row_sums(powers)
 
 
@@ -228,9 +229,9 @@ def _as_rows(x: ArrayLike, axis: int, temperature: float) -> tuple[Floats, Calla
     return rows, restore
 
 
-def in_block_order(rows: Floats) -> Floats:
-    """Return `rows`, shape (N, C), laid out in memory as the kernels want it: see `FEW_CLASSES`."""
-    return np.asarray(rows, order="F" if rows.shape[1] <= FEW_CLASSES else "C")
+def in_block_order(rows: NDArray[Any], dtype: np.dtype[Any] | None = None) -> Floats:
+    """Return `rows`, shape (N, C), in `dtype`, laid out in memory as the kernels want it: see `FEW_CLASSES`."""
+    return np.asarray(rows, dtype, order="F" if rows.shape[1] <= FEW_CLASSES else "C")
 
 
 def check_temperature(temperature: float, dtype: np.dtype[Any]) -> None:

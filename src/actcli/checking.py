@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actcli.activations import in_block_order
 from actcli.errors import DataError, visible
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _SUSPICIOUS_SUM = 1e-2
 
 
 def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Batch:
-    """Return `batch` with its scores in `dtype`, and without the rows that are wrong.
+    """Return `batch` with its scores in `dtype` and in the order of memory that the kernels want, and without the rows that are wrong.
 
     The first of those ends the table, unless they are to be skipped.
 
@@ -42,10 +43,8 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
     exclusive
         Whether the probabilities of a row sum to 1.
     """
-    scores = batch.scores
-    if scores.dtype != dtype:
-        with np.errstate(over="ignore"):
-            scores = scores.astype(dtype)
+    with np.errstate(over="ignore"):
+        scores = in_block_order(batch.scores, dtype)
     highest = scores.max(axis=1)
     wrong = ~(highest < np.inf)  # NaN is not less either
     if dtype.itemsize < batch.scores.dtype.itemsize:

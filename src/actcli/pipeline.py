@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from actcli.errors import DataError
 
 __all__ = ["Piece", "run"]
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_KEPT_BLOCK = 1 << 24
+_KEPT_IN_ALL = 1 << 26
 
 IN_FLIGHT_PER_JOB = 2
 """Chunks that may be under way for each thread: one in work, one waiting, so that none runs dry."""
@@ -154,4 +159,19 @@ def _processors() -> int:
 def _pool(jobs: int) -> Executor:
     from concurrent.futures import ThreadPoolExecutor
 
+    _keep_memory()
     return ThreadPoolExecutor(jobs, thread_name_prefix="actcli")
+
+
+def _keep_memory() -> None:
+    """Have the C library keep the memory that a chunk frees for the next one, which needs as much.
+
+    By default, glibc returns blocks of this size to the system at once: on a virtual machine, getting them anew, page by
+    page, costs as much as the arithmetic. Other libraries have no such function, or know by themselves.
+    """
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK)
+        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_IN_ALL)
