@@ -170,3 +170,11 @@ def test_rows_that_are_left_out_are_counted() -> None:
     log = Log(left_out=(1, 2, 5))
     pipeline.run([Numbered(number, log) for number in range(7)], lambda batch: batch, log, jobs=2)
     assert log.accepted == log.starts == [0, 3, 4, 6]
+
+
+def test_one_job_works_on_one_chunk_at_a_time() -> None:
+    """However many there are."""
+    log = Log()
+    pipeline.run([Numbered(number, log, delay=0.001) for number in range(20)], unchanged, log, jobs=1)
+    assert log.most == 1
+    assert log.accepted == list(range(20))

@@ -44,7 +44,7 @@ __all__ = [
     "rows_in_chunk",
 ]
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 19
 """How much input a chunk aims at. A chunk holds at least one row; its size never changes a result."""
 
 MOST_FAULTS = 5

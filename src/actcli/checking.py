@@ -26,9 +26,10 @@ _SUSPICIOUS_SUM = 1e-2
 
 
 def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Batch:
-    """Return `batch` with its scores in `dtype` and in the order of memory that the kernels want, and without the rows that are wrong.
+    """Return `batch` with its scores as they are computed with, and without the rows that are wrong.
 
-    The first of those ends the table, unless they are to be skipped.
+    The scores are in `dtype`, laid out in memory as the kernels want them. The first of the wrong rows ends the table,
+    unless they are to be skipped.
 
     Parameters
     ----------

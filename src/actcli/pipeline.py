@@ -166,8 +166,8 @@ def _pool(jobs: int) -> Executor:
 def _keep_memory() -> None:
     """Have the C library keep the memory that a chunk frees for the next one, which needs as much.
 
-    By default, glibc returns blocks of this size to the system at once: on a virtual machine, getting them anew, page by
-    page, costs as much as the arithmetic. Other libraries have no such function, or know by themselves.
+    By default, glibc returns blocks of this size to the system at once: on a virtual machine, getting them anew, page
+    by page, costs as much as the arithmetic. Other libraries have no such function, or know by themselves.
     """
     import ctypes
 

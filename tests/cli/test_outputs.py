@@ -247,3 +247,11 @@ def test_the_environment_does_not_change_data(more: dict[str, str]) -> None:
     changed = process("softmax", stdin=stdin, **more)
     assert (changed.code, changed.out) == (0, plain.out)
     assert process("softmax", "-f", "table", stdin=stdin, **more).code == 0
+
+
+@pytest.mark.parametrize("jobs", ["1", "2", "7"])
+def test_the_number_of_jobs_changes_nothing(jobs: str, actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is written, and in which order."""
+    expected = actcli("softmax", SAMPLES / "digits_logits.csv").out
+    monkeypatch.setattr("actcli.batch.CHUNK_BYTES", 1000)
+    assert actcli("softmax", SAMPLES / "digits_logits.csv", "--jobs", jobs).out == expected

@@ -17,7 +17,7 @@ PROBABILITIES = b"cat,dog\n0.3,0.7\n0.5,0.5\n"
 def test_the_worked_example(actcli: Actcli) -> None:
     """softmax([-20, 10, 30]), as the article that started this project prints it."""
     result = actcli("softmax", SAMPLES / "article_softmax.csv", "--precision", "5", "--columns", "probabilities")
-    assert result.text == "p_0,p_1,p_2\n1.9287e-22,2.0612e-9,1\n"
+    assert result.text == "p_0,p_1,p_2\n1.9287e-22,2.0612e-9,1.0\n"
 
 
 def test_default_columns(actcli: Actcli) -> None:
@@ -213,4 +213,4 @@ def test_a_number_too_large_for_float32(value: str, actcli: Actcli) -> None:
 def test_reading_in_float32_is_reading_and_casting(actcli: Actcli) -> None:
     """Numbers are written in the precision of the computation, and read back to the same value."""
     result = actcli("softmax", "--dtype", "float32", "--columns", "logits", stdin=b"cat,dog\n0.1,16777217\n")
-    assert result.text == "logit_cat,logit_dog\n0.1,16777216\n"
+    assert result.text == "logit_cat,logit_dog\n0.1,16777216.0\n"

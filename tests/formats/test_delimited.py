@@ -196,7 +196,7 @@ def test_masks_are_read_and_numbers_too_large_are_not_taken_for_them(actcli: Act
     text = "cat,dog,bird\n1,-inf,2\n-Infinity,1,-INF\n"
     result = actcli("softmax", "--columns", "label,probabilities", stdin=text.encode())
     assert result.code == 0
-    assert result.text.splitlines()[2] == "dog,0,1,0"
+    assert result.text.splitlines()[2] == "dog,0.0,1.0,0.0"
     assert "too large" in actcli("softmax", stdin=(text + "1,2,-1e400\n").encode()).err
 
 

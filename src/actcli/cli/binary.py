@@ -36,6 +36,7 @@ def binary(
     rows: given.Rows = None,
     no_output_header: given.NoOutputHeader = False,
     no_clobber: given.NoClobber = False,
+    jobs: given.Jobs = None,
     quiet: given.Quiet = False,
 ) -> None:
     """Two classes: yes or no.
@@ -71,6 +72,7 @@ def binary(
             rows=rows,
             no_output_header=no_output_header,
             no_clobber=no_clobber,
+            jobs=jobs,
             quiet=quiet,
         ),
         renormalize=renormalize,

@@ -33,6 +33,7 @@ def multilabel(
     no_output_header: given.NoOutputHeader = False,
     label_separator: given.LabelSeparator = None,
     no_clobber: given.NoClobber = False,
+    jobs: given.Jobs = None,
     quiet: given.Quiet = False,
 ) -> None:
     """Multi-label: any number of classes is right, also none.
@@ -69,6 +70,7 @@ def multilabel(
             no_output_header=no_output_header,
             label_separator=label_separator,
             no_clobber=no_clobber,
+            jobs=jobs,
             quiet=quiet,
         ),
         temperature=checked_temperature(temperature),

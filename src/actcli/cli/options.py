@@ -281,6 +281,17 @@ LabelSeparator = Annotated[
 NoClobber = Annotated[
     bool, typer.Option("--no-clobber", help="Refuse to replace a file that exists.", rich_help_panel=OUTPUT)
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="Work on so many chunks at once. [default: as many as there are processors]",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("-q", "--quiet", help="No notes and no progress on standard error.", rich_help_panel=OUTPUT)
 ]

@@ -85,6 +85,7 @@ class Writing:
     rows: str | None
     no_output_header: bool
     no_clobber: bool
+    jobs: int | None
     quiet: bool
     label_separator: str | None = None
 
@@ -148,7 +149,7 @@ def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, 
         sink = _sink(task, output, plan, rules, writing, format)
         watch = Watch(inputs.size, quiet=writing.quiet or (output.is_terminal and format != _TABLE))
         with watch:
-            run(inputs.chunks(sink.open(plan.layout)), plan.decide, sink, watch=watch)
+            run(inputs.chunks(sink.open(plan.layout)), plan.decide, sink, jobs=writing.jobs, watch=watch)
         sink.finish()
         output.commit()
     if not writing.quiet:

@@ -47,6 +47,7 @@ def softmax(
     rows: given.Rows = None,
     no_output_header: given.NoOutputHeader = False,
     no_clobber: given.NoClobber = False,
+    jobs: given.Jobs = None,
     quiet: given.Quiet = False,
 ) -> None:
     """Exclusive classes: exactly one is right.
@@ -81,6 +82,7 @@ def softmax(
             rows=rows,
             no_output_header=no_output_header,
             no_clobber=no_clobber,
+            jobs=jobs,
             quiet=quiet,
         ),
         renormalize=renormalize,

@@ -38,7 +38,7 @@ from actcli.formats.blocks import BYTE_ORDER_MARK, BlockSource, RowByRow
 from actcli.formats.text import (
     TextSink,
     join_lists,
-    join_rows,
+    numbers,
     offsets_of,
     pick,
     plain,
@@ -54,9 +54,6 @@ if TYPE_CHECKING:
     from actcli.batch import Column, Source
     from actcli.files import Input
     from actcli.formats import ReadOptions
-
-# Arrow would take signals for itself while it parses, and lose one that comes just when it is done.
-pa.enable_signal_handlers(False)
 
 __all__ = ["CsvSink", "CsvSource", "TsvSink", "TsvSource", "cut"]
 
@@ -469,39 +466,41 @@ class DelimitedSink(TextSink):
         return (self.delimiter.join(names) or '""') + "\n" if names and self.options.header else ""
 
     def cells(self, batch: Batch, start: int) -> list[Any]:
-        """Return the cells of a line; those of a matrix are joined already."""
-        cells = [cell for column in self.columns for cell in self._cells_of(column, batch, start)]
-        if len(cells) == 1 and self.columns[0].kind is not Kind.MATRIX:
-            cells = [where(np.diff(offsets_of(cells[0])) > 0, cells[0], '""')]
+        """Return the cells of a line, each with what stands before it."""
+        cells: list[Any] = []
+        for column in self.columns:
+            cells += self._cells_of(column, batch, start, self.delimiter if cells else self.before_row)
+        if len(cells) == 2 and len(self.columns) == 1:
+            cells[1] = where(np.diff(offsets_of(cells[1])) > 0, cells[1], '""')
         return cells
 
-    def _cells_of(self, column: Column, batch: Batch, start: int) -> list[Any]:
+    def _cells_of(self, column: Column, batch: Batch, start: int, lead: str) -> list[Any]:
         match column.kind:
             case Kind.ROW:
-                return [self.numbers(start + batch.row_numbers())]
+                return [numbers(start + batch.row_numbers(), lead)]
             case Kind.TEXT:
-                return [quoted_all(batch.data(column), self.delimiter)]
+                return [lead, quoted_all(batch.data(column), self.delimiter)]
             case Kind.VALUE:
-                return [quoted_all(texts_of(batch.data(column)), self.delimiter)]
+                return [lead, quoted_all(texts_of(batch.data(column)), self.delimiter)]
             case Kind.JSON:
-                return [quoted_all(plain(batch.data(column)), self.delimiter)]
-            case Kind.NUMBER:
-                return [self.numbers(batch.data(column))]
+                return [lead, quoted_all(plain(batch.data(column)), self.delimiter)]
+            case Kind.NUMBER | Kind.MATRIX:
+                return [numbers(batch.data(column), lead, self.delimiter)]
             case Kind.CODE:
-                return [pick(self._quoted(column.labels), batch.data(column))]
-            case Kind.MATRIX:
-                return [join_rows(len(column.headers), self.numbers(batch.data(column)), self.delimiter)]
+                return [lead, pick(self._quoted(column.labels), batch.data(column))]
             case Kind.SET:
                 sets = batch.data(column)
                 texts = join_lists(sets.offsets, pick(column.labels, sets.codes), self.options.label_separator)
-                return [quoted_all(texts, self.delimiter)]
+                return [lead, quoted_all(texts, self.delimiter)]
             case Kind.RANKING:
+                labels = [*self._quoted(column.labels), ""]
                 ranks = zip(*(part.T for part in batch.data(column)), strict=True)
-                return [cell for rank in ranks for cell in self._rank(self._quoted(column.labels), *rank)]
+                cells = [cell for rank in ranks for cell in (self.delimiter, *self._rank(labels, *rank))]
+                return [lead, *cells[1:]]
 
     def _rank(self, labels: Sequence[str], codes: Any, probabilities: Any) -> tuple[Any, Any]:
-        found = codes >= 0
-        return pick([*labels, ""], codes), where(found, self.numbers(probabilities), "")
+        """Return the cells of a rank: the label, and the probability with the delimiter before it."""
+        return pick(labels, codes), where(codes >= 0, numbers(probabilities, self.delimiter), self.delimiter)
 
     def _quoted(self, labels: Sequence[str]) -> list[str]:
         return [quoted(label, self.delimiter) for label in labels]

@@ -18,7 +18,7 @@ from actcli.batch import Carried, Kind, Layout
 from actcli.columns import assign_roles, check_unique, listed, select
 from actcli.errors import DataError, visible
 from actcli.formats.blocks import Block, BlockSource, RowByRow
-from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, pick, texts_of, where
+from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, numbers, pick, texts_of, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -375,33 +375,34 @@ class JsonlSink(TextSink):
         parts: list[Any] = []
         for column in self.columns:
             name = column.name if column.carried is None else column.headers[0]
-            parts += ["," if parts else "{", _quoted(name), ":", self._value(column, batch, start)]
-        parts = parts or ["{"]
-        parts[0] = pick([str(parts[0])], np.zeros(len(batch.scores), dtype=np.int64))
+            parts += [("," if parts else self.before_row + "{") + _quoted(name), *self._value(column, batch, start)]
+        if not parts:
+            parts = [pick([self.before_row + "{"], np.zeros(len(batch.scores), dtype=np.int64))]
         return [*parts, "}"]
 
-    def _value(self, column: Column, batch: Batch, start: int) -> Any:
+    def _value(self, column: Column, batch: Batch, start: int) -> list[Any]:
+        """Return the parts of a value, from the colon on."""
         match column.kind:
             case Kind.ROW:
-                return self.numbers(start + batch.row_numbers())
+                return [numbers(start + batch.row_numbers(), ":")]
             case Kind.TEXT:
-                return _quoted_all(batch.data(column))
+                return [":", _quoted_all(batch.data(column))]
             case Kind.JSON:
-                return batch.data(column)
+                return [":", batch.data(column)]
             case Kind.VALUE:
-                return self._typed(batch.data(column))
+                return [":", self._typed(batch.data(column))]
             case Kind.NUMBER:
-                return self._numbers(batch.data(column))
+                return [numbers(batch.data(column), ":", null=True)]
             case Kind.CODE:
-                return pick(list(map(_quoted, column.labels)), batch.data(column))
+                return [":", pick(list(map(_quoted, column.labels)), batch.data(column))]
             case Kind.MATRIX:
-                return self._object(column.labels, batch.data(column))
+                return [":{", self._object(column.labels, batch.data(column)), "}"]
             case Kind.SET:
                 sets = batch.data(column)
                 labels = column.labels if column.dtype else list(map(_quoted, column.labels))
-                return join(["[", join_lists(sets.offsets, pick(labels, sets.codes), ","), "]"], "")
+                return [":[", join_lists(sets.offsets, pick(labels, sets.codes), ","), "]"]
             case Kind.RANKING:
-                return self._ranks(column.labels, batch.data(column))
+                return [":[", self._ranks(column.labels, batch.data(column)), "]"]
 
     def _typed(self, values: Any) -> Any:
         """Return values of an Arrow type: numbers and truth values as they are, the rest as texts, null as null."""
@@ -411,12 +412,10 @@ class JsonlSink(TextSink):
         texts = _quoted_all(texts_of(values))
         return where(np.array(values.is_valid().to_pylist(), dtype=np.bool_), texts, "null")
 
-    def _numbers(self, values: np.ndarray[Any, Any]) -> Any:
-        return where(np.isfinite(values).reshape(-1), self.numbers(values), "null")
-
     def _object(self, labels: Sequence[str], values: np.ndarray[Any, Any]) -> Any:
-        keys = pick([_quoted(label) + ":" for label in labels], np.tile(np.arange(len(labels)), len(values)))
-        return join(["{", join_rows(len(labels), join([keys, self._numbers(values)], ""), ","), "}"], "")
+        keys = pick(list(map(_quoted, labels)), np.tile(np.arange(len(labels)), len(values)))
+        flat = np.ascontiguousarray(values).reshape(-1)
+        return join_rows(len(labels), join([keys, numbers(flat, ":", null=True)], ""), ",")
 
     def _ranks(self, labels: Sequence[str], ranking: Ranking) -> Any:
         found = ranking.codes >= 0
@@ -424,14 +423,14 @@ class JsonlSink(TextSink):
             [
                 '{"label":',
                 pick(list(map(_quoted, labels)), ranking.codes[found]),
-                ',"probability":',
-                self._numbers(ranking.probabilities[found]),
+                ',"probability"',
+                numbers(ranking.probabilities[found], ":", null=True),
                 "}",
             ],
             "",
         )
         offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-        return join(["[", join_lists(offsets, texts, ","), "]"], "")
+        return join_lists(offsets, texts, ",")
 
 
 class JsonSink(JsonlSink):
