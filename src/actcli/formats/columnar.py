@@ -11,7 +11,7 @@ import pyarrow.ipc
 
 from actcli.activations import computing_dtype
 from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
-from actcli.columns import assign_roles, check_unique, listed
+from actcli.columns import MOST_COLUMNS, assign_roles, check_unique, listed
 from actcli.errors import DataError, visible
 from actcli.files import Seekable
 from actcli.formats.text import call_function, from_numpy, pick, plain
@@ -58,7 +58,7 @@ class ColumnarSource:
         self.notes: list[str] = []
         with self._reading():
             schema = self._open()
-        self._fields = {field.name: field.type for field in schema}
+            self._fields = {field.name: field.type for field in schema}
         if len(self._fields) < len(schema):
             raise DataError(f"{input.name}: two columns have the same name")
         self._list = self._list_of_scores(options)
@@ -79,6 +79,12 @@ class ColumnarSource:
     def batches(self, rows: int) -> Iterator[Any]:
         """Yield record batches of about so many rows, with the columns that are needed."""
         raise NotImplementedError
+
+    def _valid_batches(self, rows: int) -> Iterator[Any]:
+        """Yield what `batches` yields, checked: Arrow trusts offsets, indices and texts, and would crash on bad ones."""
+        for batch in self.batches(rows):
+            batch.validate(full=True)
+            yield batch
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -121,8 +127,10 @@ class ColumnarSource:
             return Layout(tuple(self._classes), along, np.result_type(*map(computing_dtype, dtypes)))
         type = self._fields[self._list]
         self._width: int = type.list_size if pa.types.is_fixed_size_list(type) else self._first_length()
-        if not self._width:
+        if self._width < 1:
             raise DataError(f'{self.input.name}: column "{visible(self._list)}" holds no numbers')
+        if self._width > MOST_COLUMNS:
+            raise DataError(f"{self.input.name}: has {self._width:,} classes; actcli takes up to {MOST_COLUMNS:,}")
         names = tuple(str(number) for number in range(self._width))
         return Layout(names, along, _dtype(type.value_type))
 
@@ -130,7 +138,7 @@ class ColumnarSource:
         """Return how many scores the first row has, where the type of the list does not say it."""
         assert self._list is not None
         with self._reading():
-            for batch in self.batches(1):
+            for batch in self._valid_batches(1):
                 if len(batch):
                     first = batch.column(self._list)[0]
                     self._open()
@@ -143,7 +151,7 @@ class ColumnarSource:
         """Cut the table into batches."""
         rows = rows_in_chunk(8 * len(self.layout.classes), output_bytes)
         start = 0
-        iterator = self.batches(rows)
+        iterator = self._valid_batches(rows)
         while True:
             if not self.input.ready():
                 yield None
