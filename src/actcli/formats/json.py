@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from actcli.batch import Carried, Kind, Layout
 from actcli.columns import assign_roles, check_unique, listed, select
-from actcli.errors import DataError, visible
+from actcli.errors import DataError, UsageError, visible
 from actcli.formats.blocks import Block, BlockSource, RowByRow
 from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, numbers, pick, texts_of, where
 
@@ -31,6 +31,8 @@ __all__ = ["JsonSink", "JsonSource", "JsonlSink", "JsonlSource"]
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _ESCAPED = b'"\\' + bytes(range(32))
+_DEEPEST = 200
+"""Lists and objects within one another: more are refused, long before Python's own limit."""
 
 
 _SCORES_OF = {
@@ -98,6 +100,11 @@ class JsonlSource(BlockSource):
         """Return where the last whole line of `data` ends; 0 where none does."""
         return data.rfind(b"\n") + 1
 
+    @staticmethod
+    def lines(data: bytes | bytearray) -> int:
+        """Return how many line ends there are in `data`: a carriage return is a blank of JSON."""
+        return data.count(b"\n")
+
     def rows(self, data: bytes, line: int, *, last: bool = False) -> Iterator[tuple[int, Any]]:  # noqa: ARG002
         """Yield the line and the value of each row in `data`; a DataError as a value is what is wrong."""
         for number, text in enumerate(data.split(b"\n"), start=line):
@@ -107,9 +114,17 @@ class JsonlSource(BlockSource):
     def _value(self, data: bytes, line: int) -> Any:
         """Return the JSON value in `data`, or the error that it is."""
         try:
-            return _DECODER.decode(data.decode("utf-8"))
+            value = _DECODER.decode(data.decode("utf-8"))
+            if b"\\ud" in data or b"\\uD" in data:
+                _text(value).encode()
+            if data.count(b"[") + data.count(b"{") > _DEEPEST and _is_deep(value):
+                raise RecursionError
+            return value
         except UnicodeDecodeError:
             return DataError(f"{self.input.name}:{line}: is not UTF-8")
+        except UnicodeEncodeError as error:
+            half = visible(error.object[error.start : error.start + 1])
+            return DataError(f"{self.input.name}:{line}: {half} is half a character, which no text can hold")
         except json.JSONDecodeError as error:
             found = visible(error.doc[error.pos :], 20)
             where = line + error.doc.count("\n", 0, error.pos)
@@ -172,6 +187,8 @@ class JsonlSource(BlockSource):
         chosen = range(len(row))
         if options.classes is not None:
             selected, _ = select(options.classes, names, chosen)
+            if not selected:
+                raise UsageError(f"--classes: {visible(options.classes)!r} leaves no class")
             self._classes = list(selected)
         else:
             self._classes = list(chosen)
@@ -345,6 +362,17 @@ def _row_ends(data: bytes) -> np.ndarray[Any, Any]:
     past = np.flatnonzero(depth < 0)
     ends = np.flatnonzero(closing & (depth == 0)) + 1
     return ends[ends <= past[0]] if len(past) else ends
+
+
+def _is_deep(value: Any) -> bool:
+    """Return whether lists and objects hold one another too often for what walks through them."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = (found for outer in level for found in (outer.values() if isinstance(outer, dict) else outer))
+        level = [found for found in inner if isinstance(found, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def _found(value: Any) -> str:
