@@ -373,20 +373,24 @@ def cut(data: bytes, delimiter: bytes) -> int:
 
     Inside a quoted cell, a line end is text. A carriage return at the very end may be half of a line end.
     """
-    end = _after_line_end(data, len(data))
+    end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
     if not end or b'"' not in data:
         return end
     starts, ends = _quoted_cells(data, delimiter)
-    while end:
-        cell = int(np.searchsorted(starts, end)) - 1
-        if cell < 0 or ends[cell] < end:
-            return end
-        end = _after_line_end(data, int(starts[cell]))
-    return 0
+    if not _in_quotes(np.array([end]), starts, ends)[0]:
+        return end
+    array = np.frombuffer(data, dtype=np.uint8)
+    after = np.flatnonzero((array[:end] == ord("\n")) | (array[:end] == ord("\r"))) + 1
+    outside = after[~_in_quotes(after, starts, ends)]
+    return int(outside[-1]) if len(outside) else 0
 
 
-def _after_line_end(data: bytes, end: int) -> int:
-    return max(data.rfind(b"\n", 0, end), data.rfind(b"\r", 0, end - (end == len(data)))) + 1
+def _in_quotes(
+    places: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], ends: np.ndarray[Any, Any]
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return which places in a text, each behind some character, are inside a quoted cell."""
+    cells = np.searchsorted(starts, places) - 1
+    return (cells >= 0) & (ends[cells] >= places) if len(starts) else np.zeros(len(places), dtype=np.bool_)
 
 
 def _quoted_cells(data: bytes, delimiter: bytes) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
