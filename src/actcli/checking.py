@@ -58,7 +58,8 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
         wrong |= highest > 0
     if exclusive and rules.origin != "logits":
         powers = scores if rules.origin == "probabilities" else np.exp(np.minimum(scores, 0))
-        sums = powers.sum(axis=1, dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            sums = powers.sum(axis=1, dtype=np.float64)
         wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= _SUM_TOLERANCE)
     found = batch.scores
     batch = replace(batch, scores=scores)

@@ -100,7 +100,8 @@ class NpySource:
                 warnings.simplefilter("ignore")
                 shape, by_columns, dtype = read(file, max_header_size=_LONGEST_HEADER)
         except Exception as error:  # noqa: BLE001  a hostile header can make the parser fail in any way
-            reason = visible(str(error).splitlines()[0] if str(error) else type(error).__name__, 120)
+            what = str(error).partition("\n")[0].partition(": <")[0]  # what follows is an object with its address
+            reason = visible(what or type(error).__name__, 120)
             raise DataError(f"{self.input.name}: the NPY header cannot be read: {reason}") from None
         if any(isinstance(length, bool) or length < 0 for length in shape):
             raise DataError(f"{self.input.name}: the NPY header has an impossible shape: {visible(str(shape))}")
