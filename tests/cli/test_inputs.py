@@ -43,7 +43,7 @@ def test_the_suffix_in_any_case(tmp_path: Path, actcli: Actcli) -> None:
     [
         ("table.csv", b"\x93NUMPY\x01\x00", "is not CSV: it looks like NPY"),
         ("table.csv", b"PK\x03\x04xxxx", "is not CSV: it looks like NPZ"),
-        ("table.csv", b"\x1f\x8b\x08", "the gzip data are cut off"),
+        ("table.csv", b"\x1f\x8b\x08", "is not CSV: it looks like gzip"),
         ("table.csv", b"PAR1xxxx", "is not CSV: it looks like PARQUET"),
         ("table.csv", b"\xff\xfei\x00d\x00", "if it is UTF-16, convert it"),
         ("table.csv", "id,a,b\n".encode("utf-16-be"), "is not UTF-8 text"),

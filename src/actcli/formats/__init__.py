@@ -245,7 +245,7 @@ def _text_format(head: bytes) -> Format:
     return FORMATS["jsonl" if text.startswith(b"{") else "csv"]
 
 
-def _unpacked(input: Input) -> Input:
+def _unpacked(input: Input, options: ReadOptions) -> Input:
     """Return `input`, or what it holds where it is compressed."""
     from actcli.compression import MAGICS, Unpacked, split_suffix
 
@@ -254,6 +254,13 @@ def _unpacked(input: Input) -> Input:
     suffix = split_suffix(input.path)[1]
     if head and suffix not in (None, name):
         raise DataError(f"{input.name}: is not compressed as its suffix .{suffix} says")
+    said = of_path(input.path)
+    if name is not None and said is not None and options.format is None:
+        what = {"gz": "gzip", "zst": "Zstandard"}[name]
+        raise DataError(
+            f"{input.name}: is not {said.upper()}: it looks like {what}",
+            hint=f"to unpack and read it: --input-format {said}",
+        )
     return input if name is None else Unpacked(input, name)
 
 
@@ -325,7 +332,7 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
     try:
         for number, path in enumerate(paths):
             inputs.append(Input(path))
-            inputs[-1] = _unpacked(inputs[-1])
+            inputs[-1] = _unpacked(inputs[-1], options)
             format = _detect(inputs[-1], options)
             if format.binary and isinstance(inputs[-1], Unpacked):
                 raise DataError(f"{inputs[-1].name}: is compressed {format.name}; actcli unpacks only text")
