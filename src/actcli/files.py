@@ -190,12 +190,15 @@ class Input:
         if self.size is None:
             signals.wait_for(self.descriptor)
         try:
-            return os.read(self.descriptor, count)
+            data = os.read(self.descriptor, count)
         except BlockingIOError:
             select.select([self.descriptor], [], [])
             return self._read(count)
         except OSError as error:
             raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
+        if not data and count and self.size is not None and os.lseek(self.descriptor, 0, os.SEEK_CUR) < self.size:
+            raise DataError(f"{self.name}: has become shorter while it was read")
+        return data
 
 
 class Seekable:

@@ -80,6 +80,10 @@ class ColumnarSource:
         """Yield record batches of about so many rows, with the columns that are needed."""
         raise NotImplementedError
 
+    def _again(self, seen: Sequence[Any]) -> None:  # noqa: ARG002
+        """Begin again, after these batches were read."""
+        self._open()
+
     def _valid_batches(self, rows: int) -> Iterator[Any]:
         """Yield what `batches` yields, checked: Arrow trusts offsets, indices and texts, and would crash on bad ones."""
         for batch in self.batches(rows):
@@ -137,11 +141,13 @@ class ColumnarSource:
     def _first_length(self) -> int:
         """Return how many scores the first row has, where the type of the list does not say it."""
         assert self._list is not None
+        seen = []
         with self._reading():
             for batch in self._valid_batches(1):
+                seen.append(batch)
                 if len(batch):
                     first = batch.column(self._list)[0]
-                    self._open()
+                    self._again(seen)
                     return len(first) if first.is_valid else 0
         raise DataError(f"{self.input.name}: has no rows, so nothing says how many classes there are")
 
@@ -245,6 +251,7 @@ class ArrowSource(ColumnarSource):
     """Arrow IPC, a stream or a file."""
 
     what = "Arrow"
+    _seen: Sequence[Any] = ()
 
     def _open(self) -> Any:
         is_file = self.input.size is not None or self.input.head([_ARROW_FILE]).startswith(_ARROW_FILE)
@@ -259,8 +266,16 @@ class ArrowSource(ColumnarSource):
         self._reader = opener(pa.PythonFile(file, "r"))
         return self._reader.schema
 
+    def _again(self, seen: Sequence[Any]) -> None:
+        """Begin again, after these batches were read: those of a pipe cannot be read twice."""
+        if self.input.size is None:
+            self._seen = seen
+        else:
+            self._open()
+
     def batches(self, rows: int) -> Iterator[Any]:  # noqa: ARG002
         """Yield the record batches as they stand there."""
+        yield from self._seen
         if hasattr(self._reader, "num_record_batches"):
             for number in range(self._reader.num_record_batches):
                 yield self._reader.get_batch(number)
@@ -310,8 +325,8 @@ def values_of(array: Any) -> np.ndarray[Any, Any]:
         array = call_function("coalesce", [array, pa.scalar(0, array.type)])
     if not len(array):
         return np.empty(0, dtype=_dtype(array.type))
-    values = np.frombuffer(array.buffers()[-1], dtype=_dtype(array.type))
-    return values[array.offset : array.offset + len(array)]
+    dtype = _dtype(array.type)
+    return np.frombuffer(array.buffers()[-1], dtype, len(array), array.offset * dtype.itemsize)
 
 
 def _nulls(array: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -217,7 +217,10 @@ def where(condition: np.ndarray[Any, Any], texts: Any, otherwise: str) -> Any:
 
 def offsets_of(texts: Any) -> np.ndarray[Any, Any]:
     """Return where in its data each text of an Arrow array begins, and the last ends."""
-    return np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    if not len(texts):
+        return np.zeros(1, dtype=np.int32)
+    # A buffer out of a file may be longer than it need be, by any number of bytes.
+    return np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, 4 * texts.offset)
 
 
 def has_any(texts: Any, marks: bytes) -> bool:
