@@ -80,6 +80,9 @@ class ColumnarSource:
         """Yield record batches of about so many rows, with the columns that are needed."""
         raise NotImplementedError
 
+    def _check_end(self) -> None:
+        """Refuse what goes on after the last batch."""
+
     def _again(self, seen: Sequence[Any]) -> None:  # noqa: ARG002
         """Begin again, after these batches were read."""
         self._open()
@@ -164,6 +167,8 @@ class ColumnarSource:
             with self._reading():
                 batch = next(iterator, None)
             if batch is None:
+                yield None
+                self._check_end()
                 return
             for first in range(0, len(batch), rows):
                 piece = batch.slice(first, rows)
@@ -254,17 +259,23 @@ class ArrowSource(ColumnarSource):
     _seen: Sequence[Any] = ()
 
     def _open(self) -> Any:
-        is_file = self.input.size is not None or self.input.head([_ARROW_FILE]).startswith(_ARROW_FILE)
-        if is_file and self.input.size is None:
+        if self.input.size is None and self.input.head([_ARROW_FILE]).startswith(_ARROW_FILE):
             self.input.spool(None)
         if self.input.size is None:
             self._reader = pa.ipc.open_stream(pa.PythonFile(_Whole(self.input), "r"))
             return self._reader.schema
-        file = Seekable(self.input)
-        opener = pa.ipc.open_file if file.read(len(_ARROW_FILE)) == _ARROW_FILE else pa.ipc.open_stream
-        file.seek(0)
-        self._reader = opener(pa.PythonFile(file, "r"))
+        self._file = Seekable(self.input)
+        is_file = self._file.read(len(_ARROW_FILE)) == _ARROW_FILE
+        self._file.seek(0)
+        self._reader = (pa.ipc.open_file if is_file else pa.ipc.open_stream)(pa.PythonFile(self._file, "r"))
         return self._reader.schema
+
+    def _check_end(self) -> None:
+        """Refuse what goes on after the last batch, such as a second stream."""
+        if hasattr(self._reader, "num_record_batches"):
+            return
+        if self.input.read(1) if self.input.size is None else self._file.tell() < self._file.size():
+            raise DataError(f"{self.input.name}: goes on after the end of its stream")
 
     def _again(self, seen: Sequence[Any]) -> None:
         """Begin again, after these batches were read: those of a pipe cannot be read twice."""
