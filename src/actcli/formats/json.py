@@ -119,7 +119,6 @@ class JsonlSource(BlockSource):
                 _text(value).encode()
             if data.count(b"[") + data.count(b"{") > _DEEPEST and _is_deep(value):
                 raise RecursionError
-            return value
         except UnicodeDecodeError:
             return DataError(f"{self.input.name}:{line}: is not UTF-8")
         except UnicodeEncodeError as error:
@@ -135,6 +134,7 @@ class JsonlSource(BlockSource):
             return DataError(f"{self.input.name}:{line}: JSON is nested too deeply")
         except ValueError as error:
             return DataError(f"{self.input.name}:{line}: {error}")
+        return value
 
     def _first_row(self) -> tuple[int, Any] | None:
         """Return the line and the value of the first row, which is left in `rest`."""
