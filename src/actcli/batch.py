@@ -105,12 +105,16 @@ class Layout:
         Of the scores as they are stored.
     rows
         How many there are, where the format says it beforehand.
+    recorded
+        What stands before the names of the classes, perhaps nothing, where the table is one of probabilities that
+        actcli wrote; None for any other.
     """
 
     classes: tuple[str, ...]
     carried: tuple[Carried, ...]
     dtype: np.dtype[Any]
     rows: int | None = None
+    recorded: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

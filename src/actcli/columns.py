@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DECIMAL_COMMA_HINT",
     "MOST_COLUMNS",
+    "RECORDED",
     "Roles",
     "assign_roles",
     "check_unique",
@@ -37,6 +38,15 @@ _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|n
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-", "?"})
 _INDEX_NAMES = frozenset({"id", "index", "Unnamed: 0"})
 _TRUTH_NAMES = frozenset({"label", "target", "truth"})
+RECORDED = "p_"
+"""What stands before the name of a class in a table of probabilities that actcli wrote."""
+
+_RECORDED_NAMES = re.compile(
+    r"label|labels|index|indices|count|probability|margin|entropy|reason|prediction_set|row|file"
+    r"|(?:label|probability)_\d+|(?:p|logp|logit|is)_.+",
+    re.DOTALL,
+)
+"""The other columns that actcli may have written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +61,14 @@ class Roles:
         Positions of the carried columns.
     unasked
         Those of the carried columns that no option named.
+    recorded
+        Whether this is a table of probabilities that actcli wrote.
     """
 
     classes: tuple[int, ...]
     carried: tuple[int, ...]
     unasked: tuple[int, ...] = ()
+    recorded: bool = False
 
 
 def is_number(text: str) -> bool:
@@ -174,7 +187,13 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 
 
 def assign_roles(
-    names: Sequence[str] | None, row: Sequence[str] | None, *, classes: str | None, ids: Sequence[str]
+    names: Sequence[str] | None,
+    row: Sequence[str] | None,
+    *,
+    classes: str | None,
+    ids: Sequence[str],
+    truth: str | None = None,
+    recorded: bool = False,
 ) -> Roles:
     """Decide which columns are classes and which are carried.
 
@@ -188,6 +207,10 @@ def assign_roles(
         The ``--classes`` pattern, if given.
     ids
         The names given to ``--id``.
+    truth
+        The name given to ``--truth-column``.
+    recorded
+        Whether the columns called ``p_*`` are the classes if actcli itself wrote the table.
 
     Raises
     ------
@@ -199,12 +222,14 @@ def assign_roles(
     count = len(names) if names is not None else len(row or ())
     called = list(names) if names is not None else [str(position) for position in range(count)]
     named = []
-    for name in ids:
+    for option, name in [*(("--id", name) for name in ids), *([] if truth is None else [("--truth-column", truth)])]:
         if name not in called:
-            raise UsageError(f"--id: the input has no column {visible(name)!r}", hint=f"it has {listed(called)}")
+            raise UsageError(f"{option}: the input has no column {visible(name)!r}", hint=f"it has {listed(called)}")
         named.append(called.index(name))
     taken = set(named) | _leading(names, row, named)
     remaining = [position for position in range(count) if position not in taken]
+    recorded = recorded and classes is None and _is_recorded(called, remaining)
+    classes = RECORDED + "*" if recorded else classes
     if classes is None:
         chosen, by_name = tuple(remaining), False
     else:
@@ -222,7 +247,17 @@ def assign_roles(
         raise DataError(f"no column of numbers{cells}")
     carried = tuple(sorted(set(range(count)) - set(chosen)))
     unasked = tuple(position for position in carried if position not in named)
-    return Roles(chosen, carried, unasked)
+    return Roles(chosen, carried, unasked, recorded)
+
+
+def _is_recorded(called: Sequence[str], remaining: Sequence[int]) -> bool:
+    """Return whether actcli wrote the table: judged by the names alone, of the columns that may be classes.
+
+    Probabilities, and nothing that it would not write after a label; before it, there may be carried columns.
+    """
+    decided = [position for position, name in enumerate(called) if name in ("label", "labels")]
+    after = [called[position] for position in remaining if not decided or position > decided[0]]
+    return any(name.startswith(RECORDED) for name in after) and all(map(_RECORDED_NAMES.fullmatch, after))
 
 
 def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: Sequence[int]) -> set[int]:

@@ -60,7 +60,8 @@ class Format:
     columns: tuple[str, ...] | None = None
 
 
-_CELLS_IN = frozenset({"delimiter", "header", "ids"})
+_NAMED = frozenset({"ids", "truth"})
+_CELLS_IN = frozenset({"delimiter", "header"}) | _NAMED
 _CELLS_OUT = frozenset({"header", "label_separator"})
 
 FORMATS = {
@@ -68,8 +69,8 @@ FORMATS = {
     for format in (
         Format("csv", "actcli.formats.delimited", "CsvSource", "CsvSink", _CELLS_IN, _CELLS_OUT),
         Format("tsv", "actcli.formats.delimited", "TsvSource", "TsvSink", _CELLS_IN, _CELLS_OUT),
-        Format("json", "actcli.formats.json", "JsonSource", "JsonSink", frozenset({"ids"})),
-        Format("jsonl", "actcli.formats.json", "JsonlSource", "JsonlSink", frozenset({"ids"})),
+        Format("json", "actcli.formats.json", "JsonSource", "JsonSink", _NAMED),
+        Format("jsonl", "actcli.formats.json", "JsonlSource", "JsonlSink", _NAMED),
         Format(
             "npy",
             "actcli.formats.npy",
@@ -94,7 +95,7 @@ FORMATS = {
             "actcli.formats.columnar",
             "ParquetSource",
             "ParquetSink",
-            frozenset({"ids"}),
+            _NAMED,
             binary=True,
             magics=(b"PAR1",),
             suffixes=("pq",),
@@ -104,7 +105,7 @@ FORMATS = {
             "actcli.formats.columnar",
             "ArrowSource",
             "ArrowSink",
-            frozenset({"ids"}),
+            _NAMED,
             binary=True,
             magics=(b"ARROW1", b"\xff\xff\xff\xff"),
             suffixes=("arrows", "feather", "ipc"),
@@ -147,6 +148,13 @@ class ReadOptions:
         Whether a row that is wrong is left out, so that the layout is settled by the first that is not.
     one_dimensional
         What an array of one dimension is: one "row" of C scores, or one "column" of N.
+    truth
+        The name of a column to carry along because it holds the truth.
+    recorded
+        Whether a table of probabilities that actcli wrote is taken for what it is.
+    plain
+        Whether no column of the input holds scores, as in a file of truths: all are carried along, a header is the
+        first row, and a blank line is an error.
     """
 
     format: str | None = None
@@ -158,6 +166,9 @@ class ReadOptions:
     origin: str = "logits"
     skip: bool = False
     one_dimensional: str = "row"
+    truth: str | None = None
+    recorded: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +190,13 @@ class WriteOptions:
 MOST_OPEN_FILES = 100
 """When there are more inputs than this, only the one that is being read is open."""
 
-_OPTION_NAMES = {"delimiter": "--delimiter", "header": "--header/--no-header", "ids": "--id", "key": "--key"}
+_OPTION_NAMES = {
+    "delimiter": "--delimiter",
+    "header": "--header/--no-header",
+    "ids": "--id",
+    "key": "--key",
+    "truth": "--truth-column",
+}
 
 
 def named(name: str, *, writing: bool = False) -> Format:
@@ -275,6 +292,13 @@ class Inputs:
         The open files behind them.
     notes
         What a user should know about how they were read.
+
+    Attributes
+    ----------
+    names
+        Their paths.
+    title
+        What messages call the first.
     """
 
     def __init__(self, sources: Sequence[Source], inputs: Sequence[Input], notes: Sequence[str]) -> None:
@@ -286,6 +310,7 @@ class Inputs:
         self._inputs = inputs
         self.notes = notes
         self.names = tuple(input.path for input in inputs)
+        self.title = inputs[0].name
         self.identities = [input.identity for input in inputs]
         first = sources[0].layout
         # Each file is computed in the precision that it would have alone, or in a higher one.

@@ -11,7 +11,7 @@ import pyarrow.ipc
 
 from actcli.activations import computing_dtype
 from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
-from actcli.columns import MOST_COLUMNS, assign_roles, check_unique, listed
+from actcli.columns import MOST_COLUMNS, RECORDED, assign_roles, check_unique, listed
 from actcli.errors import DataError, visible
 from actcli.files import Seekable
 from actcli.formats.text import call_function, from_numpy, pick, plain
@@ -61,11 +61,15 @@ class ColumnarSource:
             self._fields = {field.name: field.type for field in schema}
         if len(self._fields) < len(schema):
             raise DataError(f"{input.name}: two columns have the same name")
-        self._list = self._list_of_scores(options)
-        if self._list is not None:
+        self._classes: list[str] = []
+        self._recorded: str | None = None
+        self._list = None if options.plain else self._list_of_scores(options)
+        if options.plain:
+            carried, unasked = list(self._fields), []
+        elif self._list is not None:
             self._classes = [self._list]
             carried = [name for name in self._fields if name != self._list]
-            unasked = [name for name in carried if name not in options.ids]
+            unasked = [name for name in carried if name not in (*options.ids, options.truth)]
         else:
             carried, unasked = self._settle(options)
         if unasked and like is None:
@@ -108,7 +112,8 @@ class ColumnarSource:
         lists = [name for name, type in self._fields.items() if _is_list(type) and _is_numeric(type.value_type)]
         if options.classes in lists:
             return options.classes
-        numbers = [name for name, type in self._fields.items() if _is_numeric(type) and name not in options.ids]
+        along = (*options.ids, options.truth)
+        numbers = [name for name, type in self._fields.items() if _is_numeric(type) and name not in along]
         return lists[0] if len(lists) == 1 and not numbers and options.classes is None else None
 
     def _settle(self, options: ReadOptions) -> tuple[list[str], list[str]]:
@@ -117,10 +122,18 @@ class ColumnarSource:
         # What a column is, its type says: a number stands for a numeric one, the type for any other.
         row = ["0" if _is_numeric(type) else f"<{type}>" for type in self._fields.values()]
         try:
-            roles = assign_roles(names, row, classes=options.classes, ids=options.ids)
+            roles = assign_roles(
+                names,
+                row,
+                classes=options.classes,
+                ids=options.ids,
+                truth=options.truth,
+                recorded=options.recorded,
+            )
         except DataError as error:
             raise DataError(f"{self.input.name}: {error.message}", hint=error.hint) from None
         self._classes = [names[position] for position in roles.classes]
+        self._recorded = RECORDED if roles.recorded else None
         check_unique(self._classes, self.input.name)
         for name in self._classes:
             if not _is_numeric(self._fields[name]):
@@ -130,8 +143,9 @@ class ColumnarSource:
     def _layout(self, carried: Sequence[str]) -> Layout:
         along = tuple(Carried(name, Kind.VALUE, self._fields[name]) for name in carried)
         if self._list is None:
-            dtypes = [_dtype(self._fields[name]) for name in self._classes]
-            return Layout(tuple(self._classes), along, np.result_type(*map(computing_dtype, dtypes)))
+            dtypes = [computing_dtype(_dtype(self._fields[name])) for name in self._classes]
+            dtype = np.result_type(*dtypes) if dtypes else np.dtype(np.float64)
+            return Layout(tuple(self._classes), along, dtype, recorded=self._recorded)
         type = self._fields[self._list]
         self._width: int = type.list_size if pa.types.is_fixed_size_list(type) else self._first_length()
         if self._width < 1:

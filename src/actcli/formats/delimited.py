@@ -23,6 +23,7 @@ from actcli.batch import Batch, Carried, Kind, Layout
 from actcli.columns import (
     DECIMAL_COMMA_HINT,
     MOST_COLUMNS,
+    RECORDED,
     Roles,
     assign_roles,
     cannot_be_header,
@@ -59,6 +60,7 @@ __all__ = ["CsvSink", "CsvSource", "TsvSink", "TsvSource", "cut"]
 
 _ENCODING_HINT = "convert the file first, for instance: iconv -f LATIN1 -t UTF-8"
 _TO_CLOSING_QUOTE = re.compile(rb'[^"]*+(?:""[^"]*+)*+"')
+_BLANK_LINE = re.compile(rb"(?:\A|[\r\n])[ \t]*(?:\r\n|(?<!\r)\n|\r)")
 _RUNS_OF_BLANKS = re.compile(rb"(?:\A|(?<=[\r\n])) +| +(?=[ \r\n]|\Z)")
 
 
@@ -90,6 +92,7 @@ class DelimitedSource(BlockSource):
         super().__init__(input, file)
         # Columns without names that --classes chooses keep their positions as names.
         self._named = options.classes is not None
+        self._plain = options.plain
         if options.delimiter:
             self.delimiter = options.delimiter
         self._mark = self.delimiter.encode()
@@ -103,7 +106,7 @@ class DelimitedSource(BlockSource):
             raise DataError(f"{self.input.name}: has no rows")
         cells, line, end = first
         first_alike = like if isinstance(like, DelimitedSource) else None
-        header = options.header
+        header = False if options.plain else options.header
         # A first row that can only be data is answered without waiting for a second.
         alone = header is False or (header is None and cannot_be_header(cells))
         following = None if alone else self._record(end)
@@ -141,8 +144,17 @@ class DelimitedSource(BlockSource):
             self.notes.append(f"carried along: {listed([self.called[position] for position in self.roles.unasked])}")
 
     def _assign(self, row: list[str] | None, line: int, options: ReadOptions) -> Roles:
+        if options.plain:
+            return Roles((), tuple(range(self._width)))
         try:
-            return assign_roles(self.called if self.has_header else None, row, classes=options.classes, ids=options.ids)
+            return assign_roles(
+                self.called if self.has_header else None,
+                row,
+                classes=options.classes,
+                ids=options.ids,
+                truth=options.truth,
+                recorded=options.recorded,
+            )
         except DataError as error:
             hint = self._delimiter_hint(self.called if self.has_header else row or []) or error.hint
             raise DataError(f"{self.input.name}:{line}: {error.message}", hint=hint) from None
@@ -165,7 +177,12 @@ class DelimitedSource(BlockSource):
             seen.add(name)
         if not self.has_header and not self._named:
             classes = tuple(str(number) for number in range(len(classes)))
-        return Layout(classes, tuple(Carried(name, Kind.TEXT) for name in carried), np.dtype(np.float64))
+        return Layout(
+            classes,
+            tuple(Carried(name, Kind.TEXT) for name in carried),
+            np.dtype(np.float64),
+            recorded=RECORDED if self.roles.recorded else None,
+        )
 
     def _delimiter_hint(self, cells: Sequence[str]) -> str | None:
         if len(cells) != 1:
@@ -184,7 +201,10 @@ class DelimitedSource(BlockSource):
         while True:
             complete = searched + self.cut(bytes(self.rest[searched:]))
             complete = len(self.rest) if self.ended else complete
-            searched += _blank_lines(self.rest[searched:complete])
+            blank = _blank_lines(self.rest[searched:complete])
+            if blank and self._plain:
+                raise self._blank(self.line + self.lines(self.rest[:searched]))
+            searched += blank
             data = bytes(self.rest[searched:complete])
             line = self.line + self.lines(self.rest[:searched])
             self._check_columns(data, line)
@@ -231,6 +251,11 @@ class DelimitedSource(BlockSource):
             blank = (len(cells) <= 1 or self.delimiter in " \t") and not any(cell.strip(" \t") for cell in cells)
             if not blank or '"' in text:
                 yield cells, record, end
+            elif self._plain:
+                raise self._blank(record)
+
+    def _blank(self, line: int) -> DataError:
+        return DataError(f"{self.input.name}:{line}: is a blank line", hint='an empty cell is written ""')
 
     def cut(self, data: bytes) -> int:
         """Return where the last whole record of `data` ends; 0 where none does."""
@@ -241,6 +266,8 @@ class DelimitedSource(BlockSource):
         try:
             if last and _open_quote(data, self._mark) >= 0:
                 raise pa.ArrowInvalid("a quote is not closed")
+            if self._plain and _BLANK_LINE.search(data):
+                raise pa.ArrowInvalid("a blank line, which Arrow leaves out")
             scores, carried = self._decode_fast(data)
         except pa.ArrowInvalid:
             return self._decode_slowly(data, line)

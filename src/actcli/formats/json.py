@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from actcli.batch import Carried, Kind, Layout
-from actcli.columns import assign_roles, check_unique, listed, select
+from actcli.columns import RECORDED, assign_roles, check_unique, listed, select
 from actcli.errors import DataError, UsageError, visible
 from actcli.formats.blocks import Block, BlockSource, RowByRow
 from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, numbers, pick, texts_of, where
@@ -89,6 +89,7 @@ class JsonlSource(BlockSource):
         self._classes: list[Any] = []
         self._others: frozenset[str] = frozenset()
         self._skips = options.skip
+        self._bare = False
         self.begin()
         first = self._first_row()
         if first is None:
@@ -154,24 +155,31 @@ class JsonlSource(BlockSource):
 
     def _settle(self, row: Any, place: str, options: ReadOptions, like: Source | None) -> Layout:
         """Decide by the first row which of its values are scores."""
+        if options.plain:
+            return self._settle_plain(row)
         if isinstance(row, list):
             return self._settle_list(row, place, options)
         if not isinstance(row, dict):
             raise DataError(f"{place}: {_found(row)} is no row; a row is an object or a list of numbers")
         name = _SCORES_OF[options.origin]
+        recorded = options.recorded and options.classes is None and name not in row
+        if recorded:
+            name = _SCORES_OF["probabilities"]
         nested = row.get(name)
         if isinstance(nested, (dict, list)):
             self._scores_of = name
             inner = self._settle(nested, place, options, like)
             others = [key for key in row if key != name]
-            for key in options.ids:
+            asked = [*options.ids, *([] if options.truth is None else [options.truth])]
+            for key in asked:
                 if key not in others:
                     raise DataError(
                         f"{place}: there is no {visible(key)!r} to carry along", hint=f"there is {listed(others)}"
                     )
             self._others = frozenset(others)
-            self._note([key for key in others if key not in options.ids], like)
-            return Layout(inner.classes, tuple(Carried(key, Kind.JSON) for key in others), inner.dtype)
+            self._note([key for key in others if key not in asked], like)
+            along = tuple(Carried(key, Kind.JSON) for key in others)
+            return Layout(inner.classes, along, inner.dtype, recorded="" if recorded else None)
         for other in _SCORES_OF.values():
             if isinstance(row.get(other), (dict, list)):
                 origin = next(key for key, value in _SCORES_OF.items() if value == other)
@@ -179,6 +187,13 @@ class JsonlSource(BlockSource):
                     f'{place}: there are no "{name}", but "{other}"', hint=f"to read those: --from {origin}"
                 )
         return self._settle_object(row, place, options, like)
+
+    def _settle_plain(self, row: Any) -> Layout:
+        """Carry all along; what is no object is the one value of its row, without a name."""
+        self._bare = not isinstance(row, dict)
+        names = [""] if self._bare else list(row)
+        self._known = frozenset(names)
+        return Layout((), tuple(Carried(name, Kind.JSON) for name in names), np.dtype(np.float64))
 
     def _settle_list(self, row: list[Any], place: str, options: ReadOptions) -> Layout:
         names = [str(position) for position in range(len(row))]
@@ -199,9 +214,15 @@ class JsonlSource(BlockSource):
         names = list(row)
         nested = self._scores_of is not None
         cells = [value if isinstance(value, _Number) else _text(value) for value in row.values()]
-        ids = () if nested else options.ids
         try:
-            roles = assign_roles(names, cells, classes=options.classes, ids=ids)
+            roles = assign_roles(
+                names,
+                cells,
+                classes=options.classes,
+                ids=() if nested else options.ids,
+                truth=None if nested else options.truth,
+                recorded=options.recorded and not nested,
+            )
         except DataError as error:
             raise DataError(f"{place}: {error.message}", hint=error.hint) from None
         self._classes = [names[position] for position in roles.classes]
@@ -214,7 +235,9 @@ class JsonlSource(BlockSource):
             self._others = frozenset(carried)
             self._note([names[position] for position in roles.unasked], like)
         self._known = frozenset(names)
-        return Layout(tuple(self._classes), tuple(Carried(key, Kind.JSON) for key in carried), np.dtype(np.float64))
+        along = tuple(Carried(key, Kind.JSON) for key in carried)
+        found = RECORDED if roles.recorded else None
+        return Layout(tuple(self._classes), along, np.dtype(np.float64), recorded=found)
 
     def _note(self, unasked: Sequence[str], like: Source | None) -> None:
         if unasked and like is None:
@@ -233,6 +256,7 @@ class JsonlSource(BlockSource):
             try:
                 if isinstance(value, DataError):
                     raise value
+                value = {"": value} if self._bare else value  # noqa: PLW2901  a row is an object from here on
                 scores = self._scores(value, place)
             except DataError as error:
                 reading.leave_out(error)

@@ -62,6 +62,7 @@ class NpySource:
         self.input = input
         self.file = file
         self.notes: list[str] = []
+        self._plain = options.plain
         self._offset, self.dtype, shape, self._by_columns = self._read_header()
         rows, width = self._as_table(shape, options.one_dimensional)
         self._rows, self._width = rows, width
@@ -109,7 +110,7 @@ class NpySource:
         return offset, dtype, shape, by_columns
 
     def _check_dtype(self, dtype: np.dtype[Any]) -> None:
-        if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8):
+        if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8) or (dtype.kind == "b" and self._plain):
             return
         kind = "long doubles" if dtype.kind == "f" else _NAMES_OF_KINDS.get(dtype.kind, str(dtype))
         pickled = ", and pickles are never loaded" if dtype.hasobject else ""
