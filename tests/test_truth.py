@@ -140,6 +140,18 @@ def test_arrays(dtype: str, tmp_path: Path) -> None:
     assert answers(tmp_path, write_numpy(path, flags), task="binary", classes=NEGATIVE_POSITIVE) == [1, 0, 1]
 
 
+def test_an_array_of_an_archive(tmp_path: Path) -> None:
+    """Is the only one, the one called truth, or the one that is named."""
+    path = tmp_path / "truth.npz"
+    for arrays, column in (
+        ({"y": [1, 2, 0]}, None),
+        ({"logits": [[0.0]], "truth": [1, 2, 0]}, None),
+        ({"logits": [[0.0]], "y": [1, 2, 0]}, "y"),
+    ):
+        np.savez(path, **{name: np.array(values) for name, values in arrays.items()})
+        assert answers(tmp_path, path, column=column) == [1, 2, 0]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

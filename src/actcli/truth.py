@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,7 +89,8 @@ def settle(
     file
         Of truths (``--truth``); None if a column of the input holds them.
     column
-        The column of the file, or of the input (``--truth-column``); of a file it may be None.
+        The column of the file, or of the input (``--truth-column``), or the array of an NPZ file; it may be None for a
+        file.
     taken
         Columns of the input that cannot be what the truth is joined on: what actcli decided.
 
@@ -272,7 +273,7 @@ class _Reader:
     """
 
     def __init__(self, question: Question, path: str, column: str | None, carried: Mapping[str, Kind]) -> None:
-        from actcli.formats import ReadOptions, open_inputs
+        from actcli.formats import ReadOptions, of_path, open_inputs
 
         self._question = question
         self._book = question.book
@@ -282,7 +283,10 @@ class _Reader:
         self.join: str | None = None
         self._ids: list[Any] = []
         self._parts: list[Array] = []
-        inputs = open_inputs([path], ReadOptions(plain=True, one_dimensional="column"))
+        options = ReadOptions(plain=True, one_dimensional="column", origin="truth")
+        if of_path(path) == "npz":
+            options, column = replace(options, key=column), None
+        inputs = open_inputs([path], options)
         try:
             self.name = inputs.title
             self._layout = inputs.layout

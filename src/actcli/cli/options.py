@@ -17,6 +17,7 @@ _READ = ", ".join(format.name for format in FORMATS.values() if format.source)
 _WRITTEN = ", ".join(format.name for format in FORMATS.values() if format.sink)
 
 INPUT = "Input"
+TRUTH = "Truth"
 DECISION = "Decision"
 OUTPUT = "Output"
 
@@ -130,6 +131,27 @@ DtypeOption = Annotated[
 Renormalize = Annotated[
     bool,
     typer.Option("--renormalize", help="With --from probabilities: divide each row by its sum.", rich_help_panel=INPUT),
+]
+
+# Truth
+
+Truth = Annotated[
+    str | None,
+    typer.Option(
+        "--truth",
+        metavar="FILE",
+        help="What is right: class names, indices, label sets or a 0/1 table; joined by id, else by position.",
+        rich_help_panel=TRUTH,
+    ),
+]
+TruthColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--truth-column",
+        metavar="NAME",
+        help="The column that holds the truth: of the input, or of the file of truths.",
+        rich_help_panel=TRUTH,
+    ),
 ]
 
 # Decision
