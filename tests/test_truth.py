@@ -148,7 +148,7 @@ def test_an_array_of_an_archive(tmp_path: Path) -> None:
         ({"logits": [[0.0]], "truth": [1, 2, 0]}, None),
         ({"logits": [[0.0]], "y": [1, 2, 0]}, "y"),
     ):
-        np.savez(path, **{name: np.array(values) for name, values in arrays.items()})
+        np.savez(path, **{name: np.array(values) for name, values in arrays.items()})  # type: ignore[arg-type]
         assert answers(tmp_path, path, column=column) == [1, 2, 0]
 
 

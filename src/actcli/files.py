@@ -289,6 +289,14 @@ class Spool:
                 parts += data
         return bytes(parts)
 
+    def read_at(self, count: int, offset: int) -> bytes:
+        """Return `count` bytes from `offset` on."""
+        parts = bytearray()
+        with _spooling():
+            while len(parts) < count and (data := os.pread(self.descriptor, count - len(parts), offset + len(parts))):
+                parts += data
+        return bytes(parts)
+
     def pieces(self, size: int = 1 << 20) -> Iterator[bytes]:
         """Yield all of it from the start, `size` bytes at a time."""
         self.rewind()

@@ -59,7 +59,7 @@ class Codebook:
         self._separator = separator
         self._codes = {name: code for code, name in enumerate(classes)}
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._codes
 
     def code(self, value: object) -> int:

@@ -270,6 +270,16 @@ class Independent(Decisions):
         return log_sigmoid(self.logits, temperature=self.rules.temperature)
 
     @cached_property
+    def log_complements(self) -> Array:
+        """The logarithms of what the probabilities leave to 1: no output column, but half of a loss."""
+        if self._is_log_probability:
+            return _log_complement(self.scores)
+        if self._is_probability:
+            with np.errstate(divide="ignore"):
+                return np.log1p(-self.scores)
+        return log_sigmoid(-self.logits, temperature=self.rules.temperature)
+
+    @cached_property
     def logits(self) -> Array:
         """The scores as logits: before temperature."""
         if self.rules.origin == "logits":
@@ -326,7 +336,9 @@ def _log_complement(log_probabilities: Array) -> Array:
 TASKS: dict[str, type[Decisions]] = {"softmax": Exclusive, "multilabel": Independent, "binary": Binary}
 
 
-def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> Plan:
+def plan(
+    task: str, layout: Layout, rules: Rules, files: Sequence[str] = (), properties: Sequence[str] | None = None
+) -> Plan:
     """Settle what is to be done with a table of this layout.
 
     Parameters
@@ -339,6 +351,8 @@ def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> 
         What was asked for.
     files
         The names of the inputs, for the column `file`.
+    properties
+        What is to be computed, by its name as a property of `Decisions`, where nothing is to be written.
 
     Raises
     ------
@@ -361,7 +375,10 @@ def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> 
     if rules.renormalize and one_column:
         raise UsageError("--renormalize divides the probabilities of a row by their sum; a single one has none")
     decider = TASKS[task]
-    columns, notes = output_columns(task, layout.carried, classes, rules, files)
+    columns: tuple[Column, ...] = ()
+    notes: tuple[str, ...] = ()
+    if properties is None:
+        columns, notes = output_columns(task, layout.carried, classes, rules, files)
     thresholds = np.array([_threshold(name, rules) for name in classes], dtype=dtype)
     _check_threshold_names(task, classes, rules)
     wanted = tuple(column for column in columns if column.carried is None and column.kind is not Kind.ROW)
@@ -370,7 +387,7 @@ def plan(task: str, layout: Layout, rules: Rules, files: Sequence[str] = ()) -> 
         batch = checked(batch, layout.classes, dtype, rules, exclusive=not one_column)
         scores = batch.scores
         found = decider(in_block_order(arrange(scores)), rules, thresholds)
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {name: getattr(found, name) for name in properties or ()}
         for column in wanted:
             if column.name == "file":
                 values["file"] = np.full(len(scores), batch.file)

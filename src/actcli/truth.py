@@ -40,7 +40,7 @@ if TYPE_CHECKING:
             """Check, at the end, that nothing is left over; `left_out` of the `rows` of the input were wrong."""
 
 
-__all__ = ["FileTruth", "Question", "RowTruth", "decoded", "settle"]
+__all__ = ["FileTruth", "Question", "Recorded", "RowTruth", "decoded", "settle"]
 
 _PREFERRED = ("label", "labels", "truth", "target")
 _INDEX_NAMES = frozenset({"", "id", "index", "Unnamed: 0"})
@@ -136,6 +136,37 @@ class RowTruth:
 
     def finish(self, rows: int, left_out: int = 0) -> None:
         """Do nothing: there is one for each row."""
+
+
+class Recorded:
+    """The decisions that a table which actcli wrote holds itself.
+
+    Parameters
+    ----------
+    question
+        Which classes there are.
+    column, kind
+        The name of the column of labels, and how its data look.
+    withheld
+        What stands in place of a label that was withheld, where no class is called so.
+    """
+
+    def __init__(self, question: Question, column: str, kind: Kind, withheld: str) -> None:
+        self._question = question
+        self._book = question.book
+        self._column = column
+        self._kind = kind
+        self._withheld = withheld
+
+    def __call__(self, batch: Batch) -> Array:
+        """Return the decisions for the rows of `batch`: codes, -1 where a label was withheld, or a table."""
+        if self._question.sets:
+            return _answers(self._question, self._book, batch, self._column, self._kind, shown=self._column)
+        codes, found = decoded(batch, self._column, self._kind, self._code, shown=self._column)
+        return np.array(found, dtype=np.int64)[codes] if found else np.zeros(0, dtype=np.int64)
+
+    def _code(self, value: object) -> int:
+        return -1 if value == self._withheld and value not in self._book else self._book.code(value)
 
 
 class FileTruth:
