@@ -1,0 +1,246 @@
+"""Prediction sets that hold what is true as often as was promised. NumPy only.
+
+The promise holds on average over new rows that are exchangeable with those of the fit, whatever the classifier is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["SCORES", "Conformal", "RiskControl", "fit_conformal", "fit_risk_control"]
+
+SCORES = ("lac", "aps", "raps")
+"""How a class is scored: the lower, the sooner it is in the set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conformal:
+    """A rule for prediction sets of exclusive classes: a class is in when its score is at most the quantile.
+
+    Parameters
+    ----------
+    score
+        "lac", "aps" or "raps".
+    alpha
+        The share of rows whose set may miss the true class.
+    quantile
+        Infinite where there were too few rows to promise anything less than every class.
+    penalty, free
+        Of "raps": what each rank after the first `free` ones adds to the score.
+    """
+
+    score: str
+    alpha: float
+    quantile: float
+    penalty: float = 0.0
+    free: int = 0
+
+    def sets(self, probabilities: ArrayLike) -> NDArray[np.bool_]:
+        """Return which classes are in the set of each row, shape (N, C).
+
+        Parameters
+        ----------
+        probabilities
+            Shape (N, C); they are compared in float64.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another one, or a probability is not one.
+        """
+        return _class_scores(_table(probabilities), self.score, self.penalty, self.free) <= self.quantile
+
+
+@dataclass(frozen=True, slots=True)
+class RiskControl:
+    """A threshold for all labels that keeps the expected share of missed labels under a limit.
+
+    Parameters
+    ----------
+    alpha
+        The limit.
+    threshold
+        A label is in when its probability reaches this.
+    possible
+        Whether there were rows enough to promise that; if not, the threshold is 0.
+    """
+
+    alpha: float
+    threshold: float
+    possible: bool = True
+
+
+def fit_conformal(
+    probabilities: ArrayLike,
+    truth: ArrayLike,
+    *,
+    alpha: float | str | Fraction,
+    score: str = "lac",
+    penalty: float = 0.01,
+    free: int = 5,
+    masked: ArrayLike | None = None,
+) -> Conformal:
+    """Return the rule whose sets hold the true class of at least 1 - alpha of new rows, on average.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (N, C), of rows that the classifier was not trained on.
+    truth
+        Class indices, shape (N,).
+    alpha
+        Above 0 and below 1; taken for the decimal number that it is written as.
+    score
+        "lac": 1 - p. "aps": the sum of the probabilities, largest first, down to and including the class. "raps": the
+        same plus `penalty` for each rank after the first `free` ones.
+    penalty, free
+        Of "raps".
+    masked
+        Where a class cannot be in a set whatever the rule, shape (N, C).
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or a number is out of range.
+
+    Notes
+    -----
+    The quantile is the k-th smallest score of what is true, k = ceil((N + 1) (1 - alpha)), reckoned exactly: in floats
+    25 * (1 - 0.44) is above 14. Where k is above N the quantile is infinite. No random number breaks ties, so "aps" and
+    "raps" promise a little more than they need to.
+
+    References
+    ----------
+    Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005, doi:10.1007/b106715.
+    Sadinle, Lei and Wasserman, "Least ambiguous set-valued classifiers with bounded error levels", JASA 114, 2019,
+    doi:10.1080/01621459.2017.1395341: "lac".
+    Romano, Sesia and Candès, "Classification with valid and adaptive coverage", NeurIPS 2020, arXiv:2006.02544: "aps".
+    Angelopoulos, Bates, Malik and Jordan, "Uncertainty sets for image classifiers using conformal prediction",
+    ICLR 2021, arXiv:2009.14193: "raps".
+
+    Examples
+    --------
+    >>> fit_conformal([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], [0, 0, 1], alpha=0.5).quantile
+    0.19999999999999996
+    """
+    table, true = _table(probabilities), np.asarray(truth)
+    if true.shape != (len(table),) or true.dtype.kind not in "iu":
+        raise ValueError(f"the truth must be one class index for each of {len(table)} rows")
+    if true.size and not 0 <= true.min() <= true.max() < table.shape[1]:
+        raise ValueError(f"the truth must be class indices from 0 to {table.shape[1] - 1}")
+    if score not in SCORES:
+        raise ValueError(f"there is no score {score!r}; there are {', '.join(SCORES)}")
+    if not (0 <= penalty < math.inf and free >= 0):
+        raise ValueError("the penalty of raps and its free ranks must not be negative")
+    if score != "raps":
+        penalty, free = 0.0, 0
+    share = _share(alpha)
+    every = _class_scores(table, score, penalty, free)
+    if masked is not None:
+        every[np.asarray(masked, dtype=np.bool_)] = np.inf
+    found = np.take_along_axis(every, true[:, np.newaxis].astype(np.int64), axis=1)[:, 0]
+    rank = math.ceil((len(found) + 1) * (1 - share))
+    quantile = np.inf if rank > len(found) else float(np.partition(found, rank - 1)[rank - 1])
+    return Conformal(score, float(share), quantile, penalty, free)
+
+
+def fit_risk_control(
+    probabilities: ArrayLike, truth: ArrayLike, *, alpha: float | str | Fraction, masked: ArrayLike | None = None
+) -> RiskControl:
+    """Return the highest threshold that keeps the expected share of a row's labels that are missed at most alpha.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (N, C), of rows that the classifier was not trained on.
+    truth
+        0 and 1, same shape. Rows without a label have none to miss and are left out: the promise is about the others.
+    alpha
+        Above 0 and below 1; taken for the decimal number that it is written as.
+    masked
+        Where a class cannot be chosen whatever the threshold, same shape.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, alpha is out of range, or no row has a label.
+
+    Notes
+    -----
+    With R the mean share missed on these n rows, the threshold is the highest one with n R / (n + 1) + 1 / (n + 1) at
+    most alpha, reckoned exactly.
+
+    References
+    ----------
+    Angelopoulos, Bates, Fisch, Lei and Schuster, "Conformal risk control", ICLR 2024, arXiv:2208.02814.
+
+    Examples
+    --------
+    >>> fit_risk_control([[0.9, 0.2], [0.7, 0.8], [0.6, 0.4]], [[1, 0], [1, 1], [0, 1]], alpha="0.5").threshold
+    0.7
+    """
+    table, true = _table(probabilities), np.asarray(truth)
+    if true.shape != table.shape or ((true != 0) & (true != 1)).any():
+        raise ValueError(f"the truth must be 0 or 1 for each cell of the shape {table.shape}")
+    share = _share(alpha)
+    usable = np.ones(table.shape, dtype=np.bool_) if masked is None else ~np.asarray(masked, dtype=np.bool_)
+    counts = np.count_nonzero(true, axis=1)
+    rows = int(np.count_nonzero(counts))
+    if not rows:
+        raise ValueError("no row has a label, so none can be missed")
+    cells = true.astype(np.bool_)
+    # Missing a label of a row with m costs 1 / m: whole numbers in units of the least common multiple stay exact.
+    unit = math.lcm(*np.unique(counts[counts > 0]).tolist())
+    costs = np.array([unit // count if count else 0 for count in range(int(counts.max()) + 1)], dtype=object)
+    allowed = math.floor(unit * (share * (rows + 1) - 1))
+    allowed -= sum((costs[counts] * np.count_nonzero(cells & ~usable, axis=1)).tolist())
+    labels, where = table[cells & usable], np.nonzero(cells & usable)[0]
+    order = np.argsort(labels, kind="stable")
+    labels, spent = labels[order], np.cumsum(costs[counts[where[order]]])
+    # At the threshold labels[i] all lower labels are missed, and none that equals it.
+    places = np.searchsorted(labels, labels, side="left")
+    before = np.concatenate([[0], spent])[places] if labels.size else np.array([0])
+    if allowed < 0 or not labels.size:
+        return RiskControl(float(share), 0.0, possible=False)
+    return RiskControl(float(share), float(labels[np.flatnonzero(before <= allowed)[-1]]))
+
+
+def _table(probabilities: ArrayLike) -> Array:
+    table = np.asarray(probabilities, dtype=np.float64)
+    if table.ndim != 2 or not table.shape[1]:
+        raise ValueError(f"probabilities must have two dimensions, rows and classes, not the shape {table.shape}")
+    if not ((table >= 0) & (table <= 1)).all():
+        raise ValueError("probabilities must be from 0 to 1")
+    return table
+
+
+def _share(alpha: float | str | Fraction) -> Fraction:
+    share = alpha if isinstance(alpha, Fraction) else Fraction(str(alpha))
+    if not 0 < share < 1:
+        raise ValueError(f"alpha must be above 0 and below 1, not {alpha}")
+    return share
+
+
+def _class_scores(probabilities: Array, score: str, penalty: float, free: int) -> Array:
+    """Return the score of every class, shape (N, C)."""
+    if score == "lac":
+        return 1 - probabilities
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    sums = np.cumsum(np.take_along_axis(probabilities, order, axis=1), axis=1)
+    if score == "raps":
+        sums += penalty * np.maximum(np.arange(1, sums.shape[1] + 1) - free, 0)
+    result = np.empty_like(sums)
+    np.put_along_axis(result, order, sums, axis=1)
+    return result
