@@ -76,6 +76,7 @@ _EXCLUSIVE = {
     "margin": _number("margin"),
     "entropy": _number("entropy"),
     "reason": _reason,
+    "prediction_set": _set("prediction_set"),
 }
 OUTPUT: dict[str, dict[str, Maker]] = {
     "softmax": _EXCLUSIVE,
@@ -153,10 +154,10 @@ def _check_effect(task: str, written: Sequence[str], rules: Rules) -> None:
 def _default(task: str, rules: Rules) -> tuple[str, ...]:
     if task == "multilabel":
         return ("carried", "labels", "probabilities")
-    reason = ("reason",) if rules.abstains else ()
+    more = ("reason",) * rules.abstains + ("prediction_set",) * (rules.conformal is not None)
     if rules.top_k is not None:
-        return ("carried", "top_k", *reason)
-    return ("carried", "label", "probability", *reason, "probabilities")
+        return ("carried", "top_k", *more)
+    return ("carried", "label", "probability", *more, "probabilities")
 
 
 def _column(
@@ -173,6 +174,8 @@ def _column(
     if name in OUTPUT[task]:
         if name == "top_k" and rules.top_k is None and task == "softmax":
             raise UsageError("--columns: top_k needs --top-k K")
+        if name == "prediction_set" and rules.conformal is None:
+            raise UsageError("--columns: prediction_set needs a --policy that actcli conformal has written to")
         return [OUTPUT[task][name](classes, rules)]
     if name == "row":
         return [Column("row", Kind.ROW, ("row",), dtype="int64")]

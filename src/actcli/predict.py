@@ -25,16 +25,20 @@ from actcli.activations import (
     sigmoid,
 )
 from actcli.batch import Batch, Column, Kind, Layout, Ranking, Sets
+from actcli.calibration import Temperature
 from actcli.checking import checked, like_probabilities
 from actcli.columns import check_utf8, listed
 from actcli.errors import DataError, UsageError, visible
 from actcli.outputs import output_columns
+from actcli.scoring import LOG_PROBABILITIES, LOGITS, PROBABILITIES, Scoring, log, log_complement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from actcli.batch import Stage
+    from actcli.calibration import Calibration
+    from actcli.conformal import Conformal
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -49,6 +53,12 @@ class Rules:
     ----------
     origin
         What the numbers are: "logits", "probabilities" or "log-probabilities" (``--from``).
+    calibration
+        What changes the logits: of ``--temperature``, or of a policy.
+    conformal
+        How prediction sets are made, which a policy says.
+    policy
+        The name of the policy file, for messages.
     threshold
         For every class that `thresholds` does not name.
     names_file
@@ -62,7 +72,9 @@ class Rules:
     """
 
     origin: str = "logits"
-    temperature: float = 1.0
+    calibration: Calibration | None = None
+    conformal: Conformal | None = None
+    policy: str | None = None
     renormalize: bool = False
     skip: bool = False
     dtype: str | None = None
@@ -114,34 +126,32 @@ class Decisions:
 
     Parameters
     ----------
-    scores
-        Shape (N, C), checked, in the computing dtype. Rankings use these.
+    given
+        Shape (N, C), checked, in the computing dtype.
+    scoring
+        How these become scores.
     rules
         What was asked for.
     thresholds
         Of each class, in the computing dtype.
     """
 
-    def __init__(self, scores: Array, rules: Rules, thresholds: Array) -> None:
-        self.scores = scores
+    def __init__(self, given: Array, scoring: Scoring, rules: Rules, thresholds: Array) -> None:
+        self.given = given
+        self.scoring = scoring
         self.rules = rules
         self.thresholds = thresholds
+        self.scores, self.form, self.temperature = scoring.scored(given)
 
-    @property
-    def _is_probability(self) -> bool:
-        """Whether the scores are the probabilities already, so that they must come out as they are."""
-        return self.rules.origin == "probabilities" and self.rules.temperature == 1
-
-    @property
-    def _is_log_probability(self) -> bool:
-        return self.rules.origin == "log-probabilities" and self.rules.temperature == 1
+    @cached_property
+    def logits(self) -> Array:
+        """What was given as logits: before calibration."""
+        return self.scoring.logits(self.given)
 
     @property
     def _masked(self) -> Array:
         """Where a class cannot be the label, shape (N, C)."""
-        if self.rules.origin == "probabilities":
-            return np.zeros(self.scores.shape, dtype=np.bool_)
-        return np.isneginf(self.scores)
+        return self.scoring.masked(self.given)
 
 
 class Exclusive(Decisions):
@@ -149,14 +159,14 @@ class Exclusive(Decisions):
 
     @cached_property
     def _exponentials(self) -> tuple[Array, Array]:
-        return exponentials(self.logits, self.rules.temperature)
+        return exponentials(self.scores, self.temperature)
 
     @cached_property
     def probabilities(self) -> Array:
         """The probability of each class."""
-        if self._is_probability:
-            return self.scores / row_sums(self.scores)[:, np.newaxis] if self.rules.renormalize else self.scores
-        if self._is_log_probability and not self.rules.renormalize:
+        if self.form == PROBABILITIES:
+            return self.scores
+        if self.form == LOG_PROBABILITIES:
             return np.exp(self.scores)
         powers, totals = self._exponentials
         powers /= totals[:, np.newaxis]  # nothing else reads them
@@ -165,16 +175,9 @@ class Exclusive(Decisions):
     @cached_property
     def log_probabilities(self) -> Array:
         """Their logarithms."""
-        if self._is_log_probability and not self.rules.renormalize:
+        if self.form == LOG_PROBABILITIES:
             return self.scores
-        if self._is_probability:
-            return _log(self.probabilities)
-        return log_softmax_rows(self.logits, self.rules.temperature)
-
-    @cached_property
-    def logits(self) -> Array:
-        """The scores as logits: before temperature."""
-        return _log(self.scores) if self.rules.origin == "probabilities" else self.scores
+        return log(self.scores) if self.form == PROBABILITIES else log_softmax_rows(self.scores, self.temperature)
 
     @cached_property
     def _best(self) -> Array:
@@ -183,7 +186,7 @@ class Exclusive(Decisions):
     @cached_property
     def probability(self) -> Array:
         """The probability of the label, or of the class that would be it."""
-        if self.rules.origin == "logits" and "probabilities" not in self.__dict__:
+        if self.form == LOGITS and "probabilities" not in self.__dict__:
             return 1 / self._exponentials[1]
         return np.take_along_axis(self.probabilities, self._best[:, np.newaxis], axis=1)[:, 0]
 
@@ -226,6 +229,19 @@ class Exclusive(Decisions):
         return np.equal(self.index[:, np.newaxis], np.arange(self.scores.shape[1])).astype(np.uint8)
 
     @property
+    def prediction_set(self) -> Sets:
+        """The classes that the conformal rule lets in, in class order.
+
+        In float64 whatever the computation is in, as the rule was made: a promise is no matter of rounding.
+        """
+        assert self.rules.conformal is not None
+        exact = self if self.given.dtype == np.float64 else self._in_float64()
+        return _sets(self.rules.conformal.sets(exact.probabilities) & ~self._masked)
+
+    def _in_float64(self) -> Exclusive:
+        return type(self)(self.given.astype(np.float64), self.scoring, self.rules, self.thresholds)
+
+    @property
     def top_k(self) -> Ranking:
         """The classes with the highest scores, masked ones left out."""
         codes = decisions.top_k(self.scores, self.rules.top_k or self.scores.shape[1])
@@ -254,39 +270,30 @@ class Independent(Decisions):
     @cached_property
     def probabilities(self) -> Array:
         """The probability of each class."""
-        if self._is_probability:
+        if self.form == PROBABILITIES:
             return self.scores
-        if self._is_log_probability:
+        if self.form == LOG_PROBABILITIES:
             return np.exp(self.scores)
-        return sigmoid(self.logits, temperature=self.rules.temperature)
+        return sigmoid(self.scores, temperature=self.temperature)
 
     @cached_property
     def log_probabilities(self) -> Array:
         """Their logarithms."""
-        if self._is_log_probability:
+        if self.form == LOG_PROBABILITIES:
             return self.scores
-        if self._is_probability:
-            return _log(self.scores)
-        return log_sigmoid(self.logits, temperature=self.rules.temperature)
+        if self.form == PROBABILITIES:
+            return log(self.scores)
+        return log_sigmoid(self.scores, temperature=self.temperature)
 
     @cached_property
     def log_complements(self) -> Array:
         """The logarithms of what the probabilities leave to 1: no output column, but half of a loss."""
-        if self._is_log_probability:
-            return _log_complement(self.scores)
-        if self._is_probability:
+        if self.form == LOG_PROBABILITIES:
+            return log_complement(self.scores)
+        if self.form == PROBABILITIES:
             with np.errstate(divide="ignore"):
                 return np.log1p(-self.scores)
-        return log_sigmoid(-self.logits, temperature=self.rules.temperature)
-
-    @cached_property
-    def logits(self) -> Array:
-        """The scores as logits: before temperature."""
-        if self.rules.origin == "logits":
-            return self.scores
-        if self.rules.origin == "probabilities":
-            return _log(self.scores) - _log_complement(_log(self.scores))
-        return self.scores - _log_complement(self.scores)
+        return log_sigmoid(-self.scores, temperature=self.temperature)
 
     @cached_property
     def _chosen(self) -> Array:
@@ -302,8 +309,7 @@ class Independent(Decisions):
     @cached_property
     def labels(self) -> Sets:
         """The classes that are in, in class order."""
-        offsets = np.concatenate([[0], np.cumsum(self.count)])
-        return Sets(offsets, np.nonzero(np.ascontiguousarray(self._chosen))[1])
+        return _sets(self._chosen)
 
     @property
     def indices(self) -> Sets:
@@ -321,16 +327,10 @@ class Independent(Decisions):
         return self._chosen.astype(np.uint8)
 
 
-def _log(values: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.log(values)
-
-
-def _log_complement(log_probabilities: Array) -> Array:
-    """Return log(1 - p) of log(p), precise for p near 0 and near 1 (Mächler 2012, "Accurately computing log1mexp")."""
-    with np.errstate(divide="ignore"):
-        near_one = np.log(-np.expm1(log_probabilities))
-    return np.where(log_probabilities > -np.log(2.0), near_one, np.log1p(-np.exp(np.minimum(log_probabilities, -0.1))))
+def _sets(chosen: Array) -> Sets:
+    """Return which classes are `chosen`, shape (N, C), row by row."""
+    offsets = np.concatenate([[0], np.cumsum(chosen.sum(axis=1, dtype=np.int64))])
+    return Sets(offsets, np.nonzero(np.ascontiguousarray(chosen))[1])
 
 
 TASKS: dict[str, type[Decisions]] = {"softmax": Exclusive, "multilabel": Independent, "binary": Binary}
@@ -364,17 +364,14 @@ def plan(
     classes, arrange = _arrangement(task, layout, rules)
     one_column = task == "multilabel" or len(layout.classes) == 1
     dtype = np.dtype(rules.dtype) if rules.dtype else computing_dtype(layout.dtype)
-    try:
-        check_temperature(rules.temperature, dtype)
-    except ValueError as error:
-        raise UsageError(f"--temperature: {error}") from None
+    _check_calibration(rules, dtype)
     for name in (*classes, rules.abstain_label):
         check_utf8(name)
     if rules.abstains and rules.abstain_label in classes:
         raise UsageError(f"--abstain-label: {visible(rules.abstain_label)!r} is a class of the input")
     if rules.renormalize and one_column:
         raise UsageError("--renormalize divides the probabilities of a row by their sum; a single one has none")
-    decider = TASKS[task]
+    decider, scoring = TASKS[task], Scoring(task, rules.origin, rules.renormalize, rules.calibration)
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
     if properties is None:
@@ -386,7 +383,7 @@ def plan(
     def decide(batch: Batch) -> Batch:
         batch = checked(batch, layout.classes, dtype, rules, exclusive=not one_column)
         scores = batch.scores
-        found = decider(in_block_order(arrange(scores)), rules, thresholds)
+        found = decider(in_block_order(arrange(scores)), scoring, rules, thresholds)
         values: dict[str, Any] = {name: getattr(found, name) for name in properties or ()}
         for column in wanted:
             if column.name == "file":
@@ -399,6 +396,14 @@ def plan(
         return replace(batch, values=values, like_probabilities=suspicious)
 
     return Plan(replace(layout, classes=tuple(classes), dtype=dtype), columns, decide, notes)
+
+
+def _check_calibration(rules: Rules, dtype: np.dtype[Any]) -> None:
+    if isinstance(rules.calibration, Temperature):
+        try:
+            check_temperature(rules.calibration.temperature, dtype)
+        except ValueError as error:
+            raise UsageError(f"{rules.policy or '--temperature'}: {error}") from None
 
 
 def _arrangement(task: str, layout: Layout, rules: Rules) -> tuple[Sequence[str], Callable[[Array], Array]]:
@@ -460,7 +465,7 @@ def _single_logit(origin: str) -> Callable[[Array], Array]:
         if origin == "logits":
             other = np.zeros_like(scores)
         else:
-            other = 1 - scores if origin == "probabilities" else _log_complement(scores).astype(scores.dtype)
+            other = 1 - scores if origin == "probabilities" else log_complement(scores).astype(scores.dtype)
         return np.concatenate([other, scores], axis=1)
 
     return both

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, Writing, abstaining_rules, checked_temperature, predict, threshold_rules
+from actcli.cli.prediction import Reading, Writing, abstaining_rules, predict, temperature_rule, threshold_rules
 
 
 def binary(
@@ -76,7 +76,7 @@ def binary(
             quiet=quiet,
         ),
         renormalize=renormalize,
-        temperature=checked_temperature(temperature),
+        calibration=temperature_rule(temperature),
         positive=positive,
         negative=negative,
         strict=threshold_op is given.ThresholdOperator.GT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, Writing, checked_temperature, predict, threshold_rules
+from actcli.cli.prediction import Reading, Writing, predict, temperature_rule, threshold_rules
 
 
 def multilabel(
@@ -73,7 +73,7 @@ def multilabel(
             jobs=jobs,
             quiet=quiet,
         ),
-        temperature=checked_temperature(temperature),
+        calibration=temperature_rule(temperature),
         top_k=top_k,
         strict=threshold_op is given.ThresholdOperator.GT,
         at_least_one=at_least_one,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actcli.batch import Sink
+    from actcli.calibration import Temperature
     from actcli.cli.options import Dtype, OnBadRow, Origin
     from actcli.compression import Packer
     from actcli.files import Output
@@ -25,8 +26,8 @@ __all__ = [
     "Reading",
     "Writing",
     "abstaining_rules",
-    "checked_temperature",
     "predict",
+    "temperature_rule",
     "threshold_rules",
 ]
 
@@ -307,17 +308,19 @@ def checked_share(value: float | None, option: str) -> float | None:
     return value
 
 
-def checked_temperature(value: float) -> float:
-    """Return a temperature.
+def temperature_rule(value: float) -> Temperature | None:
+    """Return the calibration that ``--temperature`` asks for, if it changes anything.
 
     Raises
     ------
     UsageError
         If it is not a positive finite number.
     """
+    from actcli.calibration import Temperature
+
     if not 0 < value < math.inf:
         raise UsageError(f"--temperature: {value} is not a positive finite number")
-    return value
+    return None if value == 1 else Temperature(value)
 
 
 def abstaining_rules(below: float | None, margin: float | None, label: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, Writing, abstaining_rules, checked_temperature, predict
+from actcli.cli.prediction import Reading, Writing, abstaining_rules, predict, temperature_rule
 from actcli.errors import UsageError
 
 
@@ -86,7 +86,7 @@ def softmax(
             quiet=quiet,
         ),
         renormalize=renormalize,
-        temperature=checked_temperature(temperature),
+        calibration=temperature_rule(temperature),
         top_k=top_k,
         **abstaining_rules(abstain_below, abstain_margin, abstain_label),
     )
