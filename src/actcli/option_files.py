@@ -14,7 +14,7 @@ from actcli.errors import ActcliError, DataError, UsageError, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["read_class_names", "read_thresholds", "share"]
+__all__ = ["parsed_json", "read_class_names", "read_text", "read_thresholds", "share"]
 
 LARGEST = 1 << 26
 """More bytes than this are no list of names."""
@@ -37,7 +37,7 @@ def read_class_names(value: str) -> tuple[tuple[str, ...], str | None]:
         names = split_list(value, "--class-names")
         _check_names(names, "--class-names", UsageError)
         return tuple(names), None
-    text = _read_text(value, "--class-names takes a file, or names with commas between")
+    text = read_text(value, "--class-names takes a file, or names with commas between")
     names = _names_in(text, value)
     _check_names(names, visible(value, 200), DataError)
     return tuple(names), value
@@ -53,9 +53,9 @@ def read_thresholds(path: str) -> dict[str, float]:
     UsageError
         If a threshold is not a number from 0 to 1.
     """
-    text = _read_text(path, "--thresholds takes a JSON or CSV file")
+    text = read_text(path, "--thresholds takes a JSON or CSV file")
     if text.lstrip().startswith(("{", "[")):
-        found = _json(text, path)
+        found = parsed_json(text, path)
         if not isinstance(found, dict):
             raise DataError(f"{visible(path, 200)}: is no JSON object from name to threshold")
         return {name: share(value, f"{visible(path, 200)}: {visible(name)}") for name, value in found.items()}
@@ -86,7 +86,14 @@ def share(value: object, where: str) -> float:
     return number
 
 
-def _read_text(path: str, hint: str) -> str:
+def read_text(path: str, hint: str) -> str:
+    """Return the text of a small file.
+
+    Raises
+    ------
+    DataError
+        If it is not there, with this hint, or cannot be read, is large, or is not UTF-8.
+    """
     name = visible(path, 200)
     try:
         with open(path, "rb") as file:
@@ -103,7 +110,14 @@ def _read_text(path: str, hint: str) -> str:
         raise DataError(f"{name}: is not UTF-8 text") from None
 
 
-def _json(text: str, path: str) -> Any:
+def parsed_json(text: str, path: str) -> Any:
+    """Return what a text of JSON stands for; `path` begins the message otherwise.
+
+    Raises
+    ------
+    DataError
+        If it is not JSON, or an object has the same key twice.
+    """
     name = visible(path, 200)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,7 +150,7 @@ def _names_in(text: str, path: str) -> list[str]:
     if not text.lstrip().startswith(("[", "{")):
         return _lines(text)
     try:
-        value = _json(text, path)
+        value = parsed_json(text, path)
     except DataError:
         # A list of names may begin with one such as [PAD].
         if path.lower().endswith(".json") or len(_lines(text)) < 2:

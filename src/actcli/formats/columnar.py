@@ -92,7 +92,7 @@ class ColumnarSource:
         self._open()
 
     def _valid_batches(self, rows: int) -> Iterator[Any]:
-        """Yield what `batches` yields, checked: Arrow trusts offsets, indices and texts, and bad ones would crash it."""
+        """Yield what `batches` yields, checked: Arrow trusts offsets, indices and texts; bad ones would crash it."""
         for batch in self.batches(rows):
             batch.validate(full=True)
             yield batch
