@@ -371,7 +371,7 @@ def plan(
         raise UsageError(f"--abstain-label: {visible(rules.abstain_label)!r} is a class of the input")
     if rules.renormalize and one_column:
         raise UsageError("--renormalize divides the probabilities of a row by their sum; a single one has none")
-    decider, scoring = TASKS[task], Scoring(task, rules.origin, rules.renormalize, rules.calibration)
+    decider, scoring = TASKS[task], Scoring(task, rules.origin, rules.renormalize, _effective(rules.calibration))
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
     if properties is None:
@@ -398,12 +398,17 @@ def plan(
     return Plan(replace(layout, classes=tuple(classes), dtype=dtype), columns, decide, notes)
 
 
+def _effective(calibration: Calibration | None) -> Calibration | None:
+    """Return a calibration, or None if it changes nothing: then what was given comes out to the last bit."""
+    return None if calibration == Temperature(1.0) else calibration
+
+
 def _check_calibration(rules: Rules, dtype: np.dtype[Any]) -> None:
     if isinstance(rules.calibration, Temperature):
         try:
             check_temperature(rules.calibration.temperature, dtype)
         except ValueError as error:
-            raise UsageError(f"{rules.policy or '--temperature'}: {error}") from None
+            raise UsageError(f"{visible(rules.policy or '--temperature', 200)}: {error}") from None
 
 
 def _arrangement(task: str, layout: Layout, rules: Rules) -> tuple[Sequence[str], Callable[[Array], Array]]:
@@ -430,6 +435,8 @@ def _named(classes: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
     names = rules.class_names
     if names is None:
         return classes
+    if _policy_names(rules):
+        _check_policy_names(classes, names, rules)
     if len(names) != len(classes):
         error = UsageError if rules.names_file is None else DataError
         raise error(
@@ -439,8 +446,30 @@ def _named(classes: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
     return names
 
 
+def _policy_names(rules: Rules) -> bool:
+    """Return whether the names are those of a policy."""
+    return rules.policy is not None and rules.names_file == rules.policy
+
+
+def _check_policy_names(classes: Sequence[str], names: Sequence[str], rules: Rules) -> None:
+    """Refuse an input whose classes have other names than those of the policy; it may have none, but numbers."""
+    numbered = tuple(str(number) for number in range(len(classes)))
+    if tuple(classes) in (tuple(names), numbered) or len(classes) != len(names):
+        return
+    number = next(number for number, (one, other) in enumerate(zip(classes, names, strict=True)) if one != other)
+    hint = "the same names in another order: --classes selects columns in the order that it gives"
+    raise DataError(
+        f'{visible(rules.policy or "", 200)}: is for other classes: number {number + 1} is "{visible(names[number])}", '
+        f'but "{visible(classes[number])}" in the input',
+        hint=hint if set(classes) == set(names) else None,
+    )
+
+
 def _single_names(rules: Rules) -> tuple[str, str]:
     """Return the names of (negative, positive) where only the positive class has a column."""
+    if rules.class_names is not None and _policy_names(rules):
+        names = rules.class_names if rules.positive == rules.class_names[1] else rules.class_names[::-1]
+        return names[0], names[1]
     negative, positive = _named(("negative", "positive"), rules)
     if rules.class_names is not None:
         for option, name, given in (("--positive", positive, rules.positive), ("--negative", negative, rules.negative)):

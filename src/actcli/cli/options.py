@@ -67,7 +67,14 @@ InputFormat = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
-From = Annotated[Origin, typer.Option("--from", help="What the numbers are; never guessed.", rich_help_panel=INPUT)]
+From = Annotated[
+    Origin | None,
+    typer.Option(
+        "--from",
+        help="What the numbers are; never guessed. [default: logits, or what the policy says]",
+        rich_help_panel=INPUT,
+    ),
+]
 Delimiter = Annotated[
     str | None,
     typer.Option(
@@ -156,8 +163,18 @@ TruthColumn = Annotated[
 
 # Decision
 
+PolicyFile = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="What calibrate, tune and conformal have written: how scores become decisions.",
+        rich_help_panel=DECISION,
+    ),
+]
 Temperature = Annotated[
-    float, typer.Option("--temperature", metavar="T", help="Divide the logits by T > 0.", rich_help_panel=DECISION)
+    float | None,
+    typer.Option("--temperature", metavar="T", help="Divide the logits by T > 0.", rich_help_panel=DECISION),
 ]
 TopK = Annotated[
     int | None,

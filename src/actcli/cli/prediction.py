@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actcli.batch import Sink
-    from actcli.calibration import Temperature
     from actcli.cli.options import Dtype, OnBadRow, Origin
     from actcli.compression import Packer
     from actcli.files import Output
     from actcli.formats import Inputs, ReadOptions
+    from actcli.policy import Policy
     from actcli.predict import Plan, Rules
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "predict",
     "temperature_rule",
     "threshold_rules",
+    "with_policy",
+    "with_policy_names",
 ]
 
 _DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|", "space": " "}
@@ -41,7 +43,7 @@ class Reading:
 
     files: Sequence[str] | None
     input_format: str | None
-    origin: Origin
+    origin: Origin | None
     delimiter: str | None
     header: bool | None
     key: str | None
@@ -50,6 +52,11 @@ class Reading:
     class_names: str | None
     on_bad_row: OnBadRow
     dtype: Dtype | None
+
+    @property
+    def numbers(self) -> str:
+        """What the numbers are."""
+        return "logits" if self.origin is None else self.origin.value
 
     @property
     def skip(self) -> bool:
@@ -69,7 +76,7 @@ class Reading:
             key=self.key,
             classes=self.classes,
             ids=tuple(self.ids or ()),
-            origin=self.origin.value,
+            origin=self.numbers,
             skip=self.skip,
             one_dimensional=one_dimensional,
         )
@@ -91,7 +98,7 @@ class Writing:
     label_separator: str | None = None
 
 
-def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None:
+def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None, **rules: Any) -> None:
     """Read the inputs, decide, and write what comes of it.
 
     Parameters
@@ -100,6 +107,8 @@ def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None
         "softmax", "multilabel" or "binary".
     reading, writing
         The options.
+    policy
+        A file that says how scores become decisions.
     **rules
         Those fields of `actcli.predict.Rules` that the other options give.
 
@@ -117,6 +126,8 @@ def predict(task: str, reading: Reading, writing: Writing, **rules: Any) -> None
             f"  actcli {task} logits.npy\n  ... | actcli {task}\n\nactcli {task} --help says more.\n"
         )
         raise typer.Exit(2)
+    if policy is not None:
+        reading, rules = with_policy(policy, task, reading, rules)
     options = reading.options("column" if task == "binary" else "row")
     format = _output_format(writing)
     _check_writing(writing, format)
@@ -188,13 +199,13 @@ def _rules(task: str, reading: Reading, writing: Writing, format: str, given: di
     from actcli.option_files import read_class_names
     from actcli.predict import Rules
 
-    names, names_from = (None, None) if reading.class_names is None else read_class_names(reading.class_names)
+    if reading.class_names is not None:
+        names, names_from = read_class_names(reading.class_names)
+        given = given | {"class_names": names, "names_file": names_from}
     rules = Rules(
-        origin=reading.origin.value,
+        origin=reading.numbers,
         skip=reading.skip,
         dtype=None if reading.dtype is None else reading.dtype.value,
-        class_names=names,
-        names_file=names_from,
         columns=_default_columns(task, format, ranked=given.get("top_k") is not None)
         if writing.columns is None
         else tuple(split_list(writing.columns, "--columns")),
@@ -205,6 +216,75 @@ def _rules(task: str, reading: Reading, writing: Writing, format: str, given: di
     if rules.renormalize and rules.origin == "logits":
         raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
     return rules
+
+
+def with_policy(path: str, task: str, reading: Reading, rules: dict[str, Any]) -> tuple[Reading, dict[str, Any]]:
+    """Return the options together with what the policy in a file holds.
+
+    Parameters
+    ----------
+    path
+        Of the policy.
+    task
+        "softmax", "multilabel" or "binary".
+    reading, rules
+        What the other options give.
+
+    Raises
+    ------
+    DataError
+        If the file is no policy.
+    UsageError
+        If it is for another task, or an option is given for what it holds.
+    """
+    from actcli.conformal import Conformal
+    from actcli.policy import read_policy
+
+    policy, name = read_policy(path), visible(path, 200)
+    if policy.task != task:
+        raise UsageError(f"{name}: is a policy for {policy.task}, not for {task}", hint=f"use actcli {policy.task}")
+    if "calibration" in rules and any((policy.calibration, policy.thresholds, policy.conformal)):
+        what = "a calibration" if policy.calibration else "what was fitted without it"
+        raise UsageError(f"--temperature: {name} holds {what}", hint="leave --temperature or --policy out")
+    if "thresholds" in rules and policy.thresholds:
+        raise UsageError(f"--threshold: {name} holds the thresholds", hint="leave --threshold or --policy out")
+    reading, rules = with_policy_names(policy, path, reading, rules)
+    for part, value in (("calibration", policy.calibration), ("thresholds", policy.thresholds)):
+        rules |= {} if value is None else {part: value}
+    if isinstance(policy.conformal, Conformal):
+        rules["conformal"] = policy.conformal
+    return reading, rules
+
+
+def with_policy_names(
+    policy: Policy, path: str, reading: Reading, rules: dict[str, Any]
+) -> tuple[Reading, dict[str, Any]]:
+    """Return the options together with what a policy says about the input: what it holds, and the names of its classes.
+
+    Raises
+    ------
+    UsageError
+        If an option says something else.
+    """
+    from actcli.cli.options import Origin
+    from actcli.option_files import read_class_names
+
+    name = visible(path, 200)
+    known: dict[str, tuple[str | None, str | None]] = {
+        "--from": (None if reading.origin is None else reading.origin.value, policy.origin)
+    }
+    if policy.task == "binary":
+        negative = next(label for label in policy.classes if label != policy.positive)
+        known |= {"--positive": (rules["positive"], policy.positive), "--negative": (rules["negative"], negative)}
+        rules = rules | {"positive": policy.positive}
+    for option, (asked, held) in known.items():
+        if asked not in (None, held):
+            raise UsageError(f"{option}: {visible(asked or '')!r} is not what {name} says: {visible(held or '')!r}")
+    if reading.class_names is None:
+        rules = rules | {"class_names": policy.classes, "names_file": path}
+    elif read_class_names(reading.class_names)[0] != policy.classes:
+        raise UsageError(f"--class-names: these are not the classes of {name}", hint="leave --class-names out")
+    return replace(reading, origin=Origin(policy.origin)), rules | {"policy": path}
 
 
 def _packer(writing: Writing, format: str) -> Packer | None:
@@ -308,19 +388,21 @@ def checked_share(value: float | None, option: str) -> float | None:
     return value
 
 
-def temperature_rule(value: float) -> Temperature | None:
-    """Return the calibration that ``--temperature`` asks for, if it changes anything.
+def temperature_rule(value: float | None) -> dict[str, Any]:
+    """Return the rule that ``--temperature`` gives.
 
     Raises
     ------
     UsageError
         If it is not a positive finite number.
     """
-    from actcli.calibration import Temperature
-
+    if value is None:
+        return {}
     if not 0 < value < math.inf:
         raise UsageError(f"--temperature: {value} is not a positive finite number")
-    return None if value == 1 else Temperature(value)
+    from actcli.calibration import Temperature
+
+    return {"calibration": Temperature(value)}
 
 
 def abstaining_rules(below: float | None, margin: float | None, label: str | None) -> dict[str, Any]:
@@ -352,6 +434,8 @@ def threshold_rules(given: Sequence[str] | None, path: str | None) -> dict[str, 
     """
     from actcli.option_files import read_thresholds, share
 
+    if given is None and path is None:
+        return {}
     default: float | None = None
     named: dict[str, float] = {}
     for text in given or ():
