@@ -16,19 +16,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from actcli.activations import log_sigmoid, log_softmax, sigmoid, softmax
+    from actcli.calibration import (
+        Isotonic,
+        Platt,
+        Temperature,
+        VectorScaling,
+        fit_isotonic,
+        fit_platt,
+        fit_temperature,
+        fit_vector_scaling,
+    )
+    from actcli.conformal import Conformal, RiskControl, fit_conformal, fit_risk_control
     from actcli.decisions import argmax, at_least_one, best_among, margin, reached, top_k
     from actcli.errors import ActcliError, DataError, OutputError, UsageError
+    from actcli.tuning import Tuned, tune_thresholds
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ActcliError",
+    "Conformal",
     "DataError",
+    "Isotonic",
     "OutputError",
+    "Platt",
+    "RiskControl",
+    "Temperature",
+    "Tuned",
     "UsageError",
+    "VectorScaling",
     "argmax",
     "at_least_one",
     "best_among",
+    "fit_conformal",
+    "fit_isotonic",
+    "fit_platt",
+    "fit_risk_control",
+    "fit_temperature",
+    "fit_vector_scaling",
     "log_sigmoid",
     "log_softmax",
     "margin",
@@ -36,12 +61,25 @@ __all__ = [
     "sigmoid",
     "softmax",
     "top_k",
+    "tune_thresholds",
 ]
 
 _HOMES = {
     "activations": ("log_sigmoid", "log_softmax", "sigmoid", "softmax"),
+    "calibration": (
+        "Isotonic",
+        "Platt",
+        "Temperature",
+        "VectorScaling",
+        "fit_isotonic",
+        "fit_platt",
+        "fit_temperature",
+        "fit_vector_scaling",
+    ),
+    "conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
     "decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
     "errors": ("ActcliError", "DataError", "OutputError", "UsageError"),
+    "tuning": ("Tuned", "tune_thresholds"),
 }
 
 

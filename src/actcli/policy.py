@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from actcli.files import Output
 
-__all__ = ["STEPS", "VERSION", "Policy", "Record", "read_policy"]
+__all__ = [
+    "STEPS",
+    "VERSION",
+    "Policy",
+    "Record",
+    "calibration_document",
+    "conformal_document",
+    "read_policy",
+    "schema",
+]
 
 VERSION = 1
 STEPS = ("calibration", "thresholds", "conformal")
@@ -46,7 +55,7 @@ class Record:
     truth
         How many of them each class was true of.
     loss, before, after
-        The name of a loss, and its value before and after the step; infinite is None in the file.
+        The name of a loss, and its value before and after the step; NaN where it is infinite, null in the file.
     version
         Of actcli.
     aim
@@ -125,11 +134,11 @@ class Policy:
         if self.positive is not None:
             document["positive"] = self.positive
         if self.calibration is not None:
-            document["calibration"] = _calibration_document(self.calibration, self.labels)
+            document["calibration"] = calibration_document(self.calibration, self.labels)
         if self.thresholds is not None:
             document["thresholds"] = dict(self.thresholds)
         if self.conformal is not None:
-            document["conformal"] = _conformal_document(self.conformal)
+            document["conformal"] = conformal_document(self.conformal)
         if self.fitted:
             document["fitted"] = {step: _record_document(self.fitted[step]) for step in STEPS if step in self.fitted}
         return _pretty(document, "") + "\n"
@@ -258,7 +267,8 @@ def _check_points(points: Sequence[Sequence[float]], where: str) -> None:
         raise ValueError(f"{where}: goes from {points[0][1]} to {points[-1][1]}, which are not both probabilities")
 
 
-def _calibration_document(calibration: Calibration, labels: Sequence[str]) -> dict[str, Any]:
+def calibration_document(calibration: Calibration, labels: Sequence[str]) -> dict[str, Any]:
+    """Return a calibration as the file holds it."""
     document: dict[str, Any] = {"method": calibration.method}
     match calibration:
         case Temperature():
@@ -288,7 +298,8 @@ def _conformal(document: Mapping[str, Any]) -> Conformal | RiskControl:
     )
 
 
-def _conformal_document(conformal: Conformal | RiskControl) -> dict[str, Any]:
+def conformal_document(conformal: Conformal | RiskControl) -> dict[str, Any]:
+    """Return a conformal rule as the file holds it."""
     if isinstance(conformal, RiskControl):
         return {"score": _MISSED, "alpha": conformal.alpha, "threshold": conformal.threshold}
     quantile = conformal.quantile if math.isfinite(conformal.quantile) else None
@@ -298,7 +309,7 @@ def _conformal_document(conformal: Conformal | RiskControl) -> dict[str, Any]:
 
 def _record(document: Mapping[str, Any]) -> Record:
     loss = document["loss"]
-    before, after = (math.inf if loss[when] is None else float(loss[when]) for when in ("before", "after"))
+    before, after = (math.nan if loss[when] is None else float(loss[when]) for when in ("before", "after"))
     aim = document.get("aim")
     return Record(int(document["rows"]), document["truth"], loss["name"], before, after, document["actcli"], aim)
 

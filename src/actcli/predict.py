@@ -111,6 +111,10 @@ class Plan:
         What is written of each row.
     decide
         Computes them.
+    arrange
+        Gives the scores of a batch the columns that belong to the classes.
+    scoring
+        How these become scores that decide.
     notes
         What a user should know.
     """
@@ -118,6 +122,8 @@ class Plan:
     layout: Layout
     columns: tuple[Column, ...]
     decide: Stage
+    arrange: Callable[[Array], Array]
+    scoring: Scoring
     notes: tuple[str, ...]
 
 
@@ -285,6 +291,16 @@ class Independent(Decisions):
             return log(self.scores)
         return log_sigmoid(self.scores, temperature=self.temperature)
 
+    @property
+    def log_complements(self) -> Array:
+        """The logarithms of what the probabilities leave to 1."""
+        if self.form == LOGITS:
+            return log_sigmoid(-self.scores, temperature=self.temperature)
+        if self.form == LOG_PROBABILITIES:
+            return log_complement(self.scores)
+        with np.errstate(divide="ignore"):
+            return np.log1p(-self.scores)
+
     @cached_property
     def log_complements(self) -> Array:
         """The logarithms of what the probabilities leave to 1: no output column, but half of a loss."""
@@ -333,7 +349,7 @@ def _sets(chosen: Array) -> Sets:
     return Sets(offsets, np.nonzero(np.ascontiguousarray(chosen))[1])
 
 
-TASKS: dict[str, type[Decisions]] = {"softmax": Exclusive, "multilabel": Independent, "binary": Binary}
+TASKS: dict[str, type[Exclusive | Independent]] = {"softmax": Exclusive, "multilabel": Independent, "binary": Binary}
 
 
 def plan(
@@ -395,7 +411,8 @@ def plan(
         suspicious = rules.origin == "logits" and like_probabilities(scores, sums=not one_column)
         return replace(batch, values=values, like_probabilities=suspicious)
 
-    return Plan(replace(layout, classes=tuple(classes), dtype=dtype), columns, decide, notes)
+    settled = replace(layout, classes=tuple(classes), dtype=dtype)
+    return Plan(settled, columns, decide, arrange, scoring, notes)
 
 
 def _effective(calibration: Calibration | None) -> Calibration | None:

@@ -23,6 +23,9 @@ COMMANDS = {
     "softmax": "Exclusive classes: probabilities, the label, its confidence.",
     "multilabel": "Any number of classes: a probability each, the set that reaches the threshold.",
     "binary": "Two classes, from one logit column or two.",
+    "calibrate": "Fit probabilities that are right as often as they say.",
+    "tune": "Choose thresholds.",
+    "conformal": "Make prediction sets that keep a promise.",
 }
 
 # The base of all errors in the command line's own grammar; Typer does not export it, and brings its own copy of Click.

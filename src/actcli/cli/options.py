@@ -18,6 +18,7 @@ _WRITTEN = ", ".join(format.name for format in FORMATS.values() if format.sink)
 
 INPUT = "Input"
 TRUTH = "Truth"
+FIT = "Fit"
 DECISION = "Decision"
 OUTPUT = "Output"
 
@@ -49,6 +50,54 @@ class ThresholdOperator(StrEnum):
 
     GE = "ge"
     GT = "gt"
+
+
+class Task(StrEnum):
+    """What is decided of a row."""
+
+    SOFTMAX = "softmax"
+    MULTILABEL = "multilabel"
+    BINARY = "binary"
+
+
+class Method(StrEnum):
+    """How probabilities are calibrated."""
+
+    TEMPERATURE = "temperature"
+    VECTOR = "vector"
+    PLATT = "platt"
+    ISOTONIC = "isotonic"
+
+
+class Metric(StrEnum):
+    """What a threshold is to make as large as possible."""
+
+    F1 = "f1"
+    FBETA = "fbeta"
+    YOUDEN = "youden"
+    BALANCED_ACCURACY = "balanced-accuracy"
+
+
+class Scope(StrEnum):
+    """What a threshold is for."""
+
+    CLASS = "class"
+    GLOBAL = "global"
+
+
+class ConformalScore(StrEnum):
+    """How a class is scored: the lower, the sooner it is in the prediction set."""
+
+    LAC = "lac"
+    APS = "aps"
+    RAPS = "raps"
+
+
+class ResultFormat(StrEnum):
+    """How a result that is no table of rows is written."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 Files = Annotated[
@@ -261,8 +310,133 @@ Negative = Annotated[
     ),
 ]
 
+# Fit
+
+TaskOption = Annotated[
+    Task | None,
+    typer.Option(
+        "--task",
+        help="What is decided of a row; else what the policy says, or what the number of classes suggests.",
+        rich_help_panel=FIT,
+    ),
+]
+PolicyToWrite = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="Write the result into this JSON file; what else it holds stays.",
+        rich_help_panel=FIT,
+    ),
+]
+Holdout = Annotated[
+    str | None,
+    typer.Option(
+        "--holdout",
+        metavar="SHARE",
+        help="Keep this share of the rows out of the fit, and report on them too.",
+        rich_help_panel=FIT,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", min=0, help="Which rows --holdout draws. [default: 0]", rich_help_panel=FIT),
+]
+MethodOption = Annotated[
+    Method,
+    typer.Option(
+        "--method",
+        help="One temperature for all classes; a scale and a bias, a sigmoid, or a rising step function for each.",
+        rich_help_panel=FIT,
+    ),
+]
+MetricOption = Annotated[
+    Metric | None,
+    typer.Option("--metric", help="Make this as large as possible. [default: f1]", rich_help_panel=FIT),
+]
+Beta = Annotated[
+    float | None,
+    typer.Option(
+        "--beta",
+        metavar="B",
+        help="With fbeta: how many times as much recall counts as precision. [default: 2]",
+        rich_help_panel=FIT,
+    ),
+]
+AtPrecision = Annotated[
+    float | None,
+    typer.Option(
+        "--at-precision", metavar="P", help="The largest recall at a precision of at least P.", rich_help_panel=FIT
+    ),
+]
+AtRecall = Annotated[
+    float | None,
+    typer.Option(
+        "--at-recall", metavar="R", help="The largest precision at a recall of at least R.", rich_help_panel=FIT
+    ),
+]
+AtFpr = Annotated[
+    float | None,
+    typer.Option(
+        "--at-fpr",
+        metavar="F",
+        help="The largest recall at a false positive rate of at most F.",
+        rich_help_panel=FIT,
+    ),
+]
+ScopeOption = Annotated[
+    Scope,
+    typer.Option(
+        "--scope", help="A threshold for each class, or one for all, judged by all cells together.", rich_help_panel=FIT
+    ),
+]
+Alpha = Annotated[
+    str,
+    typer.Option(
+        "--alpha",
+        metavar="A",
+        help="The share of rows whose set may miss the true class; of a row's labels for multilabel.",
+        rich_help_panel=FIT,
+    ),
+]
+Score = Annotated[
+    ConformalScore | None,
+    typer.Option(
+        "--score",
+        help="lac: small sets; aps: sets whose size says how hard a row is; raps: the same, smaller. [default: lac]",
+        rich_help_panel=FIT,
+    ),
+]
+RapsLambda = Annotated[
+    float | None,
+    typer.Option(
+        "--raps-lambda",
+        metavar="L",
+        min=0,
+        help="What each rank after the first K adds to a score. [default: 0.01]",
+        rich_help_panel=FIT,
+    ),
+]
+RapsK = Annotated[
+    int | None,
+    typer.Option("--raps-k", metavar="K", min=0, help="How many ranks add nothing. [default: 5]", rich_help_panel=FIT),
+]
+
 # Output
 
+ResultFile = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write the report to a file.json.", rich_help_panel=OUTPUT),
+]
+ResultFormatOption = Annotated[
+    ResultFormat | None,
+    typer.Option(
+        "-f",
+        "--format",
+        help="How the report is written. [default: table on a terminal, else json]",
+        rich_help_panel=OUTPUT,
+    ),
+]
 OutputFile = Annotated[
     str | None,
     typer.Option(

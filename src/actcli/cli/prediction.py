@@ -26,6 +26,7 @@ __all__ = [
     "Reading",
     "Writing",
     "abstaining_rules",
+    "check_input",
     "predict",
     "temperature_rule",
     "threshold_rules",
@@ -117,15 +118,7 @@ def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None
     ActcliError
         Whatever goes wrong.
     """
-    from actcli.files import standard_input_is_terminal
-
-    if not reading.files and standard_input_is_terminal():
-        say(
-            f"Usage: actcli {task} [OPTIONS] [FILE]...\n\n"
-            f"There is no file, and standard input is a terminal. For instance:\n"
-            f"  actcli {task} logits.npy\n  ... | actcli {task}\n\nactcli {task} --help says more.\n"
-        )
-        raise typer.Exit(2)
+    check_input(task, reading.files)
     if policy is not None:
         reading, rules = with_policy(policy, task, reading, rules)
     options = reading.options("column" if task == "binary" else "row")
@@ -142,6 +135,31 @@ def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None
         _run(task, inputs, plan, prepared, writing, format)
     finally:
         inputs.close()
+
+
+def check_input(command: str, files: Sequence[str] | None, more: str = "") -> None:
+    """Show short help and exit where there is no input, only a person who does not know that one is waited for.
+
+    Parameters
+    ----------
+    command
+        Which is called.
+    files
+        Its inputs.
+    more
+        What else an example of it needs.
+    """
+    from actcli.files import standard_input_is_terminal
+
+    if not files and standard_input_is_terminal():
+        more = f" {more}" if more else ""
+        say(
+            f"Usage: actcli {command} [OPTIONS] [FILE]...\n\n"
+            f"There is no file, and standard input is a terminal. For instance:\n"
+            f"  actcli {command} logits.npy{more}\n  ... | actcli {command}{more}\n\n"
+            f"actcli {command} --help says more.\n"
+        )
+        raise typer.Exit(2)
 
 
 def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, format: str) -> None:

@@ -29,6 +29,13 @@ class Watch:
         How many bytes of input there are; None if that is not known.
     quiet
         Never show a bar.
+
+    Attributes
+    ----------
+    rows
+        How many the sink has.
+    left_out
+        How many were wrong, and skipped.
     """
 
     def __init__(self, size: int | None, *, quiet: bool) -> None:
@@ -38,32 +45,32 @@ class Watch:
         self._bar: Any = None
         self._task: Any = None
         self._done = 0
-        self._rows = 0
+        self.rows = 0
         self._suspicious = True
-        self._left_out = 0
+        self.left_out = 0
         self._faults: list[DataError] = []
 
     def warnings(self) -> list[str]:
         """Return what there is to say at the end, quiet or not."""
         warnings = []
-        if self._left_out:
-            rows = "1 row was" if self._left_out == 1 else f"{self._left_out:,} rows were"
+        if self.left_out:
+            rows = "1 row was" if self.left_out == 1 else f"{self.left_out:,} rows were"
             warnings.append("\n  ".join([f"{rows} left out:", *(error.message for error in self._faults)]))
-            more = self._left_out - len(self._faults)
+            more = self.left_out - len(self._faults)
             warnings[-1] += f"\n  and {more:,} more" if more else ""
-        if self._suspicious and self._rows:
+        if self._suspicious and self.rows:
             warnings.append("the logits look like probabilities; if they are: --from probabilities")
         return warnings
 
     def __call__(self, piece: Piece) -> None:
         """Take note of a piece that the sink has."""
         self._done += piece.size
-        self._rows += piece.rows
-        self._left_out += piece.left_out
+        self.rows += piece.rows
+        self.left_out += piece.left_out
         self._faults += [fault.error for fault in piece.faults[: MOST_FAULTS - len(self._faults)]]
         self._suspicious &= piece.like_probabilities or not piece.rows
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, rows=f"{self._rows:,}")
+            self._bar.update(self._task, completed=self._done, rows=f"{self.rows:,}")
         elif self._shows and time.monotonic() > self._patient:
             self._start()
 
@@ -78,7 +85,7 @@ class Watch:
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task("", total=self._size, completed=self._done, rows=f"{self._rows:,}")
+        self._task = self._bar.add_task("", total=self._size, completed=self._done, rows=f"{self.rows:,}")
         signals.add(self._bar.stop)  # which shows the cursor again
         self._bar.start()
 

@@ -5,22 +5,19 @@ It fits the width it is given: bars shrink first, then runners-up are left out, 
 
 from __future__ import annotations
 
-import io
-import os
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from actcli.batch import Kind
 from actcli.errors import visible
 from actcli.outputs import REASONS
+from actcli.reports.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +39,6 @@ _GAP = 3
 _LONGEST_NAME = 200
 _LONGEST_LABEL = 40
 _NARROWEST_NAME = 16
-_NARROWEST_TABLE = 10
 
 
 class _Piece(NamedTuple):
@@ -144,24 +140,15 @@ class TableSink:
 
     def finish(self) -> None:
         """Draw the table."""
-        capture = _Capture(self._output)
-        console = Console(
-            file=capture,
-            force_terminal=True if self._output.is_terminal else None,
-            width=_width_of(self._output),
-            height=25,  # without it, Rich takes a terminal that calls itself dumb for one of 80 columns
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
+        screen = Screen(self._output)
+        console = screen.console
         self._ascii = console.options.ascii_only
         table = self._chosen_table(console.width) if self._chosen else self._decision_table(console.width)
         if self._head and table.columns:
             console.print(table)
         for line in self._summary(console.width):
             console.print(line, style="dim")
-        lines = "\n".join(line.rstrip() for line in capture.getvalue().split("\n"))
-        self._output.write(lines.encode(capture.encoding, "backslashreplace"))
+        screen.finish()
 
     # The decision with its runners-up
 
@@ -444,30 +431,6 @@ def _fitting(widths: Sequence[int], optional: Sequence[bool], room: int) -> list
         else:
             room = 0
     return shown
-
-
-class _Capture(io.StringIO):
-    """What Rich draws on, which says the encoding of where the drawing goes."""
-
-    def __init__(self, output: Output) -> None:
-        super().__init__()
-        to_file = output.path is not None
-        self._encoding = "utf-8" if to_file or sys.stdout is None else sys.stdout.encoding
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]  # a property, because StringIO has it so
-        """Of the output."""
-        return self._encoding
-
-
-def _width_of(output: Output) -> int:
-    """Return the width of a terminal, or in a file as much as a table needs; COLUMNS goes before both."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns[:6]) > 0:
-        return int(columns[:6])
-    if output.is_terminal:
-        return max(os.get_terminal_size(output.descriptor).columns or 80, _NARROWEST_TABLE)
-    return 1000
 
 
 def _table() -> Table:

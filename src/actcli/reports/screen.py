@@ -1,0 +1,79 @@
+"""Drawing for a person: with Rich, as wide as what it goes to, in characters that it can show."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from actcli.files import Output
+
+__all__ = ["Screen", "draw"]
+
+_NARROWEST = 10
+
+
+class Screen:
+    """A Rich console whose drawing goes to an output when it is finished.
+
+    Parameters
+    ----------
+    output
+        Where to; only whether that is a terminal makes a difference.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._capture = _Capture(output)
+        self.console = Console(
+            file=self._capture,
+            force_terminal=True if output.is_terminal else None,
+            width=_width_of(output),
+            height=25,  # without it, Rich takes a terminal that calls itself dumb for one of 80 columns
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def finish(self) -> None:
+        """Write what was drawn, without blanks at the ends of lines."""
+        lines = "\n".join(line.rstrip() for line in self._capture.getvalue().split("\n"))
+        self._output.write(lines.encode(self._capture.encoding, "backslashreplace"))
+
+
+def draw(output: Output, parts: Callable[[int], Iterable[Any]]) -> None:
+    """Draw what Rich can draw, one thing below the other; `parts` makes them for a width."""
+    screen = Screen(output)
+    for part in parts(screen.console.width):
+        screen.console.print(part)
+    screen.finish()
+
+
+class _Capture(io.StringIO):
+    """What Rich draws on, which says the encoding of where the drawing goes."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        to_file = output.path is not None
+        self._encoding = "utf-8" if to_file or sys.stdout is None else sys.stdout.encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a property, because StringIO has it so
+        """Of the output."""
+        return self._encoding
+
+
+def _width_of(output: Output) -> int:
+    """Return the width of a terminal, or in a file as much as a table needs; COLUMNS goes before both."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns[:6]) > 0:
+        return int(columns[:6])
+    if output.is_terminal:
+        return max(os.get_terminal_size(output.descriptor).columns or 80, _NARROWEST)
+    return 1000
