@@ -13,6 +13,7 @@ import numpy as np
 
 from actcli import labels
 from actcli.batch import Batch, Layout
+from actcli.calibration import Temperature
 from actcli.meter import Meter
 from actcli.metrics import COUNTS, Settings
 from actcli.predict import Rules, plan
@@ -369,7 +370,7 @@ def evaluate(
     rules = Rules(
         origin=origin,
         dtype="float64",
-        temperature=temperature,
+        calibration=None if temperature == 1 else Temperature(temperature),
         class_names=None if classes is None else tuple(classes),
         threshold=0.5 if not isinstance(threshold, float | int) else threshold,
         thresholds=None if isinstance(threshold, float | int) else dict(threshold),

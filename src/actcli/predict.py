@@ -291,16 +291,6 @@ class Independent(Decisions):
             return log(self.scores)
         return log_sigmoid(self.scores, temperature=self.temperature)
 
-    @property
-    def log_complements(self) -> Array:
-        """The logarithms of what the probabilities leave to 1."""
-        if self.form == LOGITS:
-            return log_sigmoid(-self.scores, temperature=self.temperature)
-        if self.form == LOG_PROBABILITIES:
-            return log_complement(self.scores)
-        with np.errstate(divide="ignore"):
-            return np.log1p(-self.scores)
-
     @cached_property
     def log_complements(self) -> Array:
         """The logarithms of what the probabilities leave to 1: no output column, but half of a loss."""
