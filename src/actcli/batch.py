@@ -41,6 +41,7 @@ __all__ = [
     "Sets",
     "Sink",
     "Source",
+    "chunk_bytes",
     "rows_in_chunk",
 ]
 
@@ -50,13 +51,22 @@ CHUNK_BYTES = 1 << 19
 MOST_FAULTS = 5
 """Of so many wrong rows it is said what is wrong with them; the others are counted."""
 
+_MANY_COLUMNS = 250
+_LONGER = 4
+
 _GROWTH = 4
 """How many times larger than that its output may be before a chunk holds fewer rows."""
 
 
-def rows_in_chunk(input_bytes: int, output_bytes: int) -> int:
+def chunk_bytes(columns: int = 1) -> int:
+    """Return how many bytes a chunk aims at; of many columns, each costs something per chunk."""
+    return CHUNK_BYTES * max(1, min(_LONGER, columns // _MANY_COLUMNS))
+
+
+def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1) -> int:
     """Return how many rows a chunk holds, given about how many bytes a row takes on its way in and out."""
-    return max(1, min(CHUNK_BYTES // max(1, input_bytes), _GROWTH * CHUNK_BYTES // max(1, output_bytes)))
+    size = chunk_bytes(columns)
+    return max(1, min(size // max(1, input_bytes), _GROWTH * size // max(1, output_bytes)))
 
 
 class Kind(Enum):

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from actcli import batch as batches
-from actcli.batch import MOST_FAULTS, Batch, Fault, rows_in_chunk
+from actcli.batch import MOST_FAULTS, Batch, Fault, chunk_bytes, rows_in_chunk
 from actcli.errors import DataError, visible
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class BlockSource:
         About how long a row is.
     """
 
+    layout: Layout
     row_ends: tuple[bytes, ...] = (b"\n", b"\r")
     """What a row may end with: without one of these among what is read, there is no use in looking for an end."""
 
@@ -98,7 +99,8 @@ class BlockSource:
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the input into blocks of whole records; None before waiting for more of a pipe."""
-        wanted = min(batches.CHUNK_BYTES, rows_in_chunk(self.row_bytes, output_bytes) * self.row_bytes)
+        columns = len(self.layout.classes)
+        wanted = min(chunk_bytes(columns), rows_in_chunk(self.row_bytes, output_bytes, columns) * self.row_bytes)
         while True:
             while len(self.rest) < wanted and not self.ended and self.input.ready():
                 self._fill()

@@ -172,7 +172,7 @@ class ColumnarSource:
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the table into batches."""
-        rows = rows_in_chunk(8 * len(self.layout.classes), output_bytes)
+        rows = rows_in_chunk(8 * len(self.layout.classes), output_bytes, len(self.layout.classes))
         start = 0
         iterator = self._valid_batches(rows)
         while True:

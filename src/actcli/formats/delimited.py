@@ -41,7 +41,6 @@ from actcli.formats.text import (
     join_lists,
     numbers,
     offsets_of,
-    pick,
     plain,
     quoted,
     quoted_all,
@@ -518,23 +517,26 @@ class DelimitedSink(TextSink):
             case Kind.NUMBER | Kind.MATRIX:
                 return [numbers(batch.data(column), lead, self.delimiter)]
             case Kind.CODE:
-                return [lead, pick(self._quoted(column.labels), batch.data(column))]
+                return [lead, self.picked(column, batch.data(column))]
             case Kind.SET:
                 sets = batch.data(column)
-                texts = join_lists(sets.offsets, pick(column.labels, sets.codes), self.options.label_separator)
+                texts = join_lists(sets.offsets, self.picked(column, sets.codes), self.options.label_separator)
                 return [lead, quoted_all(texts, self.delimiter)]
             case Kind.RANKING:
-                labels = [*self._quoted(column.labels), ""]
                 ranks = zip(*(part.T for part in batch.data(column)), strict=True)
-                cells = [cell for rank in ranks for cell in (self.delimiter, *self._rank(labels, *rank))]
+                cells = [cell for rank in ranks for cell in (self.delimiter, *self._rank(column, *rank))]
                 return [lead, *cells[1:]]
 
-    def _rank(self, labels: Sequence[str], codes: Any, probabilities: Any) -> tuple[Any, Any]:
+    def _rank(self, column: Column, codes: Any, probabilities: Any) -> tuple[Any, Any]:
         """Return the cells of a rank: the label, and the probability with the delimiter before it."""
-        return pick(labels, codes), where(codes >= 0, numbers(probabilities, self.delimiter), self.delimiter)
+        return self.picked(column, codes), where(codes >= 0, numbers(probabilities, self.delimiter), self.delimiter)
 
-    def _quoted(self, labels: Sequence[str]) -> list[str]:
-        return [quoted(label, self.delimiter) for label in labels]
+    def label_texts(self, column: Column) -> Sequence[str]:
+        """Return the labels of a column as cells; those of sets are joined before they become one."""
+        if column.kind is Kind.SET:
+            return column.labels
+        cells = [quoted(label, self.delimiter) for label in column.labels]
+        return [*cells, ""] if column.kind is Kind.RANKING else cells
 
 
 class CsvSink(DelimitedSink):

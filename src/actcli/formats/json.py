@@ -446,15 +446,14 @@ class JsonlSink(TextSink):
             case Kind.NUMBER:
                 return [numbers(batch.data(column), ":", null=True)]
             case Kind.CODE:
-                return [":", pick(list(map(_quoted, column.labels)), batch.data(column))]
+                return [":", self.picked(column, batch.data(column))]
             case Kind.MATRIX:
-                return [":{", self._object(column.labels, batch.data(column)), "}"]
+                return [":{", self._object(column, batch.data(column)), "}"]
             case Kind.SET:
                 sets = batch.data(column)
-                labels = column.labels if column.dtype else list(map(_quoted, column.labels))
-                return [":[", join_lists(sets.offsets, pick(labels, sets.codes), ","), "]"]
+                return [":[", join_lists(sets.offsets, self.picked(column, sets.codes), ","), "]"]
             case Kind.RANKING:
-                return [":[", self._ranks(column.labels, batch.data(column)), "]"]
+                return [":[", self._ranks(column, batch.data(column)), "]"]
 
     def _typed(self, values: Any) -> Any:
         """Return values of an Arrow type: numbers and truth values as they are, the rest as texts, null as null."""
@@ -464,17 +463,22 @@ class JsonlSink(TextSink):
         texts = _quoted_all(texts_of(values))
         return where(np.array(values.is_valid().to_pylist(), dtype=np.bool_), texts, "null")
 
-    def _object(self, labels: Sequence[str], values: np.ndarray[Any, Any]) -> Any:
-        keys = pick(list(map(_quoted, labels)), np.tile(np.arange(len(labels)), len(values)))
-        flat = np.ascontiguousarray(values).reshape(-1)
-        return join_rows(len(labels), join([keys, numbers(flat, ":", null=True)], ""), ",")
+    def label_texts(self, column: Column) -> Sequence[str]:
+        """Return the labels of a column as JSON; numbers stay numbers."""
+        return column.labels if column.kind is Kind.SET and column.dtype else list(map(_quoted, column.labels))
 
-    def _ranks(self, labels: Sequence[str], ranking: Ranking) -> Any:
+    def _object(self, column: Column, values: np.ndarray[Any, Any]) -> Any:
+        width = len(column.labels)
+        keys = self.picked(column, np.tile(np.arange(width), len(values)))
+        flat = np.ascontiguousarray(values).reshape(-1)
+        return join_rows(width, join([keys, numbers(flat, ":", null=True)], ""), ",")
+
+    def _ranks(self, column: Column, ranking: Ranking) -> Any:
         found = ranking.codes >= 0
         texts = join(
             [
                 '{"label":',
-                pick(list(map(_quoted, labels)), ranking.codes[found]),
+                self.picked(column, ranking.codes[found]),
                 ',"probability"',
                 numbers(ranking.probabilities[found], ":", null=True),
                 "}",

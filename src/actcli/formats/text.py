@@ -81,11 +81,22 @@ class TextSink:
 
     def open(self, layout: Layout) -> int:  # noqa: ARG002
         """Write nothing yet: when the first rows turn out to be wrong, no header goes before the error."""
+        self._labels = {
+            column.name: pa.array(self.label_texts(column), pa.string()) for column in self.columns if column.labels
+        }
         return sum(_NUMBER_BYTES * len(column.headers) + self.extra_bytes(column) for column in self.columns)
 
     def extra_bytes(self, column: Column) -> int:  # noqa: ARG002
         """Return how many bytes besides its numbers a column takes in each row."""
         return 0
+
+    def label_texts(self, column: Column) -> Sequence[str]:
+        """Return the labels of a column as they are written."""
+        raise NotImplementedError
+
+    def picked(self, column: Column, codes: np.ndarray[Any, Any]) -> Any:
+        """Return the labels that the codes of a column stand for."""
+        return pick(self._labels[column.name], codes)
 
     def encode(self, batch: Batch) -> Any:
         """Return the text of `batch`, or the batch itself when the number of its first row is needed for that."""
@@ -201,10 +212,11 @@ def join_rows(width: int, texts: Any, separator: str) -> Any:
     return join_lists(np.arange(0, len(texts) + 1, width), texts, separator)
 
 
-def pick(labels: Sequence[str], codes: np.ndarray[Any, Any]) -> Any:
+def pick(labels: Any, codes: np.ndarray[Any, Any]) -> Any:
     """Return the label of each code as an Arrow array; -1 is the last label."""
-    positions = np.where(codes < 0, len(labels) - 1, codes).astype(np.int32)
-    return call_function("take", [pa.array(labels, pa.string()), from_numpy(positions)])
+    texts = labels if isinstance(labels, pa.Array) else pa.array(labels, pa.string())
+    positions = np.where(codes < 0, len(texts) - 1, codes).astype(np.int32)
+    return call_function("take", [texts, from_numpy(positions)])
 
 
 def where(condition: np.ndarray[Any, Any], texts: Any, otherwise: str) -> Any:
