@@ -28,15 +28,20 @@ if TYPE_CHECKING:
     )
     from actcli.conformal import Conformal, RiskControl, fit_conformal, fit_risk_control
     from actcli.decisions import argmax, at_least_one, best_among, margin, reached, top_k
-    from actcli.errors import ActcliError, DataError, OutputError, UsageError
+    from actcli.errors import ActcliError, CheckError, DataError, OutputError, UsageError
+    from actcli.evaluation import CalibrationBin, Evaluation, Intervals, evaluate
     from actcli.tuning import Tuned, tune_thresholds
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ActcliError",
+    "CalibrationBin",
+    "CheckError",
     "Conformal",
     "DataError",
+    "Evaluation",
+    "Intervals",
     "Isotonic",
     "OutputError",
     "Platt",
@@ -48,6 +53,7 @@ __all__ = [
     "argmax",
     "at_least_one",
     "best_among",
+    "evaluate",
     "fit_conformal",
     "fit_isotonic",
     "fit_platt",
@@ -78,8 +84,9 @@ _HOMES = {
     ),
     "conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
     "decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
-    "errors": ("ActcliError", "DataError", "OutputError", "UsageError"),
     "tuning": ("Tuned", "tune_thresholds"),
+    "errors": ("ActcliError", "CheckError", "DataError", "OutputError", "UsageError"),
+    "evaluation": ("CalibrationBin", "Evaluation", "Intervals", "evaluate"),
 }
 
 

@@ -5,7 +5,8 @@
     ActcliError                 exit code
     ├── DataError               1   what a file holds, or that it is not there
     ├── OutputError             1   what cannot be written
-    └── UsageError              2   what was asked for
+    ├── UsageError              2   what was asked for
+    └── CheckError              3   a check that was asked for, and failed
 
 Library code raises these; `actcli.cli.main` catches the base class, once. `ReaderGoneError` stands beside them: it is
 the end of the output, and no error.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
-__all__ = ["ActcliError", "DataError", "OutputError", "ReaderGoneError", "UsageError", "say", "visible"]
+__all__ = ["ActcliError", "CheckError", "DataError", "OutputError", "ReaderGoneError", "UsageError", "say", "visible"]
 
 
 class ActcliError(Exception):
@@ -50,6 +51,12 @@ class UsageError(ActcliError):
     """An option that is unknown, has a bad value, or does not fit the input or another option."""
 
     exit_code = 2
+
+
+class CheckError(ActcliError):
+    """A check that was asked for has failed."""
+
+    exit_code = 3
 
 
 class ReaderGoneError(Exception):

@@ -255,7 +255,8 @@ def _block_weights(seed: int, group: int, block: int, rows: int) -> Array:
     """
     generator = np.random.Philox(key=seed, counter=np.array([0, 0, group, block], dtype=np.uint64))
     raw = generator.random_raw(_REPLICATES_AT_ONCE * rows // 4).astype("<u8").view("<u2")
-    return np.asarray(_POISSON[raw].reshape(_REPLICATES_AT_ONCE, rows))
+    weights: Array = _POISSON[raw].reshape(_REPLICATES_AT_ONCE, rows)
+    return weights
 
 
 class _Added(NamedTuple):

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
         def notes(self) -> Sequence[str]:
             """What a user should know about how it was joined."""
 
+        @property
+        def identities(self) -> Sequence[tuple[int, int]]:
+            """Those of the files behind it, none of which may be an output."""
+
         def take(self, batch: Batch, start: int) -> Array:
             """Return the truth of the rows of `batch`, whose chunk begins at row `start` of the input: in order."""
 
@@ -130,6 +134,11 @@ class RowTruth:
         self._column = column
         self._kind = kind
 
+    @property
+    def identities(self) -> Sequence[tuple[int, int]]:
+        """Those of the input, which are refused as an output anyway."""
+        return ()
+
     def take(self, batch: Batch, start: int) -> Array:  # noqa: ARG002  it stands beside the row
         """Return the truth of the rows of `batch`."""
         return _answers(self._question, self._book, batch, self._column, self._kind, shown=self._column)
@@ -193,6 +202,7 @@ class FileTruth:
         self._count = len(question.classes)
         reader = _Reader(question, path, column, carried)
         self.name = reader.name
+        self.identities = reader.identities
         self.notes: list[str] = list(reader.notes)
         self._first = reader.first
         self._has_header = reader.has_header
@@ -320,6 +330,7 @@ class _Reader:
         inputs = open_inputs([path], options)
         try:
             self.name = inputs.title
+            self.identities = inputs.identities
             self._layout = inputs.layout
             batches = (chunk.decode() for chunk in inputs.chunks(0) if chunk is not None)
             if self._layout.classes:

@@ -23,6 +23,7 @@ COMMANDS = {
     "softmax": "Exclusive classes: probabilities, the label, its confidence.",
     "multilabel": "Any number of classes: a probability each, the set that reaches the threshold.",
     "binary": "Two classes, from one logit column or two.",
+    "evaluate": "How good the predictions are, against the truth.",
     "calibrate": "Fit probabilities that are right as often as they say.",
     "tune": "Choose thresholds.",
     "conformal": "Make prediction sets that keep a promise.",

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actcli.cli.prediction import check_input, with_policy_names
-from actcli.cli.results import result_format, show
+from actcli.cli.results import json_bytes, result_format
 from actcli.errors import DataError, UsageError, say, visible
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _fit(
             "removed": list(removed),
             "warnings": warnings,
         }
-        show(document, asked.command, report, format)
+        _show(document, asked.command, report, format)
         report.commit()
     if not asked.quiet:
         for note in (*inputs.notes, *truth.notes, *settled.notes, *_notes(asked, removed, held is not None)):
@@ -286,3 +287,13 @@ def decimal(text: str, option: str) -> str:
     if not (is_number(text) and math.isfinite(float(text)) and 0 < float(text) < 1):
         raise UsageError(f"{option}: {visible(text)!r} is not a number above 0 and below 1")
     return text.strip(" \t")
+
+
+def _show(document: dict[str, Any], command: str, output: Output, format: ResultFormat) -> None:
+    if format == "json":
+        output.write(json_bytes(document))
+        return
+    from actcli.reports import fits
+    from actcli.reports.screen import draw
+
+    draw(output, partial(getattr(fits, command), document))

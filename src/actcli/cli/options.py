@@ -20,6 +20,7 @@ INPUT = "Input"
 TRUTH = "Truth"
 FIT = "Fit"
 DECISION = "Decision"
+MEASURE = "Measures"
 OUTPUT = "Output"
 
 
@@ -36,6 +37,13 @@ class Dtype(StrEnum):
 
     FLOAT32 = "float32"
     FLOAT64 = "float64"
+
+
+class Binning(StrEnum):
+    """What the bins of a calibration error have in common."""
+
+    EQUAL_WIDTH = "equal-width"
+    EQUAL_MASS = "equal-mass"
 
 
 class OnBadRow(StrEnum):
@@ -120,7 +128,7 @@ From = Annotated[
     Origin | None,
     typer.Option(
         "--from",
-        help="What the numbers are; never guessed. [default: logits, or what the policy says]",
+        help="What the numbers are; never guessed. [default: logits, or what a policy or actcli's own output says]",
         rich_help_panel=INPUT,
     ),
 ]
@@ -420,6 +428,59 @@ RapsLambda = Annotated[
 RapsK = Annotated[
     int | None,
     typer.Option("--raps-k", metavar="K", min=0, help="How many ranks add nothing. [default: 5]", rich_help_panel=FIT),
+]
+
+# Measures
+
+Bins = Annotated[
+    int,
+    typer.Option("--bins", metavar="N", min=1, max=10_000, help="Of the calibration error.", rich_help_panel=MEASURE),
+]
+BinningOption = Annotated[
+    Binning,
+    typer.Option("--binning", help="Whether bins are equally wide or equally full.", rich_help_panel=MEASURE),
+]
+Bootstrap = Annotated[
+    int,
+    typer.Option(
+        "--bootstrap",
+        metavar="N",
+        min=0,
+        max=100_000,
+        help="Give every number a 95 % interval, out of N replicates.",
+        show_default=False,
+        rich_help_panel=MEASURE,
+    ),
+]
+BootstrapSeed = Annotated[
+    int,
+    typer.Option("--seed", metavar="S", min=0, max=2**64 - 1, help="Of the random numbers.", rich_help_panel=MEASURE),
+]
+NoRanking = Annotated[
+    bool,
+    typer.Option(
+        "--no-ranking",
+        help="Leave out ROC AUC and average precision, for which 8 bytes a cell are kept.",
+        rich_help_panel=MEASURE,
+    ),
+]
+FailUnder = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-under",
+        metavar="NAME=VALUE",
+        help="Exit with code 3 if the metric is smaller, or undefined; f1[cat]=0.8 for one class; repeatable.",
+        rich_help_panel=MEASURE,
+    ),
+]
+FailOver = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-over",
+        metavar="NAME=VALUE",
+        help="The same if it is larger: for losses and calibration errors.",
+        rich_help_panel=MEASURE,
+    ),
 ]
 
 # Output

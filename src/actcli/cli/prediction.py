@@ -28,6 +28,7 @@ __all__ = [
     "abstaining_rules",
     "check_input",
     "predict",
+    "shown_rows",
     "temperature_rule",
     "threshold_rules",
     "with_policy",
@@ -198,7 +199,7 @@ def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing,
             plan.columns,
             task=task,
             chosen=rules.columns is not None or (rules.top_k is not None and task == "softmax"),
-            rows=_table_rows(writing.rows),
+            rows=shown_rows(writing.rows),
             precision=writing.precision,
         )
     from actcli.formats import WriteOptions, named, open_sink
@@ -369,11 +370,17 @@ def _check_writing(writing: Writing, format: str) -> None:
         check_utf8(writing.label_separator)
     if writing.no_clobber and writing.output in (None, "-"):
         raise UsageError("--no-clobber is for a file", hint="add -o FILE")
-    _table_rows(writing.rows)
+    shown_rows(writing.rows)
 
 
-def _table_rows(given: str | None) -> int | None:
-    """Return how many rows the table shows; None is all."""
+def shown_rows(given: str | None) -> int | None:
+    """Return how many rows the table shows; None is all.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a number nor "all".
+    """
     if given is None:
         return 20
     if given == "all":

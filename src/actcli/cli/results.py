@@ -1,20 +1,23 @@
-"""Results that are no table of rows: drawn on a terminal, JSON anywhere else."""
+"""What the commands share whose result is no table of rows: where it goes, and how it is written as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actcli.cli.options import ResultFormat
 from actcli.errors import UsageError, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actcli.files import Output
 
-__all__ = ["result_format", "show"]
+__all__ = ["json_bytes", "open_result", "result_format"]
+
+_WIDTH = 160
 
 
 def result_format(output: str | None, format: ResultFormat | None) -> ResultFormat:
@@ -25,34 +28,59 @@ def result_format(output: str | None, format: ResultFormat | None) -> ResultForm
     UsageError
         If the suffix is another one than .json.
     """
+    from actcli.compression import split_suffix
     from actcli.files import is_device, is_terminal
 
     if format is not None:
         return format
     if output is not None and not is_device(output):
-        if not output.lower().endswith(".json"):
+        if not split_suffix(output)[0].lower().endswith(".json"):
             raise UsageError(
-                f"{visible(output, 200)}: its suffix does not say its format",
-                hint="a report is written as .json, or with --format table",
+                f"{visible(output, 200)}: its suffix does not say that it is JSON",
+                hint="call it FILE.json, or say --format table or json",
             )
         return ResultFormat.JSON
     return ResultFormat.TABLE if output in (None, "-") and is_terminal(sys.stdout) else ResultFormat.JSON
 
 
-def show(document: dict[str, Any], command: str, output: Output, format: ResultFormat) -> None:
-    """Write a result; what is undefined or infinite is null in JSON."""
-    if format is ResultFormat.JSON:
-        output.write((json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode())
-        return
-    from actcli.reports import fits
-    from actcli.reports.screen import draw
+def open_result(output: str | None, *, inputs: Sequence[tuple[int, int]], clobber: bool) -> Output:
+    """Return where a result goes, a context.
 
-    draw(output, partial(getattr(fits, command), document))
+    Raises
+    ------
+    UsageError
+        If there is no file that ``--no-clobber`` could protect.
+    """
+    from actcli.compression import packer, split_suffix
+    from actcli.files import Output
+
+    if not clobber and output in (None, "-"):
+        raise UsageError("--no-clobber is for a file", hint="add -o FILE")
+    compression = None if output is None else split_suffix(output)[1]
+    return Output(output, inputs=inputs, clobber=clobber, packer=None if compression is None else packer(compression))
 
 
-def _plain(value: Any) -> Any:
+def json_bytes(value: dict[str, Any]) -> bytes:
+    """Return a result as JSON that a person can read: what fits a line stands on one, what is not finite is null."""
+    return (_laid_out(_finite(value), "") + "\n").encode()
+
+
+def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _laid_out(value: Any, indent: str) -> str:
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if not isinstance(value, dict | list) or not value or len(indent) + len(line) <= _WIDTH:
+        return line
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return line
+    inner = indent + "  "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, inner)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(inner + item for item in items) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(inner + _laid_out(item, inner) for item in value) + f"\n{indent}]"

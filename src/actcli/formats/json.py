@@ -161,10 +161,10 @@ class JsonlSource(BlockSource):
             return self._settle_list(row, place, options)
         if not isinstance(row, dict):
             raise DataError(f"{place}: {_found(row)} is no row; a row is an object or a list of numbers")
-        name = _SCORES_OF[options.origin]
-        recorded = options.recorded and options.classes is None and name not in row
-        if recorded:
-            name = _SCORES_OF["probabilities"]
+        name, probabilities = _SCORES_OF[options.origin], _SCORES_OF["probabilities"]
+        recorded = options.recorded and options.classes is None and isinstance(row.get(probabilities), (dict, list))
+        recorded = recorded and (name == probabilities or name not in row)
+        name = probabilities if recorded else name
         nested = row.get(name)
         if isinstance(nested, (dict, list)):
             self._scores_of = name

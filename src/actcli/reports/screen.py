@@ -1,4 +1,4 @@
-"""Drawing for a person: with Rich, as wide as what it goes to, in characters that it can show."""
+"""What a report is drawn on: a console as wide as where the drawing goes, in its encoding."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ _NARROWEST = 10
 
 
 class Screen:
-    """A Rich console whose drawing goes to an output when it is finished.
+    """A drawing that is written when it is done.
 
     Parameters
     ----------
     output
-        Where to; only whether that is a terminal makes a difference.
+        Where to.
+
+    Attributes
+    ----------
+    console
+        What Rich draws on.
+    ascii
+        Whether only ASCII can be shown.
     """
 
     def __init__(self, output: Output) -> None:
@@ -40,9 +47,10 @@ class Screen:
             markup=False,
             emoji=False,
         )
+        self.ascii = self.console.options.ascii_only
 
-    def finish(self) -> None:
-        """Write what was drawn, without blanks at the ends of lines."""
+    def write(self) -> None:
+        """Write what was drawn."""
         lines = "\n".join(line.rstrip() for line in self._capture.getvalue().split("\n"))
         self._output.write(lines.encode(self._capture.encoding, "backslashreplace"))
 
@@ -52,7 +60,7 @@ def draw(output: Output, parts: Callable[[int], Iterable[Any]]) -> None:
     screen = Screen(output)
     for part in parts(screen.console.width):
         screen.console.print(part)
-    screen.finish()
+    screen.write()
 
 
 class _Capture(io.StringIO):

@@ -142,13 +142,13 @@ class TableSink:
         """Draw the table."""
         screen = Screen(self._output)
         console = screen.console
-        self._ascii = console.options.ascii_only
+        self._ascii = screen.ascii
         table = self._chosen_table(console.width) if self._chosen else self._decision_table(console.width)
         if self._head and table.columns:
             console.print(table)
         for line in self._summary(console.width):
             console.print(line, style="dim")
-        screen.finish()
+        screen.write()
 
     # The decision with its runners-up
 

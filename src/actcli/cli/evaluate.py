@@ -1,0 +1,382 @@
+"""`actcli evaluate`."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from actcli.cli import options as given
+from actcli.cli.prediction import Reading, check_input, shown_rows, temperature_rule, threshold_rules
+from actcli.cli.results import json_bytes, open_result, result_format
+from actcli.errors import CheckError, DataError, UsageError, say, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actcli.batch import Layout
+    from actcli.evaluation import Evaluation
+    from actcli.metrics import Settings
+    from actcli.predict import Rules
+    from actcli.truth import Question, Recorded
+
+_OF_CLASS = re.compile(r"(\w+)\[(.*)\]", re.DOTALL)
+
+
+def evaluate(
+    files: given.Files = None,
+    *,
+    truth: given.Truth = None,
+    truth_column: given.TruthColumn = None,
+    input_format: given.InputFormat = None,
+    origin: given.From = None,
+    delimiter: given.Delimiter = None,
+    header: given.Header = None,
+    key: given.Key = None,
+    ids: given.Id = None,
+    classes: given.Classes = None,
+    class_names: given.ClassNames = None,
+    on_bad_row: given.OnBadRowOption = given.OnBadRow.ERROR,
+    renormalize: given.Renormalize = False,
+    task: given.TaskOption = None,
+    temperature: given.Temperature = None,
+    threshold: given.Threshold = None,
+    thresholds: given.Thresholds = None,
+    threshold_op: given.ThresholdOp = given.ThresholdOperator.GE,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            "-k",
+            "--top-k",
+            metavar="K",
+            min=1,
+            help="softmax: how often the truth is among the K best; multilabel: at most K labels.",
+            rich_help_panel=given.DECISION,
+        ),
+    ] = None,
+    at_least_one: given.AtLeastOne = False,
+    positive: given.Positive = None,
+    negative: given.Negative = None,
+    abstain_label: Annotated[
+        str | None,
+        typer.Option(
+            "--abstain-label",
+            metavar="TEXT",
+            help="What stands for a withheld label in what actcli wrote. [default: abstain]",
+            rich_help_panel=given.DECISION,
+        ),
+    ] = None,
+    bins: given.Bins = 15,
+    binning: given.BinningOption = given.Binning.EQUAL_WIDTH,
+    bootstrap: given.Bootstrap = 0,
+    seed: given.BootstrapSeed = 0,
+    no_ranking: given.NoRanking = False,
+    fail_under: given.FailUnder = None,
+    fail_over: given.FailOver = None,
+    output: given.ResultFile = None,
+    format: given.ResultFormatOption = None,
+    rows: given.Rows = None,
+    no_clobber: given.NoClobber = False,
+    quiet: given.Quiet = False,
+) -> None:
+    """How good the predictions are: metrics, per class and overall, the confusion matrix, the calibration.
+
+    FILE holds logits, probabilities (--from), or what actcli itself wrote: then the labels are those that stand there.
+
+    \b
+      actcli evaluate logits.csv --truth truth.csv
+      actcli evaluate logits.npy --truth truth.npy --task multilabel --threshold 0.3 --bootstrap 1000
+      actcli softmax logits.csv | actcli evaluate --truth truth.csv --fail-under accuracy=0.9
+    """
+    check_input("evaluate", files, "--truth truth.csv")
+    task = task or given.Task.SOFTMAX
+    if truth == "-" and (not files or "-" in files):
+        raise UsageError("standard input can be read only once, and holds the scores already")
+    shown = result_format(output, format)
+    if rows is not None and shown is not given.ResultFormat.TABLE:
+        raise UsageError(f"--rows is for the table, and the output is {shown}", hint="add --format table")
+    decisive = {
+        "--threshold": threshold is not None,
+        "--thresholds": thresholds is not None,
+        "--threshold-op": threshold_op is not given.ThresholdOperator.GE,
+        "--at-least-one": at_least_one,
+        "--positive": positive is not None,
+        "--negative": negative is not None,
+    }
+    _check_task(task.value, decisive, top_k)
+    reading = Reading(
+        files=files,
+        input_format=input_format,
+        origin=origin or given.Origin.LOGITS,
+        delimiter=delimiter,
+        header=header,
+        key=key,
+        ids=ids,
+        classes=classes,
+        class_names=class_names,
+        on_bad_row=on_bad_row,
+        dtype=given.Dtype.FLOAT64,
+    )
+    decided = {
+        "renormalize": renormalize,
+        **temperature_rule(temperature),
+        "top_k": top_k,
+        "strict": threshold_op is given.ThresholdOperator.GT,
+        "at_least_one": at_least_one,
+        "positive": positive,
+        "negative": negative,
+        **threshold_rules(threshold, thresholds),
+    }
+    measures = {
+        "bins": bins,
+        "equal_mass": binning is given.Binning.EQUAL_MASS,
+        "ranking": not no_ranking,
+        "bootstrap": bootstrap,
+        "seed": seed,
+    }
+    decisive |= {
+        "--temperature": temperature is not None,
+        "--top-k": top_k is not None and task is given.Task.MULTILABEL,
+    }
+    asked = _Asked(
+        task=task.value,
+        truth=truth,
+        truth_column=truth_column,
+        origin=None if origin is None else origin.value,
+        abstain_label=abstain_label,
+        decisive=tuple(option for option, is_given in decisive.items() if is_given),
+        decided=decided,
+        measures=measures,
+        checks=_checks(fail_under, fail_over),
+    )
+    _run(asked, reading, _Showing(output, shown, shown_rows(rows), clobber=not no_clobber, quiet=quiet))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked for, besides how the input is to be read.
+
+    `decisive` are the options that decide what a label is, `decided` the fields of the rules, `measures` those of the
+    settings.
+    """
+
+    task: str
+    truth: str | None
+    truth_column: str | None
+    origin: str | None
+    abstain_label: str | None
+    decisive: tuple[str, ...]
+    decided: dict[str, Any]
+    measures: dict[str, Any]
+    checks: tuple[_Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Showing:
+    """Where the result goes, and how."""
+
+    output: str | None
+    format: given.ResultFormat
+    rows: int | None
+    clobber: bool
+    quiet: bool
+
+
+def _run(asked: _Asked, reading: Reading, showing: _Showing) -> None:
+    from actcli.cells import SpooledCells
+    from actcli.cli.progress import Watch
+    from actcli.evaluation import Evaluator, properties
+    from actcli.formats import open_inputs
+    from actcli.metrics import Settings
+    from actcli.pipeline import run
+    from actcli.predict import plan
+    from actcli.truth import Question, settle
+
+    options = replace(
+        reading.options("column" if asked.task == "binary" else "row"),
+        truth=asked.truth_column if asked.truth is None else None,
+        recorded=asked.origin in (None, "probabilities"),
+    )
+    inputs = open_inputs(reading.files or ["-"], options)
+    try:
+        rules = _rules(asked, reading, inputs.layout)
+        count = 2 if asked.task == "binary" else len(inputs.layout.classes)
+        settings = Settings(
+            asked.task,
+            count,
+            top_k=rules.top_k is not None and asked.task == "softmax",
+            coverage=_label_column(asked, inputs.layout) is not None and asked.task != "multilabel",
+            **asked.measures,
+        )
+        planned = plan(asked.task, inputs.layout, rules, properties=properties(settings))
+        classes = planned.layout.classes
+        question = Question(asked.task, classes)
+        recorded = _recorded(asked, inputs.layout, question)
+        for check in asked.checks:
+            check.refuse_unknown(settings, classes)
+        truth = settle(
+            question,
+            inputs.layout,
+            file=asked.truth,
+            column=asked.truth_column,
+            taken=() if inputs.layout.recorded is None else ("label", "labels", "probability", "index", "reason"),
+        )
+        evaluator = Evaluator(settings, truth, recorded, SpooledCells())
+        identities = [*inputs.identities, *truth.identities]
+        with open_result(showing.output, inputs=identities, clobber=showing.clobber) as output:
+            watch = Watch(inputs.size, quiet=showing.quiet)
+            with watch:
+                run(inputs.chunks(evaluator.open(planned.layout)), planned.decide, evaluator, watch=watch)
+            truth.finish(watch.rows + watch.left_out, watch.left_out)
+            if not watch.rows:
+                raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
+            result = evaluator.result(classes)
+            if showing.format is given.ResultFormat.TABLE:
+                from actcli.reports.evaluation import draw
+
+                draw(result, output, rows=showing.rows)
+            else:
+                output.write(json_bytes(result.as_json()))
+            output.commit()
+    finally:
+        inputs.close()
+    if not showing.quiet:
+        for note in (*inputs.notes, *planned.notes, *truth.notes):
+            say(f"actcli: note: {note}\n")
+    for warning in (*watch.warnings(), *_warnings(result)):
+        say(f"actcli: warning: {warning}\n")
+    failed = [message for check in asked.checks if (message := check.failure(result)) is not None]
+    if failed:
+        raise CheckError("; ".join(failed))
+
+
+def _check_task(task: str, decisive: dict[str, bool], top_k: int | None) -> None:
+    """Refuse options that mean nothing to the task."""
+    meaningless = {
+        "softmax": ("--threshold", "--thresholds", "--threshold-op", "--at-least-one", "--positive", "--negative"),
+        "multilabel": ("--positive", "--negative"),
+        "binary": ("--at-least-one",),
+    }[task]
+    for option in meaningless:
+        if decisive[option]:
+            raise UsageError(f"{option} means nothing to {task}", hint="say which task it is: --task NAME")
+    if task == "binary" and top_k is not None:
+        raise UsageError("--top-k means nothing to binary", hint="of two classes the best two are all")
+
+
+def _label_column(asked: _Asked, layout: Layout) -> str | None:
+    """Return the column of the labels that actcli decided when it wrote the input, if there is one."""
+    if layout.recorded is None:
+        return None
+    name = "labels" if asked.task == "multilabel" else "label"
+    is_truth = asked.truth is None and asked.truth_column == name
+    return name if not is_truth and any(carried.name == name for carried in layout.carried) else None
+
+
+def _rules(asked: _Asked, reading: Reading, layout: Layout) -> Rules:
+    from actcli.option_files import read_class_names
+    from actcli.predict import Rules
+
+    names, names_from = (None, None) if reading.class_names is None else read_class_names(reading.class_names)
+    if names is None and layout.recorded:
+        names = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
+    rules = Rules(
+        origin=asked.origin or ("logits" if layout.recorded is None else "probabilities"),
+        skip=reading.skip,
+        dtype="float64",
+        class_names=names,
+        names_file=names_from,
+        **asked.decided,
+    )
+    if rules.renormalize and rules.origin == "logits":
+        raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
+    return rules
+
+
+def _recorded(asked: _Asked, layout: Layout, question: Question) -> Recorded | None:
+    """Return what gives the labels that the input records, if it does."""
+    column = _label_column(asked, layout)
+    if column is None:
+        if asked.abstain_label is not None:
+            raise UsageError("--abstain-label is for labels that actcli wrote, and the input holds none")
+        return None
+    if asked.decisive:
+        raise UsageError(
+            f'{asked.decisive[0]}: the input holds the labels that were decided, in the column "{column}"',
+            hint="to decide anew, evaluate the scores that they are from",
+        )
+    from actcli.truth import Recorded
+
+    kind = next(carried.kind for carried in layout.carried if carried.name == column)
+    return Recorded(question, column, kind, "abstain" if asked.abstain_label is None else asked.abstain_label)
+
+
+def _warnings(result: Evaluation) -> list[str]:
+    present = [name for name, found in result.per_class.items() if found["support"]]
+    if result.task == "multilabel" or len(present) != 1 or result.rows == 1:
+        return []
+    return [f'the truth is "{visible(present[0])}" in every row, so what compares classes is undefined']
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A bound that a metric must not pass."""
+
+    option: str
+    text: str
+    name: str
+    label: str | None
+    bound: float
+
+    @property
+    def _under(self) -> bool:
+        return self.option == "--fail-under"
+
+    def refuse_unknown(self, settings: Settings, classes: Sequence[str]) -> None:
+        """Refuse a metric, or a class, that there will not be, or a bound on the wrong side."""
+        from actcli.columns import listed
+        from actcli.metrics import RANKING, smaller_is_better
+
+        if self.label is not None and self.label not in classes:
+            raise UsageError(f"{self.option}: {visible(self.label)!r} is no class", hint=f"there is {listed(classes)}")
+        names = settings.names() if self.label is None else settings.class_names()
+        if self.name not in names:
+            hint = "leave --no-ranking out" if self.name in RANKING and not settings.ranking else None
+            what = f"metric of {settings.task}" if self.label is None else "metric of a class"
+            raise UsageError(
+                f"{self.option}: {visible(self.name)!r} is no {what}", hint=hint or f"there are {', '.join(names)}"
+            )
+        if smaller_is_better(self.name) is self._under:
+            better, other = ("small", "--fail-over") if self._under else ("large", "--fail-under")
+            raise UsageError(f"{self.option}: {self.name} is better {better}", hint=f"{other} {visible(self.text)}")
+
+    def failure(self, result: Evaluation) -> str | None:
+        """Return what to say if the bound is passed, or there is nothing to compare with it."""
+        value = result.value(self.name, self.label)
+        name = self.name if self.label is None else f"{self.name}[{visible(self.label)}]"
+        if value is None:
+            return f"{name} is undefined, and {self.option} asks for {self.bound:g}"
+        if value < self.bound if self._under else value > self.bound:
+            return f"{name} is {value:.6g}, {'under' if self._under else 'over'} the bound of {self.bound:g}"
+        return None
+
+
+def _checks(under: Sequence[str] | None, over: Sequence[str] | None) -> tuple[_Check, ...]:
+    from actcli.columns import is_number
+
+    checks = []
+    for option, texts in (("--fail-under", under), ("--fail-over", over)):
+        for text in texts or ():
+            name, equals, value = text.rpartition("=")
+            if not equals or not name or not is_number(value) or not math.isfinite(float(value)):
+                example = "accuracy=0.9" if option == "--fail-under" else "log_loss=0.5"
+                raise UsageError(
+                    f"{option}: {visible(text)!r} is not NAME=VALUE", hint=f"for instance {option} {example}"
+                )
+            of_class = _OF_CLASS.fullmatch(name)
+            metric, label = (of_class[1], of_class[2]) if of_class else (name, None)
+            checks.append(_Check(option, text, metric, label, float(value)))
+    return tuple(checks)
