@@ -15,7 +15,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from actcli.activations import log_sigmoid, log_softmax, sigmoid, softmax
+    from actcli.activations import (
+        cross_entropy_gradient,
+        log_sigmoid,
+        log_softmax,
+        sigmoid,
+        sigmoid_derivative,
+        softmax,
+        softmax_jacobian,
+    )
     from actcli.calibration import (
         Isotonic,
         Platt,
@@ -53,6 +61,7 @@ __all__ = [
     "argmax",
     "at_least_one",
     "best_among",
+    "cross_entropy_gradient",
     "evaluate",
     "fit_conformal",
     "fit_isotonic",
@@ -65,13 +74,23 @@ __all__ = [
     "margin",
     "reached",
     "sigmoid",
+    "sigmoid_derivative",
     "softmax",
+    "softmax_jacobian",
     "top_k",
     "tune_thresholds",
 ]
 
 _HOMES = {
-    "activations": ("log_sigmoid", "log_softmax", "sigmoid", "softmax"),
+    "activations": (
+        "cross_entropy_gradient",
+        "log_sigmoid",
+        "log_softmax",
+        "sigmoid",
+        "sigmoid_derivative",
+        "softmax",
+        "softmax_jacobian",
+    ),
     "calibration": (
         "Isotonic",
         "Platt",

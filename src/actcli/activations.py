@@ -1,6 +1,7 @@
-"""The activation functions: scores in, probabilities out. NumPy only.
+"""The activation functions and their derivatives: scores in, probabilities out. NumPy only.
 
-Every function takes an array-like of real numbers and returns a new array of the same shape. float32 and float64 stay
+Every function takes an array-like of real numbers and returns a new array, of the same shape if it does not say
+otherwise. float32 and float64 stay
 what they are, float16 is computed in float32, everything else in float64. The argument is never changed.
 """
 
@@ -21,14 +22,20 @@ if TYPE_CHECKING:
 __all__ = [
     "check_temperature",
     "computing_dtype",
+    "cross_entropy_gradient",
     "exponentials",
+    "gradient_rows",
     "in_block_order",
+    "jacobian_rows",
     "log_sigmoid",
     "log_softmax",
     "log_softmax_rows",
     "row_sums",
+    "shares",
     "sigmoid",
+    "sigmoid_derivative",
     "softmax",
+    "softmax_jacobian",
 ]
 
 FEW_CLASSES = 50
@@ -156,6 +163,109 @@ def log_sigmoid(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
     return result
 
 
+def sigmoid_derivative(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
+    """Return d sigmoid(x / T) / dx = sigmoid(x / T) (1 - sigmoid(x / T)) / T, for each cell.
+
+    Parameters and errors are those of `sigmoid`.
+
+    Notes
+    -----
+    It is largest where x is 0, 0.25 / T, and falls like exp(-abs(x) / T) on both sides. 1 - sigmoid(x) is computed as
+    sigmoid(-x): what would be 1 - 1 = 0 from x = 37 on keeps its full relative precision.
+
+    Examples
+    --------
+    >>> sigmoid_derivative([0.0, 2.0, 40.0])
+    array([2.50000000e-01, 1.04993585e-01, 4.24835426e-18])
+    """
+    scores = _divided(_as_floats(x), temperature)
+    decay = np.exp(-np.abs(scores))
+    result: Floats = decay / (1 + decay) / (1 + decay)
+    return result if temperature == 1 else result / temperature
+
+
+def softmax_jacobian(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
+    """Return d softmax(x / T)_i / dx_j = (diag(y) - y yT) / T: how each probability moves with each logit.
+
+    Parameters
+    ----------
+    x
+        Logits, of shape (..., C). ``-inf`` masks a class: its row and its column are 0.
+    temperature
+        T > 0.
+
+    Returns
+    -------
+    array
+        Shape (..., C, C): `[..., i, j]` is the derivative of probability i by logit j. Symmetric; each row sums to 0,
+        because probabilities always sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If the temperature is not a positive finite number, or `x` is not real or has no class.
+
+    Notes
+    -----
+    The diagonal is y_i (1 - y_i), where 1 - y_i of the largest probability is the sum of the others: it keeps its
+    relative precision where that probability rounds to 1.
+
+    Examples
+    --------
+    >>> softmax_jacobian([1.0, 1.0])
+    array([[ 0.25, -0.25],
+           [-0.25,  0.25]])
+    """
+    rows, shape = _rows_of(x, temperature)
+    jacobian = jacobian_rows(*shares(rows, temperature))
+    if temperature != 1:
+        jacobian /= temperature
+    return jacobian.reshape(*shape, shape[-1])
+
+
+def cross_entropy_gradient(x: ArrayLike, truth: ArrayLike, *, temperature: float = 1.0) -> Floats:
+    """Return d (-log softmax(x / T)[truth]) / dx = (y - onehot(truth)) / T: what training subtracts from the logits.
+
+    Parameters
+    ----------
+    x
+        Logits, of shape (..., C).
+    truth
+        The index of the class that is right, shape (...), whole numbers from 0 to C - 1.
+    temperature
+        T > 0.
+
+    Returns
+    -------
+    array
+        The shape of `x`: negative for the class that is right, positive for the others; each row sums to 0.
+
+    Raises
+    ------
+    ValueError
+        If the temperature is not a positive finite number, `x` is not real or has no class, or `truth` does not fit.
+
+    Notes
+    -----
+    y - 1 of the right class is minus the sum of the others where it is the largest, as in `softmax_jacobian`.
+
+    Examples
+    --------
+    >>> cross_entropy_gradient([1.0, 1.0], 0)
+    array([-0.5,  0.5])
+    """
+    rows, shape = _rows_of(x, temperature)
+    right = np.asarray(truth)
+    if right.dtype.kind not in "iu" or right.shape != shape[:-1]:
+        raise ValueError(f"the truth must be whole numbers of shape {shape[:-1]}, not {right.dtype} of {right.shape}")
+    if right.size and not (right.min() >= 0 and right.max() < shape[-1]):
+        raise ValueError(f"the truth must be indices from 0 to {shape[-1] - 1}")
+    gradient = gradient_rows(*shares(rows, temperature), right.reshape(-1))
+    if temperature != 1:
+        gradient /= temperature
+    return np.ascontiguousarray(gradient.reshape(shape))
+
+
 def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype in which scores of `dtype` are computed: float32 for float16 and float32, else float64."""
     narrow = dtype.kind == "f" and dtype.itemsize <= 4
@@ -170,6 +280,39 @@ def exponentials(scores: Floats, temperature: float) -> tuple[Floats, Floats]:
     powers = _shifted(scores, temperature)
     np.exp(powers, out=powers)
     return powers, row_sums(powers)
+
+
+def shares(scores: Floats, temperature: float) -> tuple[Floats, Floats]:
+    """Return the softmax y of each row, shape (N, C), and 1 - y, which is precise where y rounds to 1."""
+    powers, totals = exponentials(scores, temperature)
+    with np.errstate(invalid="ignore"):
+        probabilities = powers / totals[:, np.newaxis]
+    complements = 1 - probabilities
+    if len(scores):
+        best = scores.argmax(axis=1)[:, np.newaxis]
+        np.put_along_axis(powers, best, 0, axis=1)
+        with np.errstate(invalid="ignore"):
+            rest = row_sums(powers) / totals
+        np.put_along_axis(complements, best, rest[:, np.newaxis], axis=1)
+    return probabilities, complements
+
+
+def jacobian_rows(probabilities: Floats, complements: Floats) -> Floats:
+    """Return diag(y) - y yT of each row of `probabilities`, shape (N, C, C); `complements` are 1 - y."""
+    y = np.ascontiguousarray(probabilities)
+    jacobian: Floats = y[:, :, np.newaxis] * y[:, np.newaxis, :]
+    np.subtract(0, jacobian, out=jacobian)  # not its negative: there is no -0
+    classes = np.arange(y.shape[1])
+    jacobian[:, classes, classes] = y * complements
+    return jacobian
+
+
+def gradient_rows(probabilities: Floats, complements: Floats, truth: NDArray[Any]) -> Floats:
+    """Return y - onehot of each row of `probabilities`, shape (N, C); `truth` has the index of the right class."""
+    gradient: Floats = probabilities.copy()
+    right = truth[:, np.newaxis]
+    np.put_along_axis(gradient, right, 0 - np.take_along_axis(complements, right, axis=1), axis=1)
+    return gradient
 
 
 def row_sums(rows: Floats) -> Floats:
@@ -224,6 +367,13 @@ def _as_floats(x: ArrayLike) -> Floats:
     if array.dtype.kind not in "fiu":
         raise ValueError(f"scores must be real numbers, not {array.dtype}")
     return array.astype(computing_dtype(array.dtype), copy=False)
+
+
+def _rows_of(x: ArrayLike, temperature: float) -> tuple[Floats, tuple[int, ...]]:
+    """Return `x`, whose last axis is that of the classes, as (N, C), and its shape."""
+    array = _as_floats(x)
+    rows, _ = _as_rows(array, -1, temperature)
+    return rows, array.shape
 
 
 def _as_rows(x: ArrayLike, axis: int, temperature: float) -> tuple[Floats, Callable[[Floats], Floats]]:

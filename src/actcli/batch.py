@@ -38,6 +38,7 @@ __all__ = [
     "Kind",
     "Layout",
     "Ranking",
+    "Ready",
     "Sets",
     "Sink",
     "Source",
@@ -145,6 +146,8 @@ class Column:
         The name of the input's column that it is, which is the key of its data in `Batch.carried`.
     dtype
         Of its numbers where they are whole, such as "int64"; None is the dtype of the computation.
+    lines
+        How many consecutive lines of the output stand for one row of the input; all columns agree.
     """
 
     name: str
@@ -153,6 +156,7 @@ class Column:
     labels: tuple[str, ...] = ()
     carried: str | None = None
     dtype: str | None = None
+    lines: int = 1
 
 
 class Sets(NamedTuple):
@@ -202,6 +206,8 @@ class Batch:
         What was decided, by `Column.name`.
     like_probabilities
         Whether the scores, which were said to be logits, look like probabilities.
+    lines
+        How many consecutive rows here stand for one row of the chunk.
     """
 
     scores: np.ndarray[Any, np.dtype[Any]]
@@ -214,6 +220,7 @@ class Batch:
     fault: DataError | None = None
     values: dict[str, Any] = field(default_factory=dict)
     like_probabilities: bool = False
+    lines: int = 1
 
     def row_numbers(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return which row of the chunk each row is."""
@@ -255,6 +262,14 @@ class Batch:
             fault=error,
         )
 
+    def only(self, index: int, start: int) -> Batch:
+        """Return one of these rows by itself, as it was read; the first row of the chunk is number `start`."""
+        carried = {name: values[index : index + 1] for name, values in self.carried.items()}
+        numbers = self.row_numbers()[index : index + 1] + start
+        return Batch(
+            self.scores[index : index + 1], carried, lambda row: self.place(row - start), self.file, rows=numbers
+        )
+
     def data(self, column: Column) -> Any:
         """Return the data of `column`, in the form that its kind says."""
         return self.values[column.name] if column.carried is None else self.carried[column.carried]
@@ -275,6 +290,18 @@ class Chunk(Protocol):
         DataError
             If the input itself cannot be read.
         """
+
+
+class Ready:
+    """A chunk that is a batch already."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.size = 0
+
+    def decode(self) -> Batch:
+        """Return it."""
+        return self.batch
 
 
 class Source(Protocol):

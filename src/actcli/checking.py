@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["checked", "like_probabilities"]
+__all__ = ["SUM_TOLERANCE", "SUSPICIOUS_SUM", "checked", "like_probabilities"]
 
-_SUM_TOLERANCE = 1e-3
-_SUSPICIOUS_SUM = 1e-2
+SUM_TOLERANCE = 1e-3
+"""How far from 1 the sum of the probabilities of a row may be."""
+
+SUSPICIOUS_SUM = 1e-2
+"""How far from 1 the sum of logits may be that look like probabilities."""
 
 
 def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Batch:
@@ -60,7 +63,7 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
         powers = scores if rules.origin == "probabilities" else np.exp(np.minimum(scores, 0))
         with np.errstate(invalid="ignore"):  # infinities of both signs
             sums = powers.sum(axis=1, dtype=np.float64)
-        wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= _SUM_TOLERANCE)
+        wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= SUM_TOLERANCE)
     found = batch.scores
     batch = replace(batch, scores=scores)
     if wrong.any():
@@ -94,6 +97,6 @@ def like_probabilities(scores: Array, *, sums: bool) -> bool:
         with np.errstate(invalid="ignore", over="ignore"):
             if not ((rows >= 0) & (rows <= 1)).all():
                 return False
-            if sums and not (np.abs(rows.sum(axis=1) - 1) <= _SUSPICIOUS_SUM).all():
+            if sums and not (np.abs(rows.sum(axis=1) - 1) <= SUSPICIOUS_SUM).all():
                 return False
     return True

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Maker: TypeAlias = Callable[[Sequence[str], "Rules"], Column]
 
-__all__ = ["OUTPUT", "REASONS", "output_columns"]
+__all__ = ["OUTPUT", "REASONS", "carried_columns", "output_columns", "printable", "with_names_apart"]
 
 REASONS = ("ok", "below_confidence", "ambiguous")
 """Why there is a label, or none."""
@@ -119,24 +119,35 @@ def output_columns(
     for name in rules.columns or _default(task, rules):
         columns.extend(_column(name, task, carried, classes, rules, files))
     _check_effect(task, [column.name for column in columns if column.carried is None], rules)
-    taken = {name for column in columns if column.carried is None for name in (column.name, *column.headers)}
-    names = {column.headers[0] for column in columns if column.carried is not None}
-    notes = []
-    for position, column in enumerate(columns):
-        name = column.headers[0]
-        if column.carried is None or name not in taken:
-            continue
-        while name in taken or name in names:
-            name = f"input_{name}"
-        columns[position] = replace(column, headers=(name,))
-        notes.append(f'the input\'s column "{visible(column.carried)}" is written as "{visible(name)}"')
+    columns, notes = with_names_apart(columns)
     seen: set[tuple[str, str | None]] = set()
     for column in columns:
         key = (column.name, column.carried)
         if key in seen:
             raise UsageError(f"--columns: {visible(column.carried or column.name)!r} is there twice")
         seen.add(key)
-    return tuple(columns), tuple(notes)
+    return tuple(columns), notes
+
+
+def carried_columns(carried: Sequence[Carried], lines: int = 1) -> list[Column]:
+    """Return the columns of the input that are no classes, as columns of the output."""
+    return [Column(name, kind, (name,), carried=name, lines=lines) for name, kind, _ in carried]
+
+
+def with_names_apart(columns: Sequence[Column]) -> tuple[list[Column], tuple[str, ...]]:
+    """Return `columns`, those of the input renamed that are called like another one, and a note on each of these."""
+    taken = {name for column in columns if column.carried is None for name in (column.name, *column.headers)}
+    names = {column.headers[0] for column in columns if column.carried is not None}
+    result, notes = list(columns), []
+    for position, column in enumerate(columns):
+        name = column.headers[0]
+        if column.carried is None or name not in taken:
+            continue
+        while name in taken or name in names:
+            name = f"input_{name}"
+        result[position] = replace(column, headers=(name,))
+        notes.append(f'the input\'s column "{visible(column.carried)}" is written as "{visible(name)}"')
+    return result, tuple(notes)
 
 
 def _check_effect(task: str, written: Sequence[str], rules: Rules) -> None:
@@ -168,7 +179,7 @@ def _column(
     rules: Rules,
     files: Sequence[str],
 ) -> list[Column]:
-    along = {other: Column(other, kind, (other,), carried=other) for other, kind, _ in carried}
+    along = {column.name: column for column in carried_columns(carried)}
     if name == "carried" or (name == "id" and "id" not in along):
         return list(along.values())
     if name in OUTPUT[task]:
@@ -180,7 +191,7 @@ def _column(
     if name == "row":
         return [Column("row", Kind.ROW, ("row",), dtype="int64")]
     if name == "file":
-        return [Column("file", Kind.CODE, ("file",), tuple(_printable(file) for file in files))]
+        return [Column("file", Kind.CODE, ("file",), tuple(printable(file) for file in files))]
     if name in along:
         return [along[name]]
     if name.startswith("input_") and name.removeprefix("input_") in along:
@@ -192,7 +203,7 @@ def _column(
     )
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     """Return the name of a file as text: one that is not UTF-8 is shown as messages show it."""
     try:
         path.encode()

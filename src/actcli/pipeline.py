@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
 
-    from actcli.batch import Chunk, Fault, Sink, Stage
+    from actcli.batch import Batch, Chunk, Fault, Sink, Stage
     from actcli.errors import DataError
 
-__all__ = ["Piece", "run"]
+__all__ = ["Piece", "find_row", "run"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BLOCK = 1 << 24
@@ -89,15 +89,7 @@ def run(
 
     def work(chunk: Chunk) -> Piece:
         batch = decide(chunk.decode())
-        return Piece(
-            sink.encode(batch),
-            len(batch.scores),
-            chunk.size,
-            batch.like_probabilities,
-            batch.faults,
-            batch.left_out,
-            batch.fault,
-        )
+        return _piece(sink.encode(batch), batch, chunk)
 
     start = 0
     for piece in _ordered_map(work, chunks, jobs or _processors()):
@@ -108,6 +100,57 @@ def run(
             watch(piece)
         if piece.fault is not None:
             raise piece.fault
+
+
+def find_row(chunks: Iterable[Chunk | None], row: int, *, skip: bool) -> tuple[Batch | None, int]:
+    """Return the row of that number as it was read, None if it is left out or not there, and how many were read.
+
+    What comes after it is not looked at: neither waited for nor refused.
+
+    Parameters
+    ----------
+    chunks
+        Of a source.
+    row
+        From 0.
+    skip
+        Whether a row before it that cannot be read is passed over, instead of being an error.
+
+    Raises
+    ------
+    ActcliError
+        If the table ends before that row by an error.
+    """
+
+    def work(chunk: Chunk) -> Piece:
+        batch = chunk.decode()
+        batch = batch if skip else batch.until_fault()
+        return _piece(batch, batch, chunk)
+
+    start = 0
+    for piece in _ordered_map(work, chunks, _processors()):
+        batch: Batch = piece.encoded
+        found = (batch.row_numbers() == row - start).nonzero()[0]
+        if len(found):
+            return batch.only(int(found[0]), start), row
+        start += piece.rows + piece.left_out
+        if piece.fault is not None:
+            raise piece.fault
+        if row < start:
+            break
+    return None, start
+
+
+def _piece(encoded: Any, batch: Batch, chunk: Chunk) -> Piece:
+    return Piece(
+        encoded,
+        len(batch.scores) // batch.lines,
+        chunk.size,
+        batch.like_probabilities,
+        batch.faults,
+        batch.left_out,
+        batch.fault,
+    )
 
 
 def _ordered_map(work: Callable[[Chunk], Piece], chunks: Iterable[Chunk | None], jobs: int) -> Iterator[Piece]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["TASKS", "Plan", "Rules", "plan"]
+__all__ = ["TASKS", "Plan", "Rules", "plan", "rounded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,11 @@ class Rules:
     negative: str | None = None
     columns: tuple[str, ...] | None = None
     precision: int | None = None
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by, where that is all that calibrates them."""
+        return self.calibration.temperature if isinstance(self.calibration, Temperature) else 1.0
 
     @property
     def abstains(self) -> bool:
@@ -396,8 +401,7 @@ def plan(
                 values["file"] = np.full(len(scores), batch.file)
             else:
                 values[column.name] = getattr(found, column.name)
-        if rules.precision is not None:
-            values = {name: _rounded(value, rules.precision) for name, value in values.items()}
+        values = {name: rounded(value, rules.precision) for name, value in values.items()}
         suspicious = rules.origin == "logits" and like_probabilities(scores, sums=not one_column)
         return replace(batch, values=values, like_probabilities=suspicious)
 
@@ -533,10 +537,12 @@ def _check_threshold_names(task: str, classes: Sequence[str], rules: Rules) -> N
             raise UsageError(f"--threshold: {visible(name)!r} is not {what}", hint=f"there is {listed(allowed)}")
 
 
-def _rounded(value: Any, digits: int) -> Any:
-    """Return floats rounded to that many significant digits, as Python's own formatting rounds them."""
+def rounded(value: Any, digits: int | None) -> Any:
+    """Return floats rounded to that many significant digits, as Python's own formatting rounds them; None is all."""
+    if digits is None:
+        return value
     if isinstance(value, Ranking):
-        return Ranking(value.codes, _rounded(value.probabilities, digits))
+        return Ranking(value.codes, rounded(value.probabilities, digits))
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
         return value
     flat = [float(f"{number:.{digits}g}") for number in value.ravel().tolist()]

@@ -20,6 +20,7 @@ from actcli.signals import end_by
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
+    "inspect": "What is in a file, what its numbers look like, and which command to type next.",
     "softmax": "Exclusive classes: probabilities, the label, its confidence.",
     "multilabel": "Any number of classes: a probability each, the set that reaches the threshold.",
     "binary": "Two classes, from one logit column or two.",
@@ -27,6 +28,8 @@ COMMANDS = {
     "calibrate": "Fit probabilities that are right as often as they say.",
     "tune": "Choose thresholds.",
     "conformal": "Make prediction sets that keep a promise.",
+    "compare": "Sigmoid and softmax of the same logits side by side, and why they differ.",
+    "gradient": "How fast probabilities and the loss move with the logits: sigmoid', Jacobian, y - onehot.",
 }
 
 # The base of all errors in the command line's own grammar; Typer does not export it, and brings its own copy of Click.

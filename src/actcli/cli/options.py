@@ -108,6 +108,14 @@ class ResultFormat(StrEnum):
     JSON = "json"
 
 
+class Function(StrEnum):
+    """What to take the derivative of."""
+
+    SIGMOID = "sigmoid"
+    SOFTMAX = "softmax"
+    CROSS_ENTROPY = "cross-entropy"
+
+
 Files = Annotated[
     list[str] | None,
     typer.Argument(metavar="[FILE]...", help="Tables of scores, read as one; - or none is standard input."),
@@ -316,6 +324,12 @@ Negative = Annotated[
     typer.Option(
         "--negative", metavar="NAME", help="The name of the class that has no column.", rich_help_panel=DECISION
     ),
+]
+
+Of = Annotated[Function, typer.Option("--of", help="What to take the derivative of.", rich_help_panel=DECISION)]
+Row = Annotated[
+    int | None,
+    typer.Option("--row", metavar="I", min=0, help="Only this row, counted from 0.", rich_help_panel=DECISION),
 ]
 
 # Fit

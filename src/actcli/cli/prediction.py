@@ -1,4 +1,4 @@
-"""What `softmax`, `multilabel` and `binary` share: from option values to a run of the pipeline."""
+"""What the commands that write tables share, above all `softmax`, `multilabel` and `binary`: options to a run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import typer
 from actcli.errors import UsageError, say, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from actcli.batch import Sink
+    from actcli.batch import Chunk, Sink
     from actcli.cli.options import Dtype, OnBadRow, Origin
     from actcli.compression import Packer
     from actcli.files import Output
@@ -23,20 +23,26 @@ if TYPE_CHECKING:
     from actcli.predict import Plan, Rules
 
 __all__ = [
+    "TABLE",
     "Reading",
     "Writing",
     "abstaining_rules",
     "check_input",
+    "check_writing",
+    "class_names",
+    "output_format",
     "predict",
     "shown_rows",
+    "sink_of",
     "temperature_rule",
     "threshold_rules",
     "with_policy",
     "with_policy_names",
+    "write",
 ]
 
 _DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|", "space": " "}
-_TABLE = "table"
+TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +129,8 @@ def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None
     if policy is not None:
         reading, rules = with_policy(policy, task, reading, rules)
     options = reading.options("column" if task == "binary" else "row")
-    format = _output_format(writing)
-    _check_writing(writing, format)
+    format = output_format(writing)
+    check_writing(writing, format)
     prepared = _rules(task, reading, writing, format, rules)
 
     from actcli import predict as predicting
@@ -165,22 +171,61 @@ def check_input(command: str, files: Sequence[str] | None, more: str = "") -> No
 
 def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, format: str) -> None:
     from actcli.batch import Kind
+
+    if writing.label_separator is not None and not any(column.kind is Kind.SET for column in plan.columns):
+        raise UsageError("--label-separator stands between the labels of a set, and no set is written")
+    chosen = rules.columns is not None or (rules.top_k is not None and task == "softmax")
+    write(inputs, plan, writing, format, lambda output: sink_of(output, plan, writing, format, task, chosen=chosen))
+
+
+def write(
+    inputs: Inputs,
+    plan: Plan,
+    writing: Writing,
+    format: str,
+    sink_to: Callable[[Output], Sink],
+    *,
+    chunks: Callable[[int], Iterable[Chunk | None]] | None = None,
+    check: Callable[[int, int], None] | None = None,
+) -> None:
+    """Take the inputs through the plan into an output, and say what there is to say.
+
+    Parameters
+    ----------
+    inputs
+        Open.
+    plan
+        What becomes of them.
+    writing, format
+        Where to, and in which format.
+    sink_to
+        Makes the sink.
+    chunks
+        Instead of those of the inputs.
+    check
+        Called when all rows are through, with how many they are and how many of them were left out.
+
+    Raises
+    ------
+    ActcliError
+        Whatever goes wrong.
+    """
     from actcli.cli.progress import Watch
     from actcli.files import Output
     from actcli.pipeline import run
 
-    if writing.label_separator is not None and not any(column.kind is Kind.SET for column in plan.columns):
-        raise UsageError("--label-separator stands between the labels of a set, and no set is written")
     with Output(
         writing.output,
         inputs=inputs.identities,
         clobber=not writing.no_clobber,
         packer=_packer(writing, format),
     ) as output:
-        sink = _sink(task, output, plan, rules, writing, format)
-        watch = Watch(inputs.size, quiet=writing.quiet or (output.is_terminal and format != _TABLE))
+        sink = sink_to(output)
+        watch = Watch(inputs.size, quiet=writing.quiet or (output.is_terminal and format != TABLE))
         with watch:
-            run(inputs.chunks(sink.open(plan.layout)), plan.decide, sink, jobs=writing.jobs, watch=watch)
+            run((chunks or inputs.chunks)(sink.open(plan.layout)), plan.decide, sink, jobs=writing.jobs, watch=watch)
+        if check is not None:
+            check(watch.rows, watch.left_out)
         sink.finish()
         output.commit()
     if not writing.quiet:
@@ -190,16 +235,29 @@ def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, 
         say(f"actcli: warning: {warning}\n")
 
 
-def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing, format: str) -> Sink:
-    if format == _TABLE:
+def sink_of(
+    output: Output, plan: Plan, writing: Writing, format: str, task: str, *, chosen: bool, rows: int = 20
+) -> Sink:
+    """Return the sink for this format.
+
+    Parameters
+    ----------
+    output
+        Where to.
+    plan, writing, format
+        What is written, and how.
+    task, chosen, rows
+        What a table shows, see `actcli.reports.table.TableSink`; `rows` where ``--rows`` is not given.
+    """
+    if format == TABLE:
         from actcli.reports.table import TableSink
 
         return TableSink(
             output,
             plan.columns,
             task=task,
-            chosen=rules.columns is not None or (rules.top_k is not None and task == "softmax"),
-            rows=shown_rows(writing.rows),
+            chosen=chosen,
+            rows=shown_rows(writing.rows, rows),
             precision=writing.precision,
         )
     from actcli.formats import WriteOptions, named, open_sink
@@ -215,11 +273,10 @@ def _sink(task: str, output: Output, plan: Plan, rules: Rules, writing: Writing,
 
 def _rules(task: str, reading: Reading, writing: Writing, format: str, given: dict[str, Any]) -> Rules:
     from actcli.columns import split_list
-    from actcli.option_files import read_class_names
     from actcli.predict import Rules
 
-    if reading.class_names is not None:
-        names, names_from = read_class_names(reading.class_names)
+    names, names_from = class_names(reading)
+    if names is not None:
         given = given | {"class_names": names, "names_file": names_from}
     rules = Rules(
         origin=reading.numbers,
@@ -229,7 +286,7 @@ def _rules(task: str, reading: Reading, writing: Writing, format: str, given: di
         if writing.columns is None
         else tuple(split_list(writing.columns, "--columns")),
         # The table rounds what it shows by itself, and adds up what is not rounded.
-        precision=None if format == _TABLE else writing.precision,
+        precision=None if format == TABLE else writing.precision,
         **given,
     )
     if rules.renormalize and rules.origin == "logits":
@@ -286,7 +343,6 @@ def with_policy_names(
         If an option says something else.
     """
     from actcli.cli.options import Origin
-    from actcli.option_files import read_class_names
 
     name = visible(path, 200)
     known: dict[str, tuple[str | None, str | None]] = {
@@ -301,9 +357,22 @@ def with_policy_names(
             raise UsageError(f"{option}: {visible(asked or '')!r} is not what {name} says: {visible(held or '')!r}")
     if reading.class_names is None:
         rules = rules | {"class_names": policy.classes, "names_file": path}
-    elif read_class_names(reading.class_names)[0] != policy.classes:
+    elif class_names(reading)[0] != policy.classes:
         raise UsageError(f"--class-names: these are not the classes of {name}", hint="leave --class-names out")
     return replace(reading, origin=Origin(policy.origin)), rules | {"policy": path}
+
+
+def class_names(reading: Reading) -> tuple[tuple[str, ...] | None, str | None]:
+    """Return the names that ``--class-names`` gives, and the file that they are from, where there are such.
+
+    Raises
+    ------
+    ActcliError
+        If they cannot be read.
+    """
+    from actcli.option_files import read_class_names
+
+    return (None, None) if reading.class_names is None else read_class_names(reading.class_names)
 
 
 def _packer(writing: Writing, format: str) -> Packer | None:
@@ -314,7 +383,7 @@ def _packer(writing: Writing, format: str) -> Packer | None:
     compression = None if writing.output is None else split_suffix(writing.output)[1]
     if compression is None:
         return None
-    if format != _TABLE and named(format, writing=True).binary:
+    if format != TABLE and named(format, writing=True).binary:
         raise UsageError(f"{visible(writing.output or '', 200)}: {format} is not compressed; leave .{compression} out")
     return packer(compression)
 
@@ -323,21 +392,27 @@ def _default_columns(task: str, format: str, *, ranked: bool) -> tuple[str, ...]
     """Return what a format writes when nothing else is asked for; None is what the command writes."""
     from actcli.formats import named
 
-    columns = None if format == _TABLE else named(format, writing=True).columns
+    columns = None if format == TABLE else named(format, writing=True).columns
     return ("top_k",) if columns is not None and ranked and task == "softmax" else columns
 
 
-def _output_format(writing: Writing) -> str:
-    """Return the name of the output's format: as asked, else by the suffix of the file, else by who is reading."""
+def output_format(writing: Writing) -> str:
+    """Return the name of the output's format: as asked, else by the suffix of the file, else by who is reading.
+
+    Raises
+    ------
+    UsageError
+        If there is no such format.
+    """
     from actcli.compression import split_suffix
     from actcli.files import is_device, is_terminal
     from actcli.formats import FORMATS, named, of_path
 
-    known = ", ".join([_TABLE, *(format.name for format in FORMATS.values() if format.sink)])
+    known = ", ".join([TABLE, *(format.name for format in FORMATS.values() if format.sink)])
     if writing.format is not None:
-        if writing.format != _TABLE and writing.format not in FORMATS:
+        if writing.format != TABLE and writing.format not in FORMATS:
             raise UsageError(f"--format: {visible(writing.format)!r} is no format", hint=f"there are {known}")
-        return writing.format if writing.format == _TABLE else named(writing.format, writing=True).name
+        return writing.format if writing.format == TABLE else named(writing.format, writing=True).name
     if writing.output is not None and not is_device(writing.output):
         found = of_path(split_suffix(writing.output)[0])
         if found is None or FORMATS[found].sink is None:
@@ -347,17 +422,23 @@ def _output_format(writing: Writing) -> str:
             )
         return found
     to_terminal = writing.output in (None, "-") and is_terminal(sys.stdout)
-    return _TABLE if to_terminal else "csv"
+    return TABLE if to_terminal else "csv"
 
 
-def _check_writing(writing: Writing, format: str) -> None:
-    """Refuse what does not apply to the format."""
+def check_writing(writing: Writing, format: str) -> None:
+    """Refuse what does not apply to the format.
+
+    Raises
+    ------
+    UsageError
+        If there is such an option.
+    """
     from actcli.columns import check_utf8
     from actcli.formats import named
 
-    if writing.rows is not None and format != _TABLE:
+    if writing.rows is not None and format != TABLE:
         raise UsageError(f"--rows is for the table, and the output is {format}", hint="add --format table")
-    takes = frozenset[str]() if format == _TABLE else named(format, writing=True).writes
+    takes = frozenset[str]() if format == TABLE else named(format, writing=True).writes
     for option, field, given in (
         ("--no-output-header", "header", writing.no_output_header),
         ("--label-separator", "label_separator", writing.label_separator is not None),
@@ -373,7 +454,7 @@ def _check_writing(writing: Writing, format: str) -> None:
     shown_rows(writing.rows)
 
 
-def shown_rows(given: str | None) -> int | None:
+def shown_rows(given: str | None, default: int = 20) -> int | None:
     """Return how many rows the table shows; None is all.
 
     Raises
@@ -382,7 +463,7 @@ def shown_rows(given: str | None) -> int | None:
         If it is neither a number nor "all".
     """
     if given is None:
-        return 20
+        return default
     if given == "all":
         return None
     if not (given.isascii() and given.isdigit() and len(given) < 19):

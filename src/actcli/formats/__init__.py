@@ -290,6 +290,8 @@ class Inputs:
         At least one, all with the same classes and carried columns.
     inputs
         The open files behind them.
+    formats
+        The names of their formats.
     notes
         What a user should know about how they were read.
 
@@ -297,17 +299,22 @@ class Inputs:
     ----------
     names
         Their paths.
+    stored
+        The dtype of the scores as they are stored.
     title
         What messages call the first.
     """
 
-    def __init__(self, sources: Sequence[Source], inputs: Sequence[Input], notes: Sequence[str]) -> None:
+    def __init__(
+        self, sources: Sequence[Source], inputs: Sequence[Input], formats: Sequence[str], notes: Sequence[str]
+    ) -> None:
         import numpy as np
 
         from actcli.activations import computing_dtype
 
         self._sources = sources
         self._inputs = inputs
+        self.formats = tuple(formats)
         self.notes = notes
         self.names = tuple(input.path for input in inputs)
         self.title = inputs[0].name
@@ -318,6 +325,7 @@ class Inputs:
         counts = [source.layout.rows for source in sources]
         sizes = [source.size for source in sources]
         rows = None if None in counts else sum(count or 0 for count in counts)
+        self.stored = np.result_type(*(source.layout.dtype for source in sources))
         self.layout = replace(first, dtype=np.result_type(*dtypes), rows=rows)
         self.size = None if None in sizes else sum(size or 0 for size in sizes)
 
@@ -353,6 +361,7 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
         raise UsageError("standard input can be read only once")
     inputs: list[Input] = []
     sources: list[Source] = []
+    formats: list[str] = []
     notes: list[str] = []
     try:
         for number, path in enumerate(paths):
@@ -367,6 +376,7 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
             if sources:
                 _check_alike(source.layout, sources[0].layout, inputs[-1].name, inputs[0].name)
             sources.append(source)
+            formats.append(format.name)
             inputs[-1] = source.input
             if len(paths) > MOST_OPEN_FILES:
                 inputs[-1].pause()
@@ -375,7 +385,7 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
         for input in inputs:
             input.close()
         raise
-    return Inputs(sources, inputs, notes)
+    return Inputs(sources, inputs, formats, notes)
 
 
 def _check_options(format: Format, options: ReadOptions, input: Input) -> None:

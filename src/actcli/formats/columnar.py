@@ -384,7 +384,7 @@ class ColumnarSink:
         self._dtype = layout.dtype
         self._carried = {column.name: column.type for column in layout.carried}
         self._schema = pa.schema([field for column in self.columns for field in self._fields_of(column)])
-        return sum(layout.dtype.itemsize * len(column.headers) for column in self.columns)
+        return sum(layout.dtype.itemsize * len(column.headers) * column.lines for column in self.columns)
 
     def _fields_of(self, column: Column) -> list[Any]:
         number = pa.from_numpy_dtype(np.dtype(column.dtype or self._dtype))

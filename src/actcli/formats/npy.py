@@ -249,7 +249,7 @@ class NpySink:
             self._spool = Spool()
         else:
             self.output.write(self._header(layout.rows or 0))
-        return len(self.column.headers) * self._dtype.itemsize
+        return len(self.column.headers) * self._dtype.itemsize * self.column.lines
 
     def encode(self, batch: Batch) -> Any:
         """Return the rows as they are stored."""
@@ -285,7 +285,7 @@ class NpySink:
         if self.column.kind is Kind.RANKING:
             shape = (rows, width // 2)
         elif self.column.kind is Kind.MATRIX:
-            shape = (rows, width)
+            shape = (rows, width) if self.column.lines == 1 else (rows // self.column.lines, self.column.lines, width)
         return header(shape, self._dtype)
 
 

@@ -195,7 +195,7 @@ class NpzSink:
         types = {column.name: column.type for column in layout.carried}
         for column in self.columns:
             self._parts.append(self._part(column, layout.dtype, types))
-        return sum(layout.dtype.itemsize * len(column.headers) for column in self.columns)
+        return sum(layout.dtype.itemsize * len(column.headers) * column.lines for column in self.columns)
 
     def _part(self, column: Column, dtype: np.dtype[Any], types: dict[str, Any]) -> _Numbers | _Texts | _Codes:
         match column.kind:
@@ -203,7 +203,7 @@ class NpzSink:
                 return _Codes(column.labels)
             case Kind.NUMBER | Kind.ROW | Kind.MATRIX:
                 width = (len(column.headers),) if column.kind is Kind.MATRIX else ()
-                return _Numbers(np.dtype(column.dtype or dtype), width)
+                return _Numbers(np.dtype(column.dtype or dtype), width, column.lines)
             case Kind.RANKING:
                 return _Numbers(np.dtype(np.int64), (len(column.headers) // 2,))
             case Kind.VALUE if _is_number(types[column.carried or ""]):
@@ -275,10 +275,11 @@ def _numbers_of(values: Any, name: str) -> np.ndarray[Any, Any]:
 class _Numbers:
     """A column of numbers, kept as they will be written."""
 
-    def __init__(self, dtype: np.dtype[Any], width: tuple[int, ...]) -> None:
+    def __init__(self, dtype: np.dtype[Any], width: tuple[int, ...], lines: int = 1) -> None:
         self.spool = Spool()
         self.dtype = dtype
         self._width = width
+        self._lines = lines
         self._rows = 0
 
     def add(self, data: np.ndarray[Any, Any]) -> None:
@@ -289,7 +290,8 @@ class _Numbers:
 
     def described(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Return the shape and the dtype of the array."""
-        return (self._rows, *self._width), self.dtype
+        rows = (self._rows,) if self._lines == 1 else (self._rows // self._lines, self._lines)
+        return (*rows, *self._width), self.dtype
 
     def pieces(self) -> Iterator[Any]:
         """Yield the data of the array."""

@@ -44,6 +44,7 @@ __all__ = [
     "plain",
     "quoted",
     "quoted_all",
+    "repeated",
     "texts_of",
     "where",
 ]
@@ -84,7 +85,9 @@ class TextSink:
         self._labels = {
             column.name: pa.array(self.label_texts(column), pa.string()) for column in self.columns if column.labels
         }
-        return sum(_NUMBER_BYTES * len(column.headers) + self.extra_bytes(column) for column in self.columns)
+        return sum(
+            (_NUMBER_BYTES * len(column.headers) + self.extra_bytes(column)) * column.lines for column in self.columns
+        )
 
     def extra_bytes(self, column: Column) -> int:  # noqa: ARG002
         """Return how many bytes besides its numbers a column takes in each row."""
@@ -217,6 +220,11 @@ def pick(labels: Any, codes: np.ndarray[Any, Any]) -> Any:
     texts = labels if isinstance(labels, pa.Array) else pa.array(labels, pa.string())
     positions = np.where(codes < 0, len(texts) - 1, codes).astype(np.int32)
     return call_function("take", [texts, from_numpy(positions)])
+
+
+def repeated(values: Any, times: int) -> Any:
+    """Return an Arrow array with each of its values that many times in a row."""
+    return call_function("take", [values, from_numpy(np.repeat(np.arange(len(values)), times))])
 
 
 def where(condition: np.ndarray[Any, Any], texts: Any, otherwise: str) -> Any:

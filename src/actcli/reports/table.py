@@ -34,6 +34,8 @@ _MOST_RUNNERS_UP = 3
 _LABELS_IN_SUMMARY = 12
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ACCENT = "cyan"
+_PROBABILITIES = frozenset({"probability", "probabilities", "margin", "sigmoid", "softmax"})
+"""The columns whose numbers are."""
 _GAP = 3
 """Blanks between two columns of the table."""
 _LONGEST_NAME = 200
@@ -66,7 +68,7 @@ class TableSink:
     chosen
         Whether to show just these columns, because they were asked for, instead of the decision with its runners-up.
     rows
-        How many to show; None is all.
+        How many of the input's rows to show; None is all.
     precision
         Significant digits of a probability; None is four decimals.
     """
@@ -85,7 +87,8 @@ class TableSink:
         self._columns = columns
         self._task = task
         self._chosen = chosen
-        self._limit = rows
+        self._lines = max((column.lines for column in columns), default=1)
+        self._limit = None if rows is None else rows * self._lines
         self._precision = precision
         self._head: list[list[Any]] = []
         self._numbers: list[int] = []
@@ -343,7 +346,7 @@ class TableSink:
     def _cells(self, column: Column, value: Any, position: int) -> list[Text]:
         match column.kind:
             case Kind.ROW:
-                return [Text(str(position))]
+                return [Text(str(position), style="dim")]
             case Kind.NUMBER:
                 return [self._value(column, value)]
             case Kind.MATRIX:
@@ -363,7 +366,7 @@ class TableSink:
     def _value(self, column: Column, value: Any) -> Text:
         if column.dtype is not None:
             return Text(str(value))
-        if column.name in ("probability", "probabilities", "margin"):
+        if column.name in _PROBABILITIES:
             return Text(self._number(value))
         return Text(f"{value:#.{self._precision or 5}g}".rstrip("."))
 
@@ -372,13 +375,14 @@ class TableSink:
     def _summary(self, width: int) -> list[str]:
         separator = " - " if self._ascii else " · "
         ellipsis = "..." if self._ascii else "…"
-        more = self._rows - len(self._head)
+        rows = self._rows // self._lines
+        more = rows - len(self._head) // self._lines
         lines = []
         if self._left_out:
             lines.append(f"{ellipsis} {self._left_out:,} more column{'' if self._left_out == 1 else 's'}")
         if more > 0 and self._head:
             lines.append(f"{ellipsis} {more:,} more row{'' if more == 1 else 's'} (--rows all shows them)")
-        facts = [f"{self._rows:,} row{'' if self._rows == 1 else 's'}"]
+        facts = [f"{rows:,} row{'' if rows == 1 else 's'}"]
         if self._rows and {"probability", "top_k"} & self._at.keys():
             facts.append(f"mean confidence {self._total / self._rows:.4f}")
         if self._rows and self._decided is not None and self._decided.kind is Kind.SET:

@@ -1,0 +1,217 @@
+"""What is in a file as a person reads it: the facts, the classes, and the command to type next."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from actcli.errors import visible
+from actcli.files import STANDARD_INPUT
+from actcli.inspection import Tally, tally
+from actcli.outputs import printable
+from actcli.reports.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actcli.batch import Batch, Layout
+    from actcli.files import Output
+    from actcli.formats import Inputs
+    from actcli.inspection import Advice, Inspection
+
+__all__ = ["InspectionSink", "draw", "facts"]
+
+MOST_CLASSES = 20
+"""More than these are not shown."""
+
+
+class InspectionSink:
+    """Adds up what is in a table.
+
+    Parameters
+    ----------
+    inspection
+        What it is added to.
+    """
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+
+    def open(self, layout: Layout) -> int:  # noqa: ARG002
+        """Begin."""
+        return 0
+
+    def encode(self, batch: Batch) -> Tally:
+        """Count."""
+        return tally(batch)
+
+    def accept(self, piece: Tally, start: int) -> None:  # noqa: ARG002
+        """Add up."""
+        self._inspection.add(piece)
+
+    def finish(self) -> None:
+        """End."""
+
+
+def facts(
+    inspection: Inspection, inputs: Inputs, found: Advice, commands: Sequence[str], left_out: int
+) -> dict[str, Any]:
+    """Return what was found, as it stands in JSON.
+
+    Parameters
+    ----------
+    inspection
+        Over all rows.
+    inputs
+        Where they are from.
+    found
+        What the numbers look like.
+    commands
+        The command to type next, and perhaps another one that fits as well.
+    left_out
+        How many rows could not be read.
+    """
+    return {
+        "files": [printable(name) for name in inputs.names],
+        "format": inputs.formats[0],
+        "rows": inspection.count("rows"),
+        "rows_left_out": left_out,
+        "classes": len(inspection.classes),
+        "names": list(inspection.classes),
+        "dtype": str(inputs.stored),
+        "carried": [column.name for column in inputs.layout.carried],
+        "min": _finite(inspection.least.min()),
+        "max": _finite(inspection.most.max()),
+        "mean": _finite(inspection.mean),
+        "nan": int(inspection.nan.sum()),
+        "infinities": int(inspection.infinite.sum()),
+        "masked": int(inspection.masked.sum()),
+        "ties": inspection.count("ties"),
+        "share_in_0_1": inspection.share("in_range"),
+        "share_summing_to_1": inspection.share("sum_to_1"),
+        "suggests": found.looks,
+        "remarks": list(found.remarks),
+        "next": commands[0] if commands else None,
+        "or": commands[1] if len(commands) > 1 else None,
+        "per_class": {
+            name: {
+                "min": _finite(inspection.least[number]),
+                "mean": _finite(inspection.means[number]),
+                "max": _finite(inspection.most[number]),
+                "nan": int(inspection.nan[number]),
+                "infinities": int(inspection.infinite[number]),
+                "masked": int(inspection.masked[number]),
+                "largest": int(inspection.best[number]),
+            }
+            for number, name in enumerate(inspection.classes)
+        },
+    }
+
+
+def _finite(value: Any) -> float | None:
+    """Return a number as JSON has it: None for what is not finite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def draw(found: Mapping[str, Any], output: Output) -> None:
+    """Draw the `facts`."""
+    screen = Screen(output)
+    _draw(screen, found)
+    screen.write()
+
+
+def _draw(screen: Screen, found: Mapping[str, Any]) -> None:
+    names = [STANDARD_INPUT if name == "-" else visible(name, 200) for name in found["files"]]
+    title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    screen.console.print(Text(title, style="bold"))
+    lines = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    lines.add_column(style="dim", no_wrap=True)
+    lines.add_column(overflow="fold")
+    for name, text in _lines(found, ", " if screen.ascii else " · "):
+        lines.add_row(name, Text(text))
+    screen.console.print(lines)
+    if found["rows"]:
+        screen.console.print()
+        screen.console.print(_classes(found))
+        more = found["classes"] - MOST_CLASSES
+        if more > 0:
+            screen.console.print(f"{'...' if screen.ascii else '…'} {more:,} more classes", style="dim")
+    for remark in found["remarks"]:
+        screen.console.print(f"note: {remark}")
+    if found["or"]:
+        screen.console.print()
+        screen.console.print("if any number of classes can be right at once:", style="dim")
+        screen.console.print(Text(f"  {_shown(found['or'])}"), soft_wrap=True)
+        screen.console.print("if exactly one is right, next:", style="dim")
+        screen.console.print(Text(f"  {_shown(found['next'])}", style="bold"), soft_wrap=True)
+    elif found["next"]:
+        screen.console.print()
+        screen.console.print("next:", style="dim")
+        screen.console.print(Text(f"  {_shown(found['next'])}", style="bold"), soft_wrap=True)
+
+
+def _shown(command: str) -> str:
+    return visible(command, 10_000)
+
+
+def _lines(found: Mapping[str, Any], between: str) -> list[tuple[str, str]]:
+    rows = found["rows"]
+    size = f"{_counted(rows, 'row')} x {_counted(found['classes'], 'class', 'classes')}"
+    lines = [("format", between.join([found["format"], found["dtype"]])), ("size", size)]
+    if found["rows_left_out"]:
+        lines.append(("left out", _counted(found["rows_left_out"], "row") + " that cannot be read"))
+    if found["carried"]:
+        lines.append(("carried along", ", ".join(visible(name, 30) for name in found["carried"][:MOST_CLASSES])))
+    if not rows:
+        return lines
+    if found["min"] is not None:
+        span = f"{_number(found['min'])} to {_number(found['max'])}"
+        lines.append(("numbers", between.join([span, f"mean {_number(found['mean'])}"])))
+    cells = ((found["nan"], "NaN"), (found["infinities"], "+inf"), (found["masked"], "-inf (masked)"))
+    lines.append(("not finite", between.join(f"{count:,} {name}" for count, name in cells if count) or "none"))
+    if found["classes"] > 1:
+        lines.append(("ties", f"{_counted(found['ties'], 'row')} with several largest numbers"))
+    shares = [f"within [0, 1] in {_percent(found['share_in_0_1'])} of the rows"]
+    if found["classes"] > 1:
+        shares.append(f"sum to 1 in {_percent(found['share_summing_to_1'])}")
+    lines.append(("probabilities?", between.join(shares)))
+    lines.append(("looks like", found["suggests"] or "nothing that actcli can use: every row has a NaN or +inf"))
+    return lines
+
+
+def _classes(found: Mapping[str, Any]) -> Table:
+    """Return the table of the classes."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
+    table.add_column("class", overflow="ellipsis", no_wrap=True, max_width=30)
+    strange = any(found[name] for name in ("nan", "infinities", "masked"))
+    several = found["classes"] > 1
+    for header in ("min", "mean", "max", *(["not finite"] if strange else []), *(["largest in"] if several else [])):
+        table.add_column(header, justify="right", no_wrap=True)
+    for name, of_class in list(found["per_class"].items())[:MOST_CLASSES]:
+        cells = [_number(of_class[field]) for field in ("min", "mean", "max")]
+        if strange:
+            cells.append(f"{sum(of_class[field] for field in ('nan', 'infinities', 'masked')):,}")
+        if several:
+            cells.append(f"{of_class['largest']:,}")
+        table.add_row(Text(visible(name, 60)), *cells)
+    return table
+
+
+def _counted(count: int, what: str, several: str | None = None) -> str:
+    return f"{count:,} {what if count == 1 else several or what + 's'}"
+
+
+def _number(value: float | None) -> str:
+    """Return a number in five significant digits; nothing for none."""
+    return "-" if value is None else f"{value:.5g}"
+
+
+def _percent(share: float) -> str:
+    """Return a share; all and none are only said where it is so."""
+    if 0 < share < 0.001:
+        return "under 0.1 %"
+    return "over 99.9 %" if 0.999 < share < 1 else f"{100 * share:.3g} %"
