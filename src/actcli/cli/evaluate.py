@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, check_input, shown_rows, temperature_rule, threshold_rules
+from actcli.cli.prediction import Reading, check_input, shown_rows, temperature_rule, threshold_rules, with_policy
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import CheckError, DataError, UsageError, say, visible
 
@@ -41,7 +41,8 @@ def evaluate(
     class_names: given.ClassNames = None,
     on_bad_row: given.OnBadRowOption = given.OnBadRow.ERROR,
     renormalize: given.Renormalize = False,
-    task: given.TaskOption = None,
+    task: given.MeasuredTask = None,
+    policy: given.PolicyFile = None,
     temperature: given.Temperature = None,
     threshold: given.Threshold = None,
     thresholds: given.Thresholds = None,
@@ -72,7 +73,7 @@ def evaluate(
     bins: given.Bins = 15,
     binning: given.BinningOption = given.Binning.EQUAL_WIDTH,
     bootstrap: given.Bootstrap = 0,
-    seed: given.BootstrapSeed = 0,
+    seed: given.BootstrapSeed = None,
     no_ranking: given.NoRanking = False,
     fail_under: given.FailUnder = None,
     fail_over: given.FailOver = None,
@@ -80,6 +81,7 @@ def evaluate(
     format: given.ResultFormatOption = None,
     rows: given.Rows = None,
     no_clobber: given.NoClobber = False,
+    jobs: given.Jobs = None,
     quiet: given.Quiet = False,
 ) -> None:
     """How good the predictions are: metrics, per class and overall, the confusion matrix, the calibration.
@@ -92,25 +94,17 @@ def evaluate(
       actcli softmax logits.csv | actcli evaluate --truth truth.csv --fail-under accuracy=0.9
     """
     check_input("evaluate", files, "--truth truth.csv")
-    task = task or given.Task.SOFTMAX
     if truth == "-" and (not files or "-" in files):
         raise UsageError("standard input can be read only once, and holds the scores already")
+    if seed is not None and not bootstrap:
+        raise UsageError("--seed is for the random numbers of --bootstrap", hint="add --bootstrap 1000")
     shown = result_format(output, format)
     if rows is not None and shown is not given.ResultFormat.TABLE:
-        raise UsageError(f"--rows is for the table, and the output is {shown}", hint="add --format table")
-    decisive = {
-        "--threshold": threshold is not None,
-        "--thresholds": thresholds is not None,
-        "--threshold-op": threshold_op is not given.ThresholdOperator.GE,
-        "--at-least-one": at_least_one,
-        "--positive": positive is not None,
-        "--negative": negative is not None,
-    }
-    _check_task(task.value, decisive, top_k)
+        raise UsageError(f"--rows is for the table, and the output is {shown.value}", hint="add --format table")
     reading = Reading(
         files=files,
         input_format=input_format,
-        origin=origin or given.Origin.LOGITS,
+        origin=origin,
         delimiter=delimiter,
         header=header,
         key=key,
@@ -120,56 +114,66 @@ def evaluate(
         on_bad_row=on_bad_row,
         dtype=given.Dtype.FLOAT64,
     )
-    decided = {
+    rules: dict[str, Any] = {
         "renormalize": renormalize,
-        **temperature_rule(temperature),
         "top_k": top_k,
         "strict": threshold_op is given.ThresholdOperator.GT,
         "at_least_one": at_least_one,
         "positive": positive,
         "negative": negative,
+        **temperature_rule(temperature),
         **threshold_rules(threshold, thresholds),
     }
-    measures = {
-        "bins": bins,
-        "equal_mass": binning is given.Binning.EQUAL_MASS,
-        "ranking": not no_ranking,
-        "bootstrap": bootstrap,
-        "seed": seed,
-    }
-    decisive |= {
+    decided_by = _policy_task(policy) if policy is not None and task is None else "softmax"
+    name = decided_by if task is None else task.value
+    decisive = {
+        "--policy": policy is not None,
         "--temperature": temperature is not None,
-        "--top-k": top_k is not None and task is given.Task.MULTILABEL,
+        "--threshold": threshold is not None,
+        "--thresholds": thresholds is not None,
+        "--threshold-op": threshold_op is not given.ThresholdOperator.GE,
+        "--at-least-one": at_least_one,
+        "--top-k": top_k is not None,
     }
+    _check_task(name, decisive | {"--positive": positive is not None, "--negative": negative is not None})
+    if policy is not None:
+        reading, rules = with_policy(policy, name, reading, rules)
     asked = _Asked(
-        task=task.value,
+        task=name,
         truth=truth,
         truth_column=truth_column,
-        origin=None if origin is None else origin.value,
         abstain_label=abstain_label,
-        decisive=tuple(option for option, is_given in decisive.items() if is_given),
-        decided=decided,
-        measures=measures,
+        decisive=tuple(
+            option
+            for option, is_given in decisive.items()
+            if is_given and not (option == "--top-k" and name == "softmax")
+        ),
+        rules=rules,
+        measures={
+            "bins": bins,
+            "equal_mass": binning is given.Binning.EQUAL_MASS,
+            "ranking": not no_ranking,
+            "bootstrap": bootstrap,
+            "seed": seed or 0,
+        },
         checks=_checks(fail_under, fail_over),
     )
-    _run(asked, reading, _Showing(output, shown, shown_rows(rows), clobber=not no_clobber, quiet=quiet))
+    _run(asked, reading, _Showing(output, shown, shown_rows(rows), clobber=not no_clobber, jobs=jobs, quiet=quiet))
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What was asked for, besides how the input is to be read.
 
-    `decisive` are the options that decide what a label is, `decided` the fields of the rules, `measures` those of the
-    settings.
+    `decisive` are the options that decide what a label is, `rules` fields of the rules, `measures` of the settings.
     """
 
     task: str
     truth: str | None
     truth_column: str | None
-    origin: str | None
     abstain_label: str | None
     decisive: tuple[str, ...]
-    decided: dict[str, Any]
+    rules: dict[str, Any]
     measures: dict[str, Any]
     checks: tuple[_Check, ...]
 
@@ -182,6 +186,7 @@ class _Showing:
     format: given.ResultFormat
     rows: int | None
     clobber: bool
+    jobs: int | None
     quiet: bool
 
 
@@ -198,7 +203,7 @@ def _run(asked: _Asked, reading: Reading, showing: _Showing) -> None:
     options = replace(
         reading.options("column" if asked.task == "binary" else "row"),
         truth=asked.truth_column if asked.truth is None else None,
-        recorded=asked.origin in (None, "probabilities"),
+        recorded=reading.origin in (None, given.Origin.PROBABILITIES),
     )
     inputs = open_inputs(reading.files or ["-"], options)
     try:
@@ -229,7 +234,13 @@ def _run(asked: _Asked, reading: Reading, showing: _Showing) -> None:
         with open_result(showing.output, inputs=identities, clobber=showing.clobber) as output:
             watch = Watch(inputs.size, quiet=showing.quiet)
             with watch:
-                run(inputs.chunks(evaluator.open(planned.layout)), planned.decide, evaluator, watch=watch)
+                run(
+                    inputs.chunks(evaluator.open(planned.layout)),
+                    planned.decide,
+                    evaluator,
+                    jobs=showing.jobs,
+                    watch=watch,
+                )
             truth.finish(watch.rows + watch.left_out, watch.left_out)
             if not watch.rows:
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
@@ -253,18 +264,22 @@ def _run(asked: _Asked, reading: Reading, showing: _Showing) -> None:
         raise CheckError("; ".join(failed))
 
 
-def _check_task(task: str, decisive: dict[str, bool], top_k: int | None) -> None:
+def _policy_task(path: str) -> str:
+    from actcli.policy import read_policy
+
+    return read_policy(path).task
+
+
+def _check_task(task: str, options: dict[str, bool]) -> None:
     """Refuse options that mean nothing to the task."""
     meaningless = {
         "softmax": ("--threshold", "--thresholds", "--threshold-op", "--at-least-one", "--positive", "--negative"),
         "multilabel": ("--positive", "--negative"),
-        "binary": ("--at-least-one",),
+        "binary": ("--at-least-one", "--top-k"),
     }[task]
     for option in meaningless:
-        if decisive[option]:
+        if options[option]:
             raise UsageError(f"{option} means nothing to {task}", hint="say which task it is: --task NAME")
-    if task == "binary" and top_k is not None:
-        raise UsageError("--top-k means nothing to binary", hint="of two classes the best two are all")
 
 
 def _label_column(asked: _Asked, layout: Layout) -> str | None:
@@ -280,17 +295,15 @@ def _rules(asked: _Asked, reading: Reading, layout: Layout) -> Rules:
     from actcli.option_files import read_class_names
     from actcli.predict import Rules
 
-    names, names_from = (None, None) if reading.class_names is None else read_class_names(reading.class_names)
-    if names is None and layout.recorded:
+    given_rules = dict(asked.rules)
+    if reading.class_names is not None:
+        names, names_from = read_class_names(reading.class_names)
+        given_rules |= {"class_names": names, "names_file": names_from}
+    elif layout.recorded:
         names = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
-    rules = Rules(
-        origin=asked.origin or ("logits" if layout.recorded is None else "probabilities"),
-        skip=reading.skip,
-        dtype="float64",
-        class_names=names,
-        names_file=names_from,
-        **asked.decided,
-    )
+        given_rules |= {"class_names": names, "names_file": None}
+    origin = "probabilities" if reading.origin is None and layout.recorded is not None else reading.numbers
+    rules = Rules(origin=origin, skip=reading.skip, dtype="float64", **given_rules)
     if rules.renormalize and rules.origin == "logits":
         raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
     return rules

@@ -446,6 +446,14 @@ RapsK = Annotated[
 
 # Measures
 
+MeasuredTask = Annotated[
+    Task | None,
+    typer.Option(
+        "--task",
+        help="What is decided of a row. [default: softmax, or what the policy says]",
+        rich_help_panel=DECISION,
+    ),
+]
 Bins = Annotated[
     int,
     typer.Option("--bins", metavar="N", min=1, max=10_000, help="Of the calibration error.", rich_help_panel=MEASURE),
@@ -467,8 +475,15 @@ Bootstrap = Annotated[
     ),
 ]
 BootstrapSeed = Annotated[
-    int,
-    typer.Option("--seed", metavar="S", min=0, max=2**64 - 1, help="Of the random numbers.", rich_help_panel=MEASURE),
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="S",
+        min=0,
+        max=2**64 - 1,
+        help="Of the random numbers of --bootstrap. [default: 0]",
+        rich_help_panel=MEASURE,
+    ),
 ]
 NoRanking = Annotated[
     bool,

@@ -37,8 +37,8 @@ _ACCENT = "cyan"
 _SHADES = ("", "white on #16314f", "white on #1f4e79", "white on #2b6ca3", "black on #6fa8d6", "black on #a9cdea")
 """Backgrounds with the colour of the text on them, so that they are legible on dark and on light terminals."""
 
-_MARKS = (" ", "·", "░", "▒", "▓", "█")
-_ASCII_MARKS = (" ", ".", ":", "+", "*", "#")
+_MARKS = (" ", " ", "░", "▒", "▓", "█")
+_ASCII_MARKS = (" ", " ", ":", "+", "*", "#")
 _SHORT = {
     "true_positives": "TP",
     "false_positives": "FP",
@@ -69,12 +69,12 @@ def draw(result: Evaluation, output: Output, *, rows: int | None) -> None:
     screen = Screen(output)
     report = _Report(result, min(screen.console.width, _WIDEST), plain=screen.ascii, colour=_has_colour(screen))
     parts = [report.metrics(), report.classes(rows), report.confusion(), report.calibration(), report.notes()]
-    screen.console.print(report.title(), style="bold", soft_wrap=True)
+    screen.console.print(report.title(), style="bold")
     for part in parts:
         if part:
             screen.console.print()
         for line in part:
-            screen.console.print(line, soft_wrap=isinstance(line, Text))
+            screen.console.print(line)
     screen.write()
 
 
