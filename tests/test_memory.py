@@ -1,0 +1,154 @@
+"""What an input claims does not fill the memory: each runs as a process, whose memory is measured."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import resource
+import struct
+import subprocess
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import pytest
+
+from program import command, environment
+from readers import READ, valid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MOST = 1 << 30
+"""Bytes of memory that no input may fill."""
+
+BOMB = 5 << 28
+"""How many bytes what is compressed unpacks to."""
+
+UNIT = 1 if os.uname().sysname == "Darwin" else 1024
+"""Of what the system reports about memory."""
+
+
+class Measured(NamedTuple):
+    """What a run left."""
+
+    code: int
+    err: str
+    peak: int
+
+
+def measured(line: str) -> Measured:
+    """Run the program by a line of the shell, which calls it $ACTCLI, and return how much memory it took."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (100, 100))  # only so that a hang ends
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 27, 1 << 27))
+
+    process = subprocess.Popen(
+        ["bash", "-c", line.replace("$ACTCLI", "exec " + " ".join(command("softmax", "-q")))],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        preexec_fn=limit,  # noqa: PLW1509  nothing here runs in threads
+    )
+    assert process.stderr is not None
+    err = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    return Measured(process.returncode, err, usage.ru_maxrss * UNIT)
+
+
+@functools.cache
+def zeros() -> tuple[bytes, int]:
+    """Return `BOMB` zeros as raw deflate, made of one piece again and again, and their checksum."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    piece = bytes(1 << 20)
+    first = packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(BOMB >> 20):
+        checksum = zlib.crc32(piece, checksum)
+    return first * (BOMB >> 20) + packer.flush(), checksum
+
+
+def gzip_bomb() -> bytes:
+    """Return a line without end."""
+    data, checksum = zeros()
+    return b"\x1f\x8b\x08" + bytes(7) + data + struct.pack("<II", checksum, BOMB)
+
+
+def zip_bomb(*, by_columns: bool) -> bytes:
+    """Return an archive of a large array, the first of whose numbers is NaN and the others 0."""
+    columns = 1 << 10
+    first = np.zeros(columns)
+    first[0] = np.nan
+    file = io.BytesIO()
+    shape = (1 + BOMB // first.nbytes, columns)
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": by_columns, "shape": shape})
+    file.write(first.tobytes())
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    head = packer.compress(file.getvalue()) + packer.flush(zlib.Z_FULL_FLUSH)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr("x.npy", head + zeros()[0])
+    # What is stored there is packed already; now the directory says so.
+    content = bytearray(archive.getvalue())
+    directory = content.index(b"PK\x01\x02", len(content) - 200)
+    struct.pack_into("<H", content, 8, zipfile.ZIP_DEFLATED)
+    struct.pack_into("<H", content, directory + 10, zipfile.ZIP_DEFLATED)
+    struct.pack_into("<I", content, directory + 24, len(file.getvalue()) + BOMB)
+    return bytes(content)
+
+
+def claims() -> bytes:
+    """Return a stream whose record batch says that it is a tebibyte long."""
+    file = io.BytesIO()
+    table = pa.table({"cat": [1.0, 2.0], "dog": [2.0, 1.0]})
+    with pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    content = file.getvalue()
+    # Two columns of 16 bytes each are the body.
+    assert content.count(struct.pack("<q", 32)) == 1
+    return content.replace(struct.pack("<q", 32), struct.pack("<q", 1 << 40))
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "line.csv.gz": gzip_bomb,
+    "line.jsonl.gz": gzip_bomb,
+    "list.json.gz": gzip_bomb,
+    "array.npz": lambda: zip_bomb(by_columns=False),
+    "by-columns.npz": lambda: zip_bomb(by_columns=True),
+    "claims.arrow": claims,
+    "claims.npy": lambda: (
+        b"\x93NUMPY\x01\0\x46\0" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 3)}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_claims_much(name: str, tmp_path: Path) -> None:
+    """A bomb, or a header that promises a tebibyte."""
+    path = tmp_path / name
+    path.write_bytes(FILES[name]())
+    result = measured(f"$ACTCLI {path} -o {tmp_path}/out.csv")
+    assert (result.code, len(result.err.splitlines())) in ((1, 1), (1, 2)), result.err
+    assert result.peak < MOST
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("start", ["", "valid"])
+def test_a_pipe_without_end(name: str, start: str, tmp_path: Path) -> None:
+    """Of zeros, at once or behind a valid file: what must be kept whole goes to the disk, until that is full."""
+    head = tmp_path / "head"
+    head.write_bytes(valid(name)[0] if start else b"")
+    result = measured(f"cat {head} /dev/zero | TMPDIR={tmp_path} $ACTCLI --input-format {name}")
+    assert (result.code, len(result.err.splitlines())) in ((1, 1), (1, 2)), result.err
+    assert result.peak < MOST
+    assert [entry.name for entry in tmp_path.iterdir()] == ["head"]
