@@ -1,0 +1,87 @@
+"""A coverage-guided fuzz target for every reader, for Atheris; CONTRIBUTING says how to run it.
+
+::
+
+    python tests/fuzz_readers.py FOLDER [libFuzzer options]
+
+The last three bytes of an input choose the format and the options; what is before them is the file. FOLDER keeps what
+was found to be interesting, and begins with valid files of every format. What is looked for: an exception that is no
+`ActcliError`, a crash, a hang, too much memory, and a result that depends on the size of the chunks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from importlib import import_module
+
+import atheris
+
+with atheris.instrument_imports(include=["actcli", "zipfile", "numpy.lib", "json", "csv"]):
+    from actcli import batch, compression
+    from actcli.formats import FORMATS, ReadOptions
+    from readers import READ, WRITTEN, outcome, valid
+
+    for format in FORMATS.values():
+        import_module(format.module)
+
+_HEADERS = (None, True, False, None)
+_ORIGINS = ("logits", "logits", "probabilities", "log-probabilities")
+_TASKS = ("softmax", "multilabel", "binary", "softmax")
+_CLASSES = (None, None, "*", "!0")
+_DELIMITERS = (None, ";", " ", "|")
+_TEXT = ("csv", "tsv", "json", "jsonl")
+
+
+def one_input(data: bytes) -> None:
+    """Read the file that `data` stands for, in chunks of two sizes."""
+    if len(data) < 3:
+        return
+    first, second, third = data[-3:]
+    name = (*READ, None)[first % (len(READ) + 1)]
+    text = name in ("csv", "tsv")
+    options = ReadOptions(
+        format=name,
+        delimiter=_DELIMITERS[second >> 4 & 3] if text else None,
+        header=_HEADERS[second & 3] if text else None,
+        classes=_CLASSES[second >> 6],
+        origin=_ORIGINS[third & 3],
+        one_dimensional="row" if second >> 2 & 1 else "column",
+        skip=bool(third >> 7),
+    )
+    sink = WRITTEN[(third >> 4 & 7) % len(WRITTEN)]
+    piped, task = bool(second >> 3 & 1), _TASKS[third >> 2 & 3]
+    large, small = (
+        outcome(data[:-3], options, chunk_bytes=size, piped=piped, sink=sink, task=task)
+        for size in (batch.CHUNK_BYTES, 1)
+    )
+    if (large.error is None) is not (small.error is None):
+        raise AssertionError(f"all rows at once: {large}; one by one: {small}")
+    if (
+        sink in _TEXT
+        and (large.error is None or name in _TEXT)
+        and not data.startswith(tuple(compression.MAGICS.values()))
+    ):
+        # What is damaged in a binary format is found sooner or later, by what is read at once.
+        assert large == small
+
+
+def seed(folder: str) -> None:
+    """Put valid files of every format into `folder`."""
+    os.makedirs(folder, exist_ok=True)
+    for number, name in enumerate(READ):
+        for count, content in enumerate(valid(name)):
+            for flags in (b"\0\0", b"\x08\x91"):
+                with open(os.path.join(folder, f"{name}-{count}-{flags[0]}"), "wb") as file:
+                    file.write(content + bytes([number]) + flags)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python tests/fuzz_readers.py FOLDER [libFuzzer options]")
+    warnings.simplefilter("error")
+    warnings.simplefilter("ignore", ResourceWarning)
+    seed(sys.argv[1])
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
