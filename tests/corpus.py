@@ -1166,6 +1166,11 @@ def _columns() -> Iterator[Case]:
     yield rejected("arrow-negative-offsets.arrow", _patched(_offsets(0, 1, 3), _offsets(-9, 1, 3)), ":")
     yield rejected("arrow-ids-that-are-no-text.arrow", _patched(b"abb", b"a\xff\xfe"), ":")
     yield rejected("arrow-names-that-are-no-text.arrow", _patched(b"cat", b"c\xfft"), ":")
+    yield accepted("arrow-odd-buffers.arrow", _patched(struct.pack("<q", 12), struct.pack("<q", 13)), ["dog", "cat"])
+    fixed = _arrow(pa.table({"logits": pa.array([[1.0] * 37], pa.list_(pa.float64(), 37))}), stream=True)
+    yield rejected(
+        "arrow-lists-of-less-than-none.arrow", fixed.replace(_offsets(37), _offsets(-37)), "holds no numbers"
+    )
     listed = pa.table({"logits": [[1.0, 2.0], [4.0, 3.0]]})
     yield rejected(
         "arrow-wild-lists.arrow",

@@ -17,16 +17,18 @@ import pyarrow.parquet
 
 from actcli import batch as batches
 from actcli import predict as predicting
+from actcli.compression import MAGICS
 from actcli.errors import ActcliError
 from actcli.formats import FORMATS, ReadOptions, WriteOptions, named, open_inputs, open_sink
 from actcli.pipeline import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 READ = [format.name for format in FORMATS.values() if format.source]
 WRITTEN = [format.name for format in FORMATS.values() if format.sink]
 
+_TEXT = ("csv", "tsv", "json", "jsonl")
 _PIPE_BYTES = 60_000
 """So many go into a pipe before anybody reads it."""
 
@@ -78,23 +80,54 @@ def outcome(
     return Outcome(bytes(output.data), error.message.replace(path, "FILE"))
 
 
-def _run(path: str, options: ReadOptions, output: Any, sink_name: str, task: str) -> ActcliError | None:
+def check(
+    data: bytes, options: ReadOptions, *, piped: bool = False, sink: str = "jsonl", task: str = "softmax"
+) -> Outcome:
+    """Return what came of reading `data`, which must be the same in chunks of any size."""
+    large, small = (
+        outcome(data, options, chunk_bytes=size, piped=piped, sink=sink, task=task) for size in (batches.CHUNK_BYTES, 1)
+    )
+    assert (large.error is None) is (small.error is None), (large, small)
+    # How far a damaged file is read before that is noticed may depend on what is read at once, and what is gathered in
+    # an output of columns does; but not what lines of text are read, or written.
+    by_lines = options.format in _TEXT and not data.startswith(tuple(MAGICS.values()))
+    if sink in _TEXT and (large.error is None or by_lines):
+        assert large == small
+    return large
+
+
+def _run(path: str, options: ReadOptions, output: Memory, sink: str, task: str) -> ActcliError | None:
     try:
-        inputs = open_inputs([path], options)
+        _convert(path, options, output, sink, task, _columns(task, sink))
     except ActcliError as error:
         return error
+    return None
+
+
+def _convert(path: str, options: ReadOptions, output: Any, sink: str, task: str, columns: Sequence[str]) -> None:
+    inputs = open_inputs([path], options)
     try:
-        format = named(sink_name, writing=True)
-        rules = predicting.Rules(origin=options.origin, skip=options.skip, columns=_columns(task, sink_name))
+        rules = predicting.Rules(origin=options.origin, skip=options.skip, columns=tuple(columns))
         plan = predicting.plan(task, inputs.layout, rules, ["input"])
-        sink = open_sink(format, output, plan.columns, WriteOptions())
-        run(inputs.chunks(sink.open(plan.layout)), plan.decide, sink, jobs=1)
-        sink.finish()
-    except ActcliError as error:
-        return error
+        writer = open_sink(named(sink, writing=True), output, plan.columns, WriteOptions())
+        run(inputs.chunks(writer.open(plan.layout)), plan.decide, writer, jobs=1)
+        writer.finish()
     finally:
         inputs.close()
-    return None
+
+
+def converted(
+    data: bytes, options: ReadOptions, sink: str, columns: Sequence[str], chunk_bytes: int = batches.CHUNK_BYTES
+) -> bytes:
+    """Return the table in `data`, decided by softmax, in the format `sink`."""
+    output = Memory()
+    kept, batches.CHUNK_BYTES = batches.CHUNK_BYTES, chunk_bytes
+    try:
+        with _opened(data, piped=False) as path:
+            _convert(path, options, output, sink, "softmax", columns)
+    finally:
+        batches.CHUNK_BYTES = kept
+    return bytes(output.data)
 
 
 def _columns(task: str, sink: str) -> tuple[str, ...]:
@@ -131,18 +164,8 @@ def valid(name: str) -> list[bytes]:
 
 def _written(name: str) -> bytes:
     """Return two rows of scores as actcli writes them."""
-    options = ReadOptions(format="csv")
-    output = Memory()
-    with _opened(b'id,cat,dog\na,1,2.5\n"b,",-inf,1e-3\n', piped=False) as path:
-        inputs = open_inputs([path], options)
-        columns = named(name, writing=True).columns
-        rules = predicting.Rules(columns=("logits",) if columns is not None else ("carried", "logits"))
-        plan = predicting.plan("softmax", inputs.layout, rules, inputs.names)
-        sink = open_sink(named(name, writing=True), output, plan.columns, WriteOptions())  # type: ignore[arg-type]
-        run(inputs.chunks(sink.open(plan.layout)), plan.decide, sink, jobs=1)
-        sink.finish()
-        inputs.close()
-    return bytes(output.data)
+    columns = ("logits",) if named(name, writing=True).columns is not None else ("carried", "logits")
+    return converted(b'id,cat,dog\na,1,2.5\n"b,",-inf,1e-3\n', ReadOptions(format="csv"), name, columns)
 
 
 SCORES = np.array([[1, 2.5, 0], [-3, 0.125, 7]], dtype=np.float32)
