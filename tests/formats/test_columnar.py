@@ -14,6 +14,7 @@ import pyarrow.parquet
 import pytest
 import scipy.special
 
+from actcli.formats import messages
 from program import Actcli, command, environment, process, started
 
 if TYPE_CHECKING:
@@ -188,3 +189,36 @@ def test_a_reader_that_goes_away() -> None:
         assert done.returncode == 1
         assert done.stderr == b"actcli: error: standard output: cannot be written: No space left on device\n"
     assert process("softmax", *IDS, "-f", "arrow", stdin=data).code == 0
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_batch_that_is_too_large(
+    kind: str, compression: str | None, tmp_path: Path, actcli: Actcli, monkeypatch: pytest.MonkeyPatch, *, piped: bool
+) -> None:
+    """Is refused before it is unpacked, whether it is packed or not; smaller ones of the same rows are read."""
+    table = pa.table({"0": np.zeros(20_000), "1": np.ones(20_000)})
+    monkeypatch.setattr(messages, "LARGEST_BATCH", 200_000)
+    path = tmp_path / "table.arrow"
+    for rows, code in ((20_000, 1), (5_000, 0)):
+        with (pa.ipc.new_file if kind == "file" else pa.ipc.new_stream)(
+            path, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)
+        ) as writer:
+            writer.write_table(table, max_chunksize=rows)
+        run = ("softmax", "--columns", "label", "-q")
+        result = actcli(*run, stdin=path.read_bytes()) if piped else actcli(*run, path)
+        assert result.code == code
+        assert ("has a record batch of 0 MiB" in result.err) is bool(code)
+        assert len(result.text.splitlines()) == (0 if code else 20_001)
+
+
+def test_a_dictionary_that_is_too_large(actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is refused too."""
+    monkeypatch.setattr(messages, "LARGEST_BATCH", 200_000)
+    table = pa.table({"id": pa.array(["x" * 300_000]).dictionary_encode(), "0": [1.0], "1": [2.0]})
+    file = io.BytesIO()
+    with pa.ipc.new_stream(file, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    assert len(file.getvalue()) < 10_000
+    assert "has a record batch" in actcli("softmax", stdin=file.getvalue()).err

@@ -14,6 +14,7 @@ from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
 from actcli.columns import MOST_COLUMNS, RECORDED, assign_roles, check_unique, listed
 from actcli.errors import DataError, visible
 from actcli.files import Seekable
+from actcli.formats.messages import Messages
 from actcli.formats.text import call_function, from_numpy, pick, plain
 
 if TYPE_CHECKING:
@@ -275,20 +276,19 @@ class ArrowSource(ColumnarSource):
     def _open(self) -> Any:
         if self.input.size is None and self.input.head([_ARROW_FILE]).startswith(_ARROW_FILE):
             self.input.spool(None)
-        if self.input.size is None:
-            self._reader = pa.ipc.open_stream(pa.PythonFile(_Whole(self.input), "r"))
-            return self._reader.schema
-        self._file = Seekable(self.input)
-        is_file = self._file.read(len(_ARROW_FILE)) == _ARROW_FILE
-        self._file.seek(0)
-        self._reader = (pa.ipc.open_file if is_file else pa.ipc.open_stream)(pa.PythonFile(self._file, "r"))
+        is_file = self.input.size is not None and Seekable(self.input).read(len(_ARROW_FILE)) == _ARROW_FILE
+        self._batches: int | None = None
+        if is_file:
+            # A file is a stream with something before it and, behind it, an index that must be there.
+            with pa.ipc.open_file(pa.PythonFile(Seekable(self.input), "r")) as indexed:
+                self._batches = indexed.num_record_batches
+        self._messages = Messages(self.input, len(_ARROW_FILE) + 2 if is_file else 0)
+        self._reader = pa.ipc.open_stream(pa.PythonFile(self._messages, "r"))
         return self._reader.schema
 
     def _check_end(self) -> None:
         """Refuse what goes on after the last batch, such as a second stream."""
-        if hasattr(self._reader, "num_record_batches"):
-            return
-        if self.input.read(1) if self.input.size is None else self._file.tell() < self._file.size():
+        if self._batches is None and not self._messages.at_end():
             raise DataError(f"{self.input.name}: goes on after the end of its stream")
 
     def _again(self, seen: Sequence[Any]) -> None:
@@ -301,33 +301,14 @@ class ArrowSource(ColumnarSource):
     def batches(self, rows: int) -> Iterator[Any]:  # noqa: ARG002
         """Yield the record batches as they stand there."""
         yield from self._seen
-        if hasattr(self._reader, "num_record_batches"):
-            for number in range(self._reader.num_record_batches):
-                yield self._reader.get_batch(number)
-        else:
+        if self._batches is None:
             yield from self._reader
+        else:
+            for _ in range(self._batches):
+                yield self._reader.read_next_batch()
 
 
 _ARROW_FILE = b"ARROW1"
-
-
-class _Whole:
-    """What Arrow takes for a file: reads are as long as they are asked to be."""
-
-    closed = False
-
-    def __init__(self, input: Input) -> None:
-        self._input = input
-
-    def read(self, count: int) -> bytes:
-        """Return `count` bytes, fewer only at the end."""
-        parts = bytearray()
-        while len(parts) < count and (data := self._input.read(min(count - len(parts), 1 << 20))):
-            parts += data
-        return bytes(parts)
-
-    def close(self) -> None:
-        """Leave the file open: it is closed by who opened it."""
 
 
 def _is_numeric(type: Any) -> bool:
