@@ -48,7 +48,27 @@ _MIB = 2**20
 
 @dataclass(slots=True)
 class Entrant:
-    """One program in the rounds of a shape, and what came of it."""
+    """One program in the rounds of a shape, and what came of it.
+
+    Parameters
+    ----------
+    name, command
+        What it is called, and how it is started.
+    output
+        The file that it leaves.
+    feed
+        What comes to its standard input through a pipe.
+    captured
+        Whether the output is what it writes to standard output.
+    does_less
+        Whether it does not do the work, so that there is nothing to compare.
+    runs
+        What it took, round by round.
+    failure
+        Why it is not measured: it did not end well, or disagrees.
+    agreement
+        How far its output is from actcli's.
+    """
 
     name: str
     command: list[str]
@@ -149,37 +169,38 @@ def _measure_shape(shape: Shape, settings: Settings, failures: list[str]) -> lis
 
 def _entrants(shape: Shape, source: Path, places: Places, missing: list[str]) -> list[Entrant]:
     """Return actcli, the peers that are here, and the floors; put the names of the other peers into `missing`."""
-    actcli = [str(places.actcli), *shape.arguments]
-    ours = places.work / f"{shape.name}-actcli.{shape.suffix}"
+    target = places.work / f"{shape.name}-other.{shape.suffix}"
+    found = {peer: _peer(peer, shape, source, target, places) for peer in shape.peers}
+    missing += [peer for peer, entrant in found.items() if entrant is None]
+    return [
+        _actcli(shape, source, places),
+        *(entrant for entrant in found.values() if entrant is not None),
+        *(_floor(floor, shape, source, target, places) for floor in shape.floors),
+    ]
+
+
+def _actcli(shape: Shape, source: Path, places: Places) -> Entrant:
+    command = [str(places.actcli), *shape.arguments]
+    output = places.work / f"{shape.name}-{ACTCLI}.{shape.suffix}"
     if shape.pipe:
-        entrants = [Entrant(ACTCLI, [*actcli, "-"], ours, feed=source, captured=True)]
-    elif shape.task == "nothing":
-        named = [] if "--help" in actcli else [str(source)]
-        entrants = [Entrant(ACTCLI, [*actcli, *named], ours, captured=True)]
-    else:
-        entrants = [Entrant(ACTCLI, [*actcli, str(source), "--output", str(ours)], ours)]
-    theirs = places.work / f"{shape.name}-other.{shape.suffix}"
-    for peer in shape.peers:
-        if peer == "awk":
-            if shutil.which("awk") is None:
-                missing.append(peer)
-                continue
-            command = ["awk", "-v", f"only_label={int(shape.task == 'label')}", "-f", str(HERE / "softmax.awk")]
-            named = [] if shape.pipe else [str(source)]
-            entrants.append(
-                Entrant(peer, [*command, *named], theirs, feed=source if shape.pipe else None, captured=True)
-            )
-            continue
-        if any(package not in places.packages for package in NEEDS[peer]):
-            missing.append(peer)
-            continue
-        command = [str(places.peers), str(HERE / "peers.py"), peer, shape.task]
-        if shape.pipe:
-            entrants.append(Entrant(peer, [*command, "-", "-"], theirs, feed=source, captured=True))
-        else:
-            entrants.append(Entrant(peer, [*command, str(source), str(theirs)], theirs))
-    entrants += [_floor(floor, shape, source, theirs, places) for floor in shape.floors]
-    return entrants
+        return Entrant(ACTCLI, [*command, "-"], output, feed=source, captured=True)
+    if shape.task == "nothing":
+        return Entrant(ACTCLI, command if "--help" in command else [*command, str(source)], output, captured=True)
+    return Entrant(ACTCLI, [*command, str(source), "--output", str(output)], output)
+
+
+def _peer(peer: str, shape: Shape, source: Path, target: Path, places: Places) -> Entrant | None:
+    """Return a peer; None if it is not installed."""
+    feed = source if shape.pipe else None
+    if peer == "awk":
+        command = ["awk", "-v", f"only_label={int(shape.task == 'label')}", "-f", str(HERE / "softmax.awk")]
+        named = [] if shape.pipe else [str(source)]
+        return Entrant(peer, [*command, *named], target, feed=feed, captured=True) if shutil.which("awk") else None
+    if any(package not in places.packages for package in NEEDS[peer]):
+        return None
+    named = ["-", "-"] if shape.pipe else [str(source), str(target)]
+    command = [str(places.peers), str(HERE / "peers.py"), peer, shape.task, *named]
+    return Entrant(peer, command, target, feed=feed, captured=shape.pipe)
 
 
 def _floor(name: str, shape: Shape, source: Path, target: Path, places: Places) -> Entrant:
@@ -314,14 +335,15 @@ def _measure_growth(growth: Growth, settings: Settings, failures: list[str]) -> 
         rows.append([short.name, *walls, *peaks, number(long.peak() / short.peak())])
     counts = [f"{each.rows:,} rows" for each in inputs]
     header = ["", *(f"wall, s, {count}" for count in counts), *(f"peak, MiB, {count}" for count in counts), "ratio"]
-    lines = [f"### {growth.title}", "", *table(header, rows), ""]
-    lines += _absent(missing)
+    remarks = _absent(missing)
     short, long = pairs[0]
     if short.failure is None and long.failure is None and not settings.quick:
         ratio = long.peak() / short.peak()
         met = "met" if ratio <= growth.limit else "**missed**"
-        lines.append(f"- Aim: peak memory at most {growth.limit:g} of that of a tenth. Found: {number(ratio)}, {met}.")
-    return lines
+        remarks.append(
+            f"- Aim: peak memory at most {growth.limit:g} of that of a tenth. Found: {number(ratio)}, {met}."
+        )
+    return [f"### {growth.title}", "", *table(header, rows), *([""] if remarks else []), *remarks]
 
 
 if __name__ == "__main__":

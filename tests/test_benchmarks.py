@@ -193,3 +193,10 @@ def test_the_model_finds_what_it_was_made_from(share: float) -> None:
     assert model.time(1000) == pytest.approx(1.5 if share == 0 else 1 + 10 / 1000 * (1 + 0.2 * 999))
     assert model.bound == ("the main thread" if share == 0 else "lock and memory")
     assert model.time(model.saturation()) <= 1.1 * model.least < model.time(model.saturation() - 1)
+
+
+@pytest.mark.parametrize("loop", [10.0, 30.0])
+def test_a_model_of_a_busy_machine(loop: float) -> None:
+    """Says that it is not to be believed: the time by the clock is not what the stages took."""
+    rounds = [{1: scaling.Stages(1.0, 0.5, 9.5, loop, {})}]
+    assert any("Not to be believed" in line for line in scaling._predictions(rounds, [1])) == (loop > 20)
