@@ -37,6 +37,8 @@ __all__ = [
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
+_NOTHING_LEFT = "no row gives what is true of it a probability above 0"
+
 _BLOCK = 1 << 18
 """About how many cells are worked on at once, so that a fit needs little memory beside the logits themselves."""
 
@@ -241,6 +243,8 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax
     if problem.exclusive:
         rows = np.take_along_axis(scores, problem.truth[:, np.newaxis], axis=1)[:, 0]
         possible = rows > -np.inf
+        if not possible.any():
+            raise ValueError(_NOTHING_LEFT)
         scores, classes = scores[possible], problem.truth[possible]
         scores = in_block_order(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
         true = np.take_along_axis(scores, classes[:, np.newaxis], axis=1)[:, 0]
@@ -254,15 +258,15 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax
             return _exclusive_slope(scores, true, beta)
     else:
         finite = np.isfinite(scores)
+        if not finite.any():
+            raise ValueError(_NOTHING_LEFT)
         margins = np.where(problem.truth, scores, -scores)[finite]
         spread = np.abs(margins)
-        flattest, sharpest = float(margins.mean()) if margins.size else 0.0, float(margins.min(initial=0))
+        flattest, sharpest = float(margins.mean()), float(margins.min(initial=0))
 
         def slope(beta: float) -> tuple[float, float]:
             return _independent_slope(margins, beta)
 
-    if not len(spread):
-        raise ValueError("no row gives what is true of it a probability above 0")
     spread = spread[spread > 0]
     if not len(spread):
         return Temperature(1.0, at_bound=True)

@@ -17,10 +17,9 @@ from actcli.errors import DataError
 from actcli.meter import Meter
 from actcli.metrics import Settings
 from actcli.predict import TASKS, Exclusive, Independent, Rules
-from actcli.summaries import exclusive_rows, label_rows
+from actcli.summaries import cell_bins, exclusive_rows, label_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeAlias
 
     from actcli.batch import Batch, Layout
@@ -71,13 +70,10 @@ class Gathering:
     ----------
     truth
         Gives the truth of each batch.
-    arrange
-        Gives the scores the columns that belong to the classes.
     """
 
-    def __init__(self, truth: Truth, arrange: Callable[[Array], Array]) -> None:
+    def __init__(self, truth: Truth) -> None:
         self._truth = truth
-        self._arrange = arrange
         self._given: list[Array] = []
         self._truths: list[Array] = []
         self._classes = 0
@@ -88,8 +84,8 @@ class Gathering:
         return 0
 
     def encode(self, batch: Batch) -> tuple[Batch, Array]:
-        """Return the batch and its scores, arranged."""
-        return batch, np.ascontiguousarray(self._arrange(batch.scores))
+        """Return the batch, and what was given of each class."""
+        return batch, np.ascontiguousarray(batch.values["given"])
 
     def accept(self, piece: tuple[Batch, Array], start: int) -> None:
         """Keep the scores, and find the truth that belongs to them."""
@@ -172,7 +168,8 @@ def quality(scoring: Scoring, rows: Rows, thresholds: Array | None = None) -> di
         if isinstance(found, Independent):
             chosen = found.multihot.astype(np.bool_)
             logarithms = found.log_probabilities, found.log_complements
-            summary = label_rows(settings, block.truth, chosen, probabilities, *logarithms)
+            bins = cell_bins(settings, probabilities)
+            summary = label_rows(settings, block.truth, chosen, probabilities, *logarithms, bins)
         else:
             summary = exclusive_rows(settings, block.truth, found.index, probabilities, found.log_probabilities)
         meter.add(np.arange(start, start + len(block)), summary, probabilities)

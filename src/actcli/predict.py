@@ -116,8 +116,6 @@ class Plan:
         What is written of each row.
     decide
         Computes them.
-    arrange
-        Gives the scores of a batch the columns that belong to the classes.
     scoring
         How these become scores that decide.
     notes
@@ -127,7 +125,6 @@ class Plan:
     layout: Layout
     columns: tuple[Column, ...]
     decide: Stage
-    arrange: Callable[[Array], Array]
     scoring: Scoring
     notes: tuple[str, ...]
 
@@ -406,7 +403,7 @@ def plan(
         return replace(batch, values=values, like_probabilities=suspicious)
 
     settled = replace(layout, classes=tuple(classes), dtype=dtype)
-    return Plan(settled, columns, decide, arrange, scoring, notes)
+    return Plan(settled, columns, decide, scoring, notes)
 
 
 def _effective(calibration: Calibration | None) -> Calibration | None:

@@ -36,6 +36,8 @@ def calibrate(
     negative: given.Negative = None,
     output: given.ResultFile = None,
     format: given.ResultFormatOption = None,
+    no_clobber: given.NoClobber = False,
+    jobs: given.Jobs = None,
     quiet: given.Quiet = False,
 ) -> None:
     """Fit probabilities that are right as often as they say.
@@ -82,6 +84,8 @@ def calibrate(
             seed=seed,
             output=output,
             format=format,
+            clobber=not no_clobber,
+            jobs=jobs,
             quiet=quiet,
         ),
         work,

@@ -40,6 +40,8 @@ def conformal(
     negative: given.Negative = None,
     output: given.ResultFile = None,
     format: given.ResultFormatOption = None,
+    no_clobber: given.NoClobber = False,
+    jobs: given.Jobs = None,
     quiet: given.Quiet = False,
 ) -> None:
     """Make prediction sets that hold the true class as often as you ask.
@@ -99,6 +101,8 @@ def conformal(
             seed=seed,
             output=output,
             format=format,
+            clobber=not no_clobber,
+            jobs=jobs,
             quiet=quiet,
         ),
         work,

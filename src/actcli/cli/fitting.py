@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actcli.cli.prediction import check_input, with_policy_names
-from actcli.cli.results import json_bytes, result_format
+from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import DataError, UsageError, say, visible
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Asked:
     seed: int | None
     output: str | None
     format: ResultFormat | None
+    clobber: bool
+    jobs: int | None
     quiet: bool
 
 
@@ -114,11 +116,14 @@ def _fit(
 
     task = _task(asked, found, len(inputs.layout.classes))
     rules = _rules(asked, found, task)
-    settled = plan(task, inputs.layout, rules, inputs.names)
+    settled = plan(task, inputs.layout, rules, properties=("given",))
     policy = found or _new_policy(task, rules, inputs, settled)
     truth = settle(Question(task, settled.layout.classes), inputs.layout, file=asked.truth, column=asked.truth_column)
-    identities = [*inputs.identities, *_identity(asked.truth)]
-    with Output(asked.policy, inputs=identities) as target, Output(asked.output, inputs=identities) as report:
+    identities = [*inputs.identities, *truth.identities]
+    with (
+        Output(asked.policy, inputs=identities) as target,
+        open_result(asked.output, inputs=identities, clobber=asked.clobber) as report,
+    ):
         rows, warnings = _gathered(asked, inputs, settled, truth)
         _check_truth(asked, task, rows, settled.layout.classes)
         fitted, held = apart(rows, share, asked.seed or 0)
@@ -149,9 +154,9 @@ def _gathered(asked: Asked, inputs: Inputs, settled: Plan, truth: Any) -> tuple[
     from actcli.fitting import Gathering
     from actcli.pipeline import run
 
-    sink = Gathering(truth, settled.arrange)
+    sink = Gathering(truth)
     with Watch(inputs.size, quiet=asked.quiet) as watch:
-        run(inputs.chunks(sink.open(settled.layout)), settled.decide, sink, watch=watch)
+        run(inputs.chunks(sink.open(settled.layout)), settled.decide, sink, jobs=asked.jobs, watch=watch)
     truth.finish(watch.rows + watch.left_out, watch.left_out)
     return sink.rows(), watch.warnings()
 
@@ -202,7 +207,6 @@ def _rules(asked: Asked, found: Policy | None, task: str) -> Any:
         skip=reading.skip,
         dtype="float64",
         renormalize=asked.renormalize and task != "multilabel",
-        columns=(),
         **given,
     )
 
@@ -257,21 +261,12 @@ def _notes(asked: Asked, removed: Sequence[str], held: bool) -> list[str]:
     name = visible(asked.policy, 200)
     notes = []
     if removed:
-        stale = " and ".join({"thresholds": "thresholds", "conformal": "conformal rule"}[part] for part in removed)
-        notes.append(
-            f"{name}: the {stale} that it held {'were' if len(removed) > 1 else 'was'} made for what is no "
-            f"longer so, and {'are' if len(removed) > 1 else 'is'} removed"
-        )
+        names = {"thresholds": "thresholds", "conformal": "conformal rule"}
+        parts = ", ".join(names[part] for part in removed)
+        notes.append(f"{name}: removed, because this step changes what they stand on: {parts}")
     if not held:
         notes.append("these numbers are of the very rows that were fitted; --holdout 0.3 keeps rows apart to judge by")
     return notes
-
-
-def _identity(path: str | None) -> list[tuple[int, int]]:
-    if path is None or not os.path.exists(path):
-        return []
-    status = os.stat(path)
-    return [(status.st_dev, status.st_ino)]
 
 
 def decimal(text: str, option: str) -> str:

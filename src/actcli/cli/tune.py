@@ -45,6 +45,8 @@ def tune(
     negative: given.Negative = None,
     output: given.ResultFile = None,
     format: given.ResultFormatOption = None,
+    no_clobber: given.NoClobber = False,
+    jobs: given.Jobs = None,
     quiet: given.Quiet = False,
 ) -> None:
     """Choose thresholds: the probability from which on a label counts as there.
@@ -92,6 +94,8 @@ def tune(
             seed=seed,
             output=output,
             format=format,
+            clobber=not no_clobber,
+            jobs=jobs,
             quiet=quiet,
         ),
         work,
