@@ -34,14 +34,15 @@ def shown_by(line: str, folder: Path) -> str:
     return "".join(text.rstrip() + "\n" for text in shown.splitlines())
 
 
-EXAMPLES = [example for block in BLOCK.findall(README.read_text(encoding="utf-8")) for example in commands_of(block)]
+BLOCKS = [commands_of(block[1]) for block in BLOCK.finditer(README.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize(("line", "expected"), EXAMPLES, ids=[line for line, _ in EXAMPLES])
-def test_an_example(line: str, expected: str, tmp_path: Path) -> None:
-    """Shows what the README shows."""
+@pytest.mark.parametrize("commands", BLOCKS, ids=[commands[0][0] for commands in BLOCKS])
+def test_a_block(commands: list[tuple[str, str]], tmp_path: Path) -> None:
+    """Shows what the README shows; a command finds the files that those before it in the block have written."""
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
-    assert shown_by(line, tmp_path) == expected
+    for line, expected in commands:
+        assert shown_by(line, tmp_path) == expected, line
 
 
 def test_every_command_has_an_example() -> None:
@@ -49,7 +50,7 @@ def test_every_command_has_an_example() -> None:
     from actcli.cli import COMMANDS
 
     for command in COMMANDS:
-        assert any(f"actcli {command} " in line for line, _ in EXAMPLES)
+        assert any(f"actcli {command} " in line for commands in BLOCKS for line, _ in commands)
 
 
 def test_the_two_set_up_commands() -> None:
@@ -62,14 +63,14 @@ def test_the_two_set_up_commands() -> None:
 
 def rewrite() -> None:
     """Write the README with the output that its commands have now."""
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "sample_data", Path(folder) / "sample_data")
 
-        def run(match: re.Match[str]) -> str:
+    def run(match: re.Match[str]) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(ROOT / "sample_data", Path(folder) / "sample_data")
             parts = [f"$ {line}\n{shown_by(line, Path(folder))}" for line, _ in commands_of(match[1])]
-            return f"```console\n{''.join(parts)}```"
+        return f"```console\n{''.join(parts)}```"
 
-        README.write_text(BLOCK.sub(run, README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(BLOCK.sub(run, README.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

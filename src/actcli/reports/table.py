@@ -194,12 +194,18 @@ class TableSink:
         number_width = self._number_width(row[probability] for row in self._head)
         other_width = self._number_width(value for row in self._head for value in row[probabilities])
         bar, count, name_width = self._shares(width - used - number_width, classes, other_width)
+        if "prediction_set" in self._at:
+            bar = min(bar, _NARROWEST_BAR)
         table.add_column("confidence", no_wrap=True)
         extra.append([self._confidence(row[probability], number_width, bar) for row in self._head])
         if "reason" in self._at:
             reason = self._at["reason"]
             table.add_column("reason", no_wrap=True)
             extra.append([Text(row[reason], style="" if row[reason] == "ok" else "yellow") for row in self._head])
+        if "prediction_set" in self._at:
+            count = 0  # the set says more
+            table.add_column("prediction set", overflow="fold")
+            extra.append([self._set(row[self._at["prediction_set"]], classes) for row in self._head])
         if count:
             table.add_column("runner-up" if count == 1 else "runners-up", no_wrap=True, overflow="ellipsis")
             extra.append(
@@ -210,6 +216,10 @@ class TableSink:
             )
         _fill(table, carried, self._numbers, self._head, [labels, *extra])
         return table
+
+    @staticmethod
+    def _set(codes: Sequence[int], classes: Sequence[str]) -> Text:
+        return Text(", ".join(classes[code] for code in codes)) if codes else Text("empty", style="dim")
 
     def _number_width(self, values: Iterable[float]) -> int:
         """Return how wide the widest of these probabilities is."""
