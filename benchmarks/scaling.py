@@ -343,9 +343,9 @@ def _predictions(rounds: Sequence[dict[int, Stages]], counts: Sequence[int]) -> 
         f"- With any number of processors {number(best.least)} s, bound by {best.bound}; {near}.",
     ]
     if fastest[1].loop > _UNEXPLAINED * (best.main + best.work):
-        found, known = number(fastest[1].loop), number(best.main + best.work)
+        took, stages = number(fastest[1].loop), number(best.main + best.work)
         lines.append(
-            f"- **Not to be believed**: with one processor the loop took {found} s, its stages {known} s of processor "
+            f"- **Not to be believed**: with one processor the loop took {took} s, its stages {stages} s of processor "
             "time. Something else ran, or the disk was waited for."
         )
     return lines
