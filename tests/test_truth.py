@@ -208,6 +208,11 @@ def test_json(suffix: str, tmp_path: Path) -> None:
         answers(tmp_path, write([{"label": "cat"}, {"label": None}, {"label": "cat"}]))
     with pytest.raises(DataError, match='column "label": True is no class'):
         answers(tmp_path, write([{"label": "cat"}, {"label": True}, {"label": "cat"}]))
+    assert answers(tmp_path, write(["dog", "bird", "cat"])) == [1, 2, 0]
+    assert answers(tmp_path, write([1, 2, 0])) == [1, 2, 0]
+    assert answers(tmp_path, write(["cat|dog", "", "bird"]), task="multilabel") == expected
+    with pytest.raises(DataError, match=r'\[b\]" is no class'):
+        answers(tmp_path, write(["dog", 'a\\", [b]', "cat"]))
 
 
 def test_columns_with_types(tmp_path: Path) -> None:
@@ -255,6 +260,7 @@ def test_columns_with_types(tmp_path: Path) -> None:
         ("dog\nbird\n", "has 2 rows, but the input has more", None),
         ("dgo\nbird\ncat\n", "has 2 rows, but the input has more", '"dgo", was taken for a header'),
         ("dog\nbird\ncat\ndog\n", "has 4 rows, but the input has 3", '"dog", was taken for a truth'),
+        ("id;label\na;dog\n", 'truth.csv:1: a single column, "id;label"', "commas separate the cells"),
         ("a,dog\nb,bird\nc,cat\n", "truth.csv:1: 2 columns without a header", "id,label"),
         ("id,label\na,dog\nb\n", "1 cell, but the first row has 2", None),
         ("id,one,two\na,dog,cat\nb,cat,dog\nc,cat,dog\n", "which one holds the truth", "--truth-column"),

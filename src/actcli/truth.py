@@ -409,6 +409,11 @@ class _Reader:
         cells = [batch.carried[key][0].as_py() for key in keys]
         self.first = [] if any(map(is_number, cells)) else cells
         self.has_header = self._is_header(cells, carried)
+        if len(cells) == 1 and not self._is_answer(cells[0]) and any(mark in cells[0] for mark in ";\t"):
+            raise DataError(
+                f'{batch.place(0)}: a single column, "{visible(cells[0])}"',
+                hint="commas separate the cells of a .csv file, tabs those of a .tsv file",
+            )
         if not self.has_header:
             if len(cells) == 1:
                 return [""], batch

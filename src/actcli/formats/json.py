@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["JsonSink", "JsonSource", "JsonlSink", "JsonlSource"]
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_SCALAR = re.compile(rb'("(?:[^"\\]|\\.)*+"|[^\s,\[\]{}"]++)', re.DOTALL)
+_LONGEST_LIST = 1 << 28
+"""A list of values without brackets of their own is read at once, so it must not be longer than this."""
 _ESCAPED = b'"\\' + bytes(range(32))
 _DEEPEST = 200
 """Lists and objects within one another: more are refused, long before Python's own limit."""
@@ -89,7 +92,9 @@ class JsonlSource(BlockSource):
         self._classes: list[Any] = []
         self._others: frozenset[str] = frozenset()
         self._skips = options.skip
+        self._plain = options.plain
         self._bare = False
+        self._wrapped = False
         self.begin()
         first = self._first_row()
         if first is None:
@@ -256,13 +261,19 @@ class JsonlSource(BlockSource):
             try:
                 if isinstance(value, DataError):
                     raise value
-                value = {"": value} if self._bare else value  # noqa: PLW2901  a row is an object from here on
+                value = self._as_object(value)  # noqa: PLW2901  a row is an object from here on
                 scores = self._scores(value, place)
             except DataError as error:
                 reading.leave_out(error)
             else:
                 reading.add(scores, [_text(value.get(name)) for name in names])
         return reading.batch(self.file)
+
+    def _as_object(self, value: Any) -> Any:
+        """Return a row as an object, also one that is a value without a name."""
+        if not self._bare:
+            return value
+        return {"": value[0] if self._wrapped and isinstance(value, list) and len(value) == 1 else value}
 
     def _scores(self, row: Any, place: str) -> list[float]:
         """Return the scores of a row, which must be like the first."""
@@ -322,6 +333,20 @@ class JsonSource(JsonlSource):
         if self.rest[self._skip_blanks(opening + 1) :][:1] == b"]":
             raise DataError(f"{self.input.name}: has no rows, so nothing says what the classes are")
         self.rest[opening : opening + 1] = b","
+        if self._plain and bytes(self.rest[self._skip_blanks(opening + 1) :][:1]) not in (b"{", b"["):
+            self._wrap()
+
+    def _wrap(self) -> None:
+        """Put brackets about each value of a list of texts or numbers, which has none to tell where a row ends."""
+        while not self.ended:
+            self._fill()
+            if len(self.rest) > _LONGEST_LIST:
+                raise DataError(
+                    f"{self.input.name}: is a list of more than {_LONGEST_LIST >> 20} MiB",
+                    hint="write a value a line, as JSON Lines",
+                )
+        self._wrapped = True
+        self.rest = bytearray(_SCALAR.sub(rb"[\1]", bytes(self.rest)))
 
     def cut(self, data: bytes) -> int:
         """Return where the last whole row of `data` ends; 0 where none does."""
