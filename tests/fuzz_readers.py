@@ -3,10 +3,12 @@
 ::
 
     python tests/fuzz_readers.py FOLDER [libFuzzer options]
+    python tests/fuzz_readers.py FILE
 
 The last three bytes of an input choose the format and the options; what is before them is the file. FOLDER keeps what
-was found to be interesting, and begins with valid files of every format. What is looked for: an exception that is no
-`ActcliError`, a crash, a hang, too much memory, and a result that depends on the size of the chunks.
+was found to be interesting, and begins with valid files of every format; FILE is an input to look at again. What is
+looked for: an exception that is no `ActcliError`, a crash, a hang, too much memory, and a result that depends on the
+size of the chunks.
 """
 
 from __future__ import annotations
@@ -68,6 +70,7 @@ if __name__ == "__main__":
         sys.exit("usage: python tests/fuzz_readers.py FOLDER [libFuzzer options]")
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", ResourceWarning)
-    seed(sys.argv[1])
+    if not os.path.isfile(sys.argv[1]):
+        seed(sys.argv[1])
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
