@@ -44,7 +44,7 @@ if TYPE_CHECKING:
             """Check, at the end, that nothing is left over; `left_out` of the `rows` of the input were wrong."""
 
 
-__all__ = ["FileTruth", "Question", "Recorded", "RowTruth", "decoded", "settle"]
+__all__ = ["FileTruth", "NoTruth", "Question", "Recorded", "RowTruth", "decoded", "settle"]
 
 _PREFERRED = ("label", "labels", "truth", "target")
 _INDEX_NAMES = frozenset({"", "id", "index", "Unnamed: 0"})
@@ -176,6 +176,26 @@ class Recorded:
 
     def _code(self, value: object) -> int:
         return -1 if value == self._withheld and value not in self._book else self._book.code(value)
+
+
+class NoTruth:
+    """What stands for the truth where nobody knows it: nothing is right."""
+
+    notes: Sequence[str] = ()
+    identities: Sequence[tuple[int, int]] = ()
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+
+    def take(self, batch: Batch, start: int) -> Array:  # noqa: ARG002  it is the same of every row
+        """Return the first class, or no label, for each row of `batch`."""
+        rows = len(batch.row_numbers())
+        if self._question.sets:
+            return np.zeros((rows, len(self._question.classes)), dtype=np.bool_)
+        return np.zeros(rows, dtype=np.int64)
+
+    def finish(self, rows: int, left_out: int = 0) -> None:
+        """Do nothing."""
 
 
 class FileTruth:

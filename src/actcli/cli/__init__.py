@@ -28,6 +28,7 @@ COMMANDS = {
     "calibrate": "Fit probabilities that are right as often as they say.",
     "tune": "Choose thresholds.",
     "conformal": "Make prediction sets that keep a promise.",
+    "plot": "Curves of the functions, reliability, confidence, ROC, precision-recall, thresholds, confusion.",
     "compare": "Sigmoid and softmax of the same logits side by side, and why they differ.",
     "gradient": "How fast probabilities and the loss move with the logits: sigmoid', Jacobian, y - onehot.",
 }

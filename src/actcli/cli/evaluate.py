@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,13 +15,15 @@ from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import CheckError, DataError, UsageError, say, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from actcli.batch import Layout
-    from actcli.evaluation import Evaluation
+    from actcli.batch import Layout, Sink
+    from actcli.evaluation import Evaluation, Evaluator
+    from actcli.files import Output
+    from actcli.formats import Inputs
     from actcli.metrics import Settings
-    from actcli.predict import Rules
-    from actcli.truth import Question, Recorded
+    from actcli.predict import Plan, Rules
+    from actcli.truth import Question, Recorded, Truth
 
 _OF_CLASS = re.compile(r"(\w+)\[(.*)\]", re.DOTALL)
 
@@ -114,31 +116,89 @@ def evaluate(
         on_bad_row=on_bad_row,
         dtype=given.Dtype.FLOAT64,
     )
-    rules: dict[str, Any] = {
-        "renormalize": renormalize,
-        "top_k": top_k,
-        "strict": threshold_op is given.ThresholdOperator.GT,
-        "at_least_one": at_least_one,
-        "positive": positive,
-        "negative": negative,
-        **temperature_rule(temperature),
-        **threshold_rules(threshold, thresholds),
-    }
+    asked, reading = ask(
+        reading,
+        None if task is None else task.value,
+        truth=truth,
+        truth_column=truth_column,
+        policy=policy,
+        abstain_label=abstain_label,
+        temperature=temperature,
+        threshold=threshold,
+        thresholds=thresholds,
+        rules={
+            "renormalize": renormalize,
+            "top_k": top_k,
+            "strict": threshold_op is given.ThresholdOperator.GT,
+            "at_least_one": at_least_one,
+            "positive": positive,
+            "negative": negative,
+        },
+        measures={
+            "bins": bins,
+            "equal_mass": binning is given.Binning.EQUAL_MASS,
+            "ranking": not no_ranking,
+            "bootstrap": bootstrap,
+            "seed": seed or 0,
+        },
+        checks=_checks(fail_under, fail_over),
+    )
+    _run(asked, reading, Showing(output, shown, shown_rows(rows), clobber=not no_clobber, jobs=jobs, quiet=quiet))
+
+
+def ask(
+    reading: Reading,
+    task: str | None,
+    *,
+    truth: str | None,
+    truth_column: str | None,
+    policy: str | None,
+    temperature: float | None,
+    threshold: Sequence[str] | None,
+    thresholds: str | None,
+    rules: dict[str, Any],
+    measures: dict[str, Any],
+    abstain_label: str | None = None,
+    checks: tuple[_Check, ...] = (),
+    truth_is_needed: bool = True,
+) -> tuple[Asked, Reading]:
+    """Return what is asked for, checked as far as it can be before the input is open, and how the input is read.
+
+    Parameters
+    ----------
+    reading, task, truth, truth_column, policy, temperature, threshold, thresholds, abstain_label
+        The options.
+    rules
+        Fields of the rules: "strict", "at_least_one", "top_k", "positive" and others.
+    measures
+        Fields of the settings.
+    checks
+        Bounds on metrics.
+    truth_is_needed
+        Whether there is nothing to measure without a truth.
+
+    Raises
+    ------
+    ActcliError
+        If an option means nothing to the task, has a bad value, or the policy cannot be read.
+    """
+    rules = rules | temperature_rule(temperature) | threshold_rules(threshold, thresholds)
     decided_by = _policy_task(policy) if policy is not None and task is None else "softmax"
-    name = decided_by if task is None else task.value
+    name = decided_by if task is None else task
     decisive = {
         "--policy": policy is not None,
         "--temperature": temperature is not None,
         "--threshold": threshold is not None,
         "--thresholds": thresholds is not None,
-        "--threshold-op": threshold_op is not given.ThresholdOperator.GE,
-        "--at-least-one": at_least_one,
-        "--top-k": top_k is not None,
+        "--threshold-op": rules["strict"],
+        "--at-least-one": rules.get("at_least_one", False),
+        "--top-k": rules.get("top_k") is not None,
     }
-    _check_task(name, decisive | {"--positive": positive is not None, "--negative": negative is not None})
+    names = {"--positive": rules["positive"] is not None, "--negative": rules["negative"] is not None}
+    _check_task(name, decisive | names)
     if policy is not None:
         reading, rules = with_policy(policy, name, reading, rules)
-    asked = _Asked(
+    asked = Asked(
         task=name,
         truth=truth,
         truth_column=truth_column,
@@ -149,20 +209,15 @@ def evaluate(
             if is_given and not (option == "--top-k" and name == "softmax")
         ),
         rules=rules,
-        measures={
-            "bins": bins,
-            "equal_mass": binning is given.Binning.EQUAL_MASS,
-            "ranking": not no_ranking,
-            "bootstrap": bootstrap,
-            "seed": seed or 0,
-        },
-        checks=_checks(fail_under, fail_over),
+        measures=measures,
+        checks=checks,
+        truth_is_needed=truth_is_needed,
     )
-    _run(asked, reading, _Showing(output, shown, shown_rows(rows), clobber=not no_clobber, jobs=jobs, quiet=quiet))
+    return asked, reading
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """What was asked for, besides how the input is to be read.
 
     `decisive` are the options that decide what a label is, `rules` fields of the rules, `measures` of the settings.
@@ -176,21 +231,74 @@ class _Asked:
     rules: dict[str, Any]
     measures: dict[str, Any]
     checks: tuple[_Check, ...]
+    truth_is_needed: bool = True
+
+    @property
+    def truth_is_given(self) -> bool:
+        """Whether the truth is known."""
+        return self.truth is not None or self.truth_column is not None
 
 
 @dataclass(frozen=True, slots=True)
-class _Showing:
+class Showing:
     """Where the result goes, and how."""
 
     output: str | None
-    format: given.ResultFormat
+    format: given.ResultFormat | given.PictureFormat
     rows: int | None
     clobber: bool
     jobs: int | None
     quiet: bool
 
 
-def _run(asked: _Asked, reading: Reading, showing: _Showing) -> None:
+def _run(asked: Asked, reading: Reading, showing: Showing) -> None:
+    def write(measured: Measured, output: Output) -> None:
+        if showing.format is given.ResultFormat.TABLE:
+            from actcli.reports.evaluation import draw
+
+            draw(measured.result, output, rows=showing.rows)
+        else:
+            output.write(json_bytes(measured.result.as_json()))
+
+    result = measure(asked, reading, showing, write)
+    failed = [message for check in asked.checks if (message := check.failure(result)) is not None]
+    if failed:
+        raise CheckError("; ".join(failed))
+
+
+class Measured(NamedTuple):
+    """What was measured: the result, and the sink that has what it is made of."""
+
+    result: Evaluation
+    evaluator: Evaluator
+
+
+def measure(
+    asked: Asked,
+    reading: Reading,
+    showing: Showing,
+    write: Callable[[Measured, Output], None],
+    *,
+    beside: Callable[[Evaluator, Inputs, Plan], Sink] | None = None,
+) -> Evaluation:
+    """Read the inputs and their truth, measure, write the result, and say what there is to say.
+
+    Parameters
+    ----------
+    asked
+        What to measure.
+    reading, showing
+        The options of the input and of the output.
+    write
+        Writes the result.
+    beside
+        Makes a sink around the evaluator, which sees the rows too.
+
+    Raises
+    ------
+    ActcliError
+        Whatever goes wrong.
+    """
     from actcli.cells import SpooledCells
     from actcli.cli.progress import Watch
     from actcli.evaluation import Evaluator, properties
@@ -198,7 +306,7 @@ def _run(asked: _Asked, reading: Reading, showing: _Showing) -> None:
     from actcli.metrics import Settings
     from actcli.pipeline import run
     from actcli.predict import plan
-    from actcli.truth import Question, settle
+    from actcli.truth import NoTruth, Question, settle
 
     options = replace(
         reading.options("column" if asked.task == "binary" else "row"),
@@ -222,46 +330,38 @@ def _run(asked: _Asked, reading: Reading, showing: _Showing) -> None:
         recorded = _recorded(asked, inputs.layout, question)
         for check in asked.checks:
             check.refuse_unknown(settings, classes)
-        truth = settle(
-            question,
-            inputs.layout,
-            file=asked.truth,
-            column=asked.truth_column,
-            taken=() if inputs.layout.recorded is None else ("label", "labels", "probability", "index", "reason"),
-        )
+        if asked.truth_is_needed or asked.truth_is_given:
+            truth: Truth = settle(
+                question,
+                inputs.layout,
+                file=asked.truth,
+                column=asked.truth_column,
+                taken=() if inputs.layout.recorded is None else ("label", "labels", "probability", "index", "reason"),
+            )
+        else:
+            truth = NoTruth(question)
         evaluator = Evaluator(settings, truth, recorded, SpooledCells())
+        sink = evaluator if beside is None else beside(evaluator, inputs, planned)
         identities = [*inputs.identities, *truth.identities]
         with open_result(showing.output, inputs=identities, clobber=showing.clobber) as output:
             watch = Watch(inputs.size, quiet=showing.quiet)
             with watch:
-                run(
-                    inputs.chunks(evaluator.open(planned.layout)),
-                    planned.decide,
-                    evaluator,
-                    jobs=showing.jobs,
-                    watch=watch,
-                )
+                chunks = inputs.chunks(sink.open(planned.layout))
+                run(chunks, planned.decide, sink, jobs=showing.jobs, watch=watch)
             truth.finish(watch.rows + watch.left_out, watch.left_out)
             if not watch.rows:
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
             result = evaluator.result(classes)
-            if showing.format is given.ResultFormat.TABLE:
-                from actcli.reports.evaluation import draw
-
-                draw(result, output, rows=showing.rows)
-            else:
-                output.write(json_bytes(result.as_json()))
+            write(Measured(result, evaluator), output)
             output.commit()
     finally:
         inputs.close()
     if not showing.quiet:
         for note in (*inputs.notes, *planned.notes, *truth.notes):
             say(f"actcli: note: {note}\n")
-    for warning in (*watch.warnings(), *_warnings(result)):
+    for warning in (*watch.warnings(), *(_warnings(result) if asked.truth_is_given else ())):
         say(f"actcli: warning: {warning}\n")
-    failed = [message for check in asked.checks if (message := check.failure(result)) is not None]
-    if failed:
-        raise CheckError("; ".join(failed))
+    return result
 
 
 def _policy_task(path: str) -> str:
@@ -282,7 +382,7 @@ def _check_task(task: str, options: dict[str, bool]) -> None:
             raise UsageError(f"{option} means nothing to {task}", hint="say which task it is: --task NAME")
 
 
-def _label_column(asked: _Asked, layout: Layout) -> str | None:
+def _label_column(asked: Asked, layout: Layout) -> str | None:
     """Return the column of the labels that actcli decided when it wrote the input, if there is one."""
     if layout.recorded is None:
         return None
@@ -291,7 +391,7 @@ def _label_column(asked: _Asked, layout: Layout) -> str | None:
     return name if not is_truth and any(carried.name == name for carried in layout.carried) else None
 
 
-def _rules(asked: _Asked, reading: Reading, layout: Layout) -> Rules:
+def _rules(asked: Asked, reading: Reading, layout: Layout) -> Rules:
     from actcli.option_files import read_class_names
     from actcli.predict import Rules
 
@@ -309,7 +409,7 @@ def _rules(asked: _Asked, reading: Reading, layout: Layout) -> Rules:
     return rules
 
 
-def _recorded(asked: _Asked, layout: Layout, question: Question) -> Recorded | None:
+def _recorded(asked: Asked, layout: Layout, question: Question) -> Recorded | None:
     """Return what gives the labels that the input records, if it does."""
     column = _label_column(asked, layout)
     if column is None:

@@ -101,6 +101,36 @@ class ConformalScore(StrEnum):
     RAPS = "raps"
 
 
+class PictureKind(StrEnum):
+    """What to draw."""
+
+    SIGMOID = "sigmoid"
+    SOFTMAX = "softmax"
+    RELIABILITY = "reliability"
+    CONFIDENCE = "confidence"
+    ROC = "roc"
+    PRECISION_RECALL = "precision-recall"
+    THRESHOLDS = "thresholds"
+    CONFUSION = "confusion"
+
+
+FUNCTION_KINDS = ("sigmoid", "softmax")
+"""Pictures of a function, which need no file."""
+
+CURVE_KINDS = ("roc", "precision-recall", "thresholds")
+"""Pictures of curves, which need the probability of every cell, and have one for each class."""
+
+
+class PictureFormat(StrEnum):
+    """How a picture is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
 class ResultFormat(StrEnum):
     """How a result that is no table of rows is written."""
 
@@ -326,12 +356,6 @@ Negative = Annotated[
     ),
 ]
 
-Of = Annotated[Function, typer.Option("--of", help="What to take the derivative of.", rich_help_panel=DECISION)]
-Row = Annotated[
-    int | None,
-    typer.Option("--row", metavar="I", min=0, help="Only this row, counted from 0.", rich_help_panel=DECISION),
-]
-
 # Fit
 
 TaskOption = Annotated[
@@ -444,6 +468,12 @@ RapsK = Annotated[
     typer.Option("--raps-k", metavar="K", min=0, help="How many ranks add nothing. [default: 5]", rich_help_panel=FIT),
 ]
 
+Of = Annotated[Function, typer.Option("--of", help="What to take the derivative of.", rich_help_panel=DECISION)]
+Row = Annotated[
+    int | None,
+    typer.Option("--row", metavar="I", min=0, help="Only this row, counted from 0.", rich_help_panel=DECISION),
+]
+
 # Measures
 
 MeasuredTask = Annotated[
@@ -514,6 +544,23 @@ FailOver = Annotated[
 
 # Output
 
+DrawnClass = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="NAME", help="Draw the curve of this class; repeatable.", rich_help_panel=OUTPUT),
+]
+PictureFile = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write FILE.png, .svg, .pdf or .json.", rich_help_panel=OUTPUT),
+]
+PictureFormatOption = Annotated[
+    PictureFormat | None,
+    typer.Option(
+        "-f",
+        "--format",
+        help="A drawing in text (table), the numbers, or a figure. [default: table on a terminal, else json]",
+        rich_help_panel=OUTPUT,
+    ),
+]
 ResultFile = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Write the report to a file.json.", rich_help_panel=OUTPUT),

@@ -1,0 +1,256 @@
+"""`actcli plot`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from actcli.cli import options as given
+from actcli.cli.evaluate import Measured, Showing, ask, measure
+from actcli.cli.prediction import Reading, check_input, temperature_rule
+from actcli.cli.results import json_bytes, open_result
+from actcli.errors import UsageError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actcli.files import Output
+    from actcli.pictures import Picture
+
+FIGURES = ("png", "svg", "pdf")
+"""The formats that matplotlib writes."""
+
+JSON = "json"
+
+_Kind = Annotated[
+    given.PictureKind,
+    typer.Argument(metavar="KIND", help="What to draw: " + ", ".join(kind.value for kind in given.PictureKind) + "."),
+]
+
+
+def plot(
+    kind: _Kind,
+    files: given.Files = None,
+    *,
+    truth: given.Truth = None,
+    truth_column: given.TruthColumn = None,
+    input_format: given.InputFormat = None,
+    origin: given.From = None,
+    delimiter: given.Delimiter = None,
+    header: given.Header = None,
+    key: given.Key = None,
+    ids: given.Id = None,
+    classes: given.Classes = None,
+    class_names: given.ClassNames = None,
+    on_bad_row: given.OnBadRowOption = given.OnBadRow.ERROR,
+    renormalize: given.Renormalize = False,
+    task: given.MeasuredTask = None,
+    policy: given.PolicyFile = None,
+    temperature: given.Temperature = None,
+    threshold: given.Threshold = None,
+    thresholds: given.Thresholds = None,
+    threshold_op: given.ThresholdOp = given.ThresholdOperator.GE,
+    positive: given.Positive = None,
+    negative: given.Negative = None,
+    bins: given.Bins = 15,
+    binning: given.BinningOption = given.Binning.EQUAL_WIDTH,
+    class_: given.DrawnClass = None,
+    output: given.PictureFile = None,
+    format: given.PictureFormatOption = None,
+    no_clobber: given.NoClobber = False,
+    jobs: given.Jobs = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """Draw a picture: the functions themselves, or how good predictions are.
+
+    \b
+      actcli plot sigmoid
+      actcli plot reliability logits.csv --truth truth.csv
+      actcli plot roc logits.csv --truth truth.csv -o roc.svg
+
+    sigmoid and softmax are drawn without a file. reliability, roc, precision-recall, thresholds and confusion need the
+    truth; confidence shows more with it. The numbers are those of actcli evaluate, with the same options.
+
+    On a terminal the picture is drawn there; -o FILE.png, .svg or .pdf makes a figure, -o FILE.json has the numbers.
+    """
+    shown = picture_format(output, format)
+    showing = Showing(output, shown, None, clobber=not no_clobber, jobs=jobs, quiet=quiet)
+    if kind.value in given.FUNCTION_KINDS:
+        refused = {
+            "FILE": files,
+            "--truth": truth,
+            "--truth-column": truth_column,
+            "--class": class_,
+            "--threshold": threshold,
+            "--from": origin,
+            "--policy": policy,
+        }
+        calibration = temperature_rule(temperature).get("calibration")
+        draw_function(kind.value, 1.0 if calibration is None else calibration.temperature, refused, showing)
+        return
+    check_input(f"plot {kind.value}", files, "--truth truth.csv")
+    if truth == "-" and (not files or "-" in files):
+        raise UsageError("standard input can be read only once, and holds the scores already")
+    if class_ and kind.value not in given.CURVE_KINDS:
+        raise UsageError(f"--class means nothing to {kind.value}", hint=f"it is for {', '.join(given.CURVE_KINDS)}")
+    reading = Reading(
+        files=files,
+        input_format=input_format,
+        origin=origin,
+        delimiter=delimiter,
+        header=header,
+        key=key,
+        ids=ids,
+        classes=classes,
+        class_names=class_names,
+        on_bad_row=on_bad_row,
+        dtype=given.Dtype.FLOAT64,
+    )
+    asked, reading = ask(
+        reading,
+        None if task is None else task.value,
+        truth=truth,
+        truth_column=truth_column,
+        policy=policy,
+        temperature=temperature,
+        threshold=threshold,
+        thresholds=thresholds,
+        rules={
+            "renormalize": renormalize,
+            "strict": threshold_op is given.ThresholdOperator.GT,
+            "positive": positive,
+            "negative": negative,
+        },
+        measures={
+            "bins": bins,
+            "equal_mass": binning is given.Binning.EQUAL_MASS,
+            "ranking": kind.value in given.CURVE_KINDS,
+        },
+        truth_is_needed=kind is not given.PictureKind.CONFIDENCE,
+    )
+    if kind is given.PictureKind.CONFUSION and asked.task == "multilabel":
+        raise UsageError("confusion is of classes that exclude each other", hint="actcli evaluate counts each label")
+
+    def write(measured: Measured, output: Output) -> None:
+        picture = picture_of(kind.value, measured, class_ or (), known=asked.truth_is_given)
+        show(picture, output, shown)
+
+    measure(asked, reading, showing, write)
+
+
+def picture_format(output: str | None, format: given.PictureFormat | None) -> given.PictureFormat:
+    """Return how a picture is written: as asked, else by the suffix of its file, else by who is reading.
+
+    Raises
+    ------
+    UsageError
+        If the suffix says no format, or the format would go to a terminal and is binary.
+    """
+    from actcli.files import is_device, is_terminal
+
+    to_terminal = output in (None, "-") and is_terminal(sys.stdout)
+    if format is None and output is not None and not is_device(output):
+        suffix = output.rpartition(".")[2].lower()
+        if suffix not in (JSON, *FIGURES):
+            raise UsageError(
+                f"{visible(output, 200)}: its suffix does not say its format",
+                hint=f"a picture is written as {', '.join(f'.{name}' for name in (*FIGURES, JSON))}",
+            )
+        format = given.PictureFormat(suffix)
+    format = format or (given.PictureFormat.TABLE if to_terminal else given.PictureFormat.JSON)
+    if format in FIGURES:
+        if to_terminal:
+            raise UsageError(f"{format.value} does not go to a terminal", hint=f"use -o FILE.{format.value}")
+        require_matplotlib()
+    return format
+
+
+def require_matplotlib() -> None:
+    """Say what to install where there is no matplotlib.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise UsageError("figures need matplotlib", hint="install it: pip install 'actcli[plot]'")
+
+
+def draw_function(kind: str, temperature: float, refused: Mapping[str, object], showing: Showing) -> None:
+    """Draw a function, which needs no file.
+
+    Raises
+    ------
+    UsageError
+        If there is an option for a file.
+    """
+    from actcli import pictures
+
+    for name, value in refused.items():
+        if value:
+            raise UsageError(f"plot {kind} draws the function itself: {name} means nothing to it")
+    picture = pictures.sigmoid_picture(temperature) if kind == "sigmoid" else pictures.softmax_picture(temperature)
+    with open_result(showing.output, inputs=(), clobber=showing.clobber) as output:
+        show(picture, output, given.PictureFormat(showing.format.value))
+        output.commit()
+
+
+def picture_of(kind: str, measured: Measured, chosen: Sequence[str], *, known: bool) -> Picture:
+    """Return the picture of an evaluation.
+
+    Parameters
+    ----------
+    kind
+        Which.
+    measured
+        The evaluation.
+    chosen
+        The classes whose curves are drawn.
+    known
+        Whether there is a truth.
+
+    Raises
+    ------
+    UsageError
+        If a class is not there, or there are too many for a matrix.
+    """
+    from actcli import pictures
+    from actcli.columns import listed
+
+    result, ranked = measured.result, measured.evaluator.meter.ranked
+    for name in chosen:
+        if name not in result.classes:
+            raise UsageError(f"--class: {visible(name)!r} is no class", hint=f"there is {listed(result.classes)}")
+    match kind:
+        case "reliability":
+            return pictures.reliability_picture(result)
+        case "confidence":
+            return pictures.confidence_picture(result, known=known)
+        case "thresholds":
+            return pictures.thresholds_picture(result, ranked, chosen)
+        case "confusion":
+            if result.confusion_matrix is None:
+                raise UsageError(f"{len(result.classes):,} classes are too many for a confusion matrix")
+            return pictures.confusion_picture(result)
+        case _:
+            return pictures.curves_picture(kind, result, ranked, chosen)
+
+
+def show(picture: Picture, output: Output, format: given.PictureFormat) -> None:
+    """Write a picture in a format."""
+    if format is given.PictureFormat.JSON:
+        head = {"kind": picture.kind, "title": picture.title, "caption": picture.caption}
+        output.write(json_bytes(head | dict(picture.numbers)))
+    elif format is given.PictureFormat.TABLE:
+        from actcli.reports.picture import draw
+
+        draw(picture, output)
+    else:
+        from actcli.reports.figure import figure_bytes
+
+        output.write(figure_bytes(picture, format.value))
