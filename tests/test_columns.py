@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from actcli.batch import Kind
 from actcli.columns import assign_roles, is_header, is_number, select, split_list
 from actcli.errors import DataError, UsageError
+from actcli.outputs import OUTPUT
+from actcli.predict import Rules
 
 NUMBERS = [
     "1",
@@ -200,3 +203,35 @@ def test_a_list_with_a_quote_that_is_not_closed() -> None:
     """Is no list."""
     with pytest.raises(UsageError, match="--columns"):
         split_list('a,"b', "--columns")
+
+
+@pytest.mark.parametrize("task", OUTPUT)
+def test_every_output_column_is_known_as_one(task: str) -> None:
+    """What actcli writes beside probabilities does not make the table another one when it is read again."""
+    rules = Rules(top_k=2, abstain_below=0.5)
+    columns = [maker(("cat", "dog"), rules) for maker in OUTPUT[task].values()]
+    names = [header for column in columns for header in column.headers]
+    row = ["x" if column.kind in (Kind.CODE, Kind.SET) else "0.5" for column in columns for _ in column.headers]
+    roles = assign_roles(names, row, classes=None, ids=(), recorded=True)
+    assert roles.recorded
+    assert [names[position] for position in roles.classes] == ["p_cat", "p_dog"]
+
+
+@pytest.mark.parametrize(
+    ("names", "recorded"),
+    [
+        ("id,p_a,p_b", True),
+        ("year,label,p_a,p_b", True),
+        ("p_a,p_b", True),
+        ("year,p_a,p_b", False),
+        ("label,p_value,q_value", False),
+        ("id,cat,dog", False),
+        ("p_,p_x", False),
+    ],
+)
+def test_what_actcli_wrote_is_told_by_its_names(names: str, recorded: bool) -> None:
+    """Carried columns of numbers may stand before a label, and without one nowhere."""
+    called = names.split(",")
+    row = ["x" if name in ("id", "label") else "1" for name in called]
+    assert assign_roles(called, row, classes=None, ids=(), recorded=True).recorded is recorded
+    assert not assign_roles(called, row, classes="p_*" if "p_" in names else "cat", ids=(), recorded=True).recorded
