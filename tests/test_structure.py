@@ -28,7 +28,7 @@ LAYERS = [
     {"fitting"},
     {"truth"},
     {"pictures"},
-    {"comparison", "derivatives", "inspection"},
+    {"comparison", "derivatives", "inspection", "mistakes"},
     {"long_form"},
     {"pipeline", "formats"},
     {"evaluation"},

@@ -162,6 +162,8 @@ class Evaluator:
         was withheld, or for multilabel a table.
     cells
         Where probabilities are kept that are to be ranked.
+    watch
+        Sees each batch with the number of the first row of its chunk, its truth and its decisions.
     """
 
     def __init__(
@@ -170,11 +172,13 @@ class Evaluator:
         truth: Truth,
         recorded: Callable[[Batch], Array] | None = None,
         cells: Cells | None = None,
+        watch: Callable[[Batch, int, Array, Array], None] | None = None,
     ) -> None:
         self.settings = settings
         self.meter = Meter(settings, cells)
         self._truth = truth
         self._recorded = recorded
+        self._watch = watch
 
     def open(self, layout: Layout) -> int:
         """Return about how many bytes a row takes."""
@@ -210,6 +214,8 @@ class Evaluator:
             best = batch.values["top_k"].codes if self.settings.top_k else None
             summary = exclusive_rows(self.settings, truth, decided, probabilities, logarithms, best)
         self.meter.add(start + batch.row_numbers(), summary, probabilities)
+        if self._watch is not None:
+            self._watch(batch, start, truth, decided)
 
     def finish(self) -> None:
         """Do nothing: `result` has what came of it."""

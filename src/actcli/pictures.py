@@ -33,6 +33,7 @@ __all__ = [
     "confusion_picture",
     "curves_picture",
     "reliability_picture",
+    "round_numbers",
     "sigmoid_picture",
     "softmax_picture",
     "thresholds_picture",
@@ -409,3 +410,15 @@ def _listing(names: Sequence[str]) -> str:
 
 def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return four to eight round numbers from one end to the other."""
+    span = high - low
+    step = 10.0 ** np.floor(np.log10(span / 4))
+    for factor in (1, 2, 2.5, 5, 10):
+        if span / (step * factor) <= 8:
+            step *= factor
+            break
+    first = np.ceil(low / step - 1e-9)
+    return [float(number * step) + 0.0 for number in np.arange(first, np.floor(high / step + 1e-9) + 1)]

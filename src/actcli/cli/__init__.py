@@ -115,7 +115,8 @@ def main(arguments: list[str] | None = None) -> int:
         Without the program's name; None takes those of the process.
     """
     try:
-        result = app(args=arguments, prog_name="actcli", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        result = app(args=arguments, prog_name="actcli", standalone_mode=False, obj=given)
         return _flushed(result if isinstance(result, int) else 0)
     except ActcliError as error:
         _report(error.message, error.hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -17,11 +18,11 @@ from actcli.errors import CheckError, DataError, UsageError, say, visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from actcli.batch import Layout, Sink
+    from actcli.batch import Batch, Layout
     from actcli.evaluation import Evaluation, Evaluator
     from actcli.files import Output
-    from actcli.formats import Inputs
     from actcli.metrics import Settings
+    from actcli.mistakes import Mistakes
     from actcli.predict import Plan, Rules
     from actcli.truth import Question, Recorded, Truth
 
@@ -29,6 +30,7 @@ _OF_CLASS = re.compile(r"(\w+)\[(.*)\]", re.DOTALL)
 
 
 def evaluate(
+    context: typer.Context,
     files: given.Files = None,
     *,
     truth: given.Truth = None,
@@ -79,6 +81,7 @@ def evaluate(
     no_ranking: given.NoRanking = False,
     fail_under: given.FailUnder = None,
     fail_over: given.FailOver = None,
+    report: given.ReportFile = None,
     output: given.ResultFile = None,
     format: given.ResultFormatOption = None,
     rows: given.Rows = None,
@@ -94,6 +97,7 @@ def evaluate(
       actcli evaluate logits.csv --truth truth.csv
       actcli evaluate logits.npy --truth truth.npy --task multilabel --threshold 0.3 --bootstrap 1000
       actcli softmax logits.csv | actcli evaluate --truth truth.csv --fail-under accuracy=0.9
+      actcli evaluate logits.csv --truth truth.csv --report report.html
     """
     check_input("evaluate", files, "--truth truth.csv")
     if truth == "-" and (not files or "-" in files):
@@ -101,6 +105,7 @@ def evaluate(
     if seed is not None and not bootstrap:
         raise UsageError("--seed is for the random numbers of --bootstrap", hint="add --bootstrap 1000")
     shown = result_format(output, format)
+    check_report(report, output)
     if rows is not None and shown is not given.ResultFormat.TABLE:
         raise UsageError(f"--rows is for the table, and the output is {shown.value}", hint="add --format table")
     reading = Reading(
@@ -143,7 +148,8 @@ def evaluate(
         },
         checks=_checks(fail_under, fail_over),
     )
-    _run(asked, reading, Showing(output, shown, shown_rows(rows), clobber=not no_clobber, jobs=jobs, quiet=quiet))
+    showing = Showing(output, shown, shown_rows(rows), clobber=not no_clobber, jobs=jobs, quiet=quiet)
+    _run(asked, reading, showing, report, context.find_root().obj or [])
 
 
 def ask(
@@ -251,8 +257,18 @@ class Showing:
     quiet: bool
 
 
-def _run(asked: Asked, reading: Reading, showing: Showing) -> None:
+def _run(asked: Asked, reading: Reading, showing: Showing, report: str | None, arguments: Sequence[str]) -> None:
+    from actcli.mistakes import Mistakes
+
+    mistakes: list[Mistakes] = []
+
+    def watch_rows(planned: Plan) -> Mistakes:
+        mistakes.append(Mistakes(asked.task, planned.layout, asked.truth_column))
+        return mistakes[0]
+
     def write(measured: Measured, output: Output) -> None:
+        if report is not None:
+            write_report(report, measured, mistakes[0], arguments, clobber=showing.clobber)
         if showing.format is given.ResultFormat.TABLE:
             from actcli.reports.evaluation import draw
 
@@ -260,10 +276,53 @@ def _run(asked: Asked, reading: Reading, showing: Showing) -> None:
         else:
             output.write(json_bytes(measured.result.as_json()))
 
-    result = measure(asked, reading, showing, write)
+    result = measure(asked, reading, showing, write, watch_rows=None if report is None else watch_rows)
     failed = [message for check in asked.checks if (message := check.failure(result)) is not None]
     if failed:
         raise CheckError("; ".join(failed))
+
+
+def check_report(report: str | None, output: str | None) -> None:
+    """Refuse a report that is no page, or would be the same file as the result.
+
+    Raises
+    ------
+    UsageError
+        If it is so.
+    """
+    if report is None:
+        return
+    if not report.lower().endswith((".html", ".htm")):
+        raise UsageError(f"--report: {visible(report, 200)} is no page", hint="call it FILE.html")
+    if output is not None and os.path.realpath(report) == os.path.realpath(output):
+        raise UsageError("--report and --output are the same file")
+
+
+def write_report(path: str, measured: Measured, mistakes: Mistakes, arguments: Sequence[str], *, clobber: bool) -> None:
+    """Write the page of an evaluation.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    measured, mistakes
+        What it shows.
+    arguments
+        Of the command that makes it.
+    clobber
+        Whether a file that exists is replaced.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    from actcli.files import Output
+    from actcli.reports.page import page
+
+    with Output(path, inputs=measured.identities, clobber=clobber) as file:
+        file.write(page(measured.result, mistakes.worst, arguments).encode("utf-8", "backslashreplace"))
+        file.commit()
 
 
 class Measured(NamedTuple):
@@ -271,6 +330,8 @@ class Measured(NamedTuple):
 
     result: Evaluation
     evaluator: Evaluator
+    identities: Sequence[tuple[int, int]]
+    """Of the files that were read."""
 
 
 def measure(
@@ -279,7 +340,7 @@ def measure(
     showing: Showing,
     write: Callable[[Measured, Output], None],
     *,
-    beside: Callable[[Evaluator, Inputs, Plan], Sink] | None = None,
+    watch_rows: Callable[[Plan], Callable[[Batch, int, Any, Any], None]] | None = None,
 ) -> Evaluation:
     """Read the inputs and their truth, measure, write the result, and say what there is to say.
 
@@ -291,8 +352,8 @@ def measure(
         The options of the input and of the output.
     write
         Writes the result.
-    beside
-        Makes a sink around the evaluator, which sees the rows too.
+    watch_rows
+        Makes what sees the rows with their truth, see `actcli.evaluation.Evaluator`.
 
     Raises
     ------
@@ -340,19 +401,19 @@ def measure(
             )
         else:
             truth = NoTruth(question)
-        evaluator = Evaluator(settings, truth, recorded, SpooledCells())
-        sink = evaluator if beside is None else beside(evaluator, inputs, planned)
+        watcher = None if watch_rows is None else watch_rows(planned)
+        evaluator = Evaluator(settings, truth, recorded, SpooledCells(), watcher)
         identities = [*inputs.identities, *truth.identities]
         with open_result(showing.output, inputs=identities, clobber=showing.clobber) as output:
             watch = Watch(inputs.size, quiet=showing.quiet)
             with watch:
-                chunks = inputs.chunks(sink.open(planned.layout))
-                run(chunks, planned.decide, sink, jobs=showing.jobs, watch=watch)
+                chunks = inputs.chunks(evaluator.open(planned.layout))
+                run(chunks, planned.decide, evaluator, jobs=showing.jobs, watch=watch)
             truth.finish(watch.rows + watch.left_out, watch.left_out)
             if not watch.rows:
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
             result = evaluator.result(classes)
-            write(Measured(result, evaluator), output)
+            write(Measured(result, evaluator, identities), output)
             output.commit()
     finally:
         inputs.close()

@@ -561,6 +561,15 @@ PictureFormatOption = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+ReportFile = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="FILE.html",
+        help="Also write a page with pictures, tables and the worst mistakes, complete in one file.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 ResultFile = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Write the report to a file.json.", rich_help_panel=OUTPUT),

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
-from actcli.pictures import Bars, Curves, Matrix
+from actcli.pictures import Bars, Curves, Matrix, round_numbers
 from actcli.reports.screen import Screen
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def draw(picture: Picture, output: Output) -> None:
 def _draw_curves(screen: Screen, content: Curves) -> None:
     coloured = screen.console.color_system is not None and not screen.console.no_color
     braille = not screen.ascii and (coloured or len([curve for curve in content.curves if not curve.guide]) == 1)
-    ticks = _ticks(content.y.low, content.y.high)
+    ticks = round_numbers(content.y.low, content.y.high)
     labels = [f"{tick:g}" for tick in ticks]
     margin = max(map(len, labels)) + 2
     width = max(_NARROWEST, min(screen.console.width, _WIDEST) - margin)
@@ -87,7 +87,7 @@ def _draw_curves(screen: Screen, content: Curves) -> None:
 def _draw_x_axis(screen: Screen, content: Curves, margin: int, width: int, marks: tuple[str, str, str]) -> None:
     corner, line, down = marks
     bottom, below = list(line * width), [" "] * (width + margin)
-    for tick in _ticks(content.x.low, content.x.high):
+    for tick in round_numbers(content.x.low, content.x.high):
         place = round((tick - content.x.low) / (content.x.high - content.x.low) * (width - 1))
         label = f"{tick:g}"
         start = min(max(0, margin + place - len(label) // 2), width + margin - len(label))
@@ -120,18 +120,6 @@ def _guide_mark(screen: Screen) -> str:
 
 def _style(number: int, curve: Curve) -> str:
     return GUIDE if curve.guide else COLOURS[number % len(COLOURS)]
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Return four to eight round numbers from one end to the other."""
-    span = high - low
-    step = 10.0 ** np.floor(np.log10(span / 4))
-    for factor in (1, 2, 2.5, 5, 10):
-        if span / (step * factor) <= 8:
-            step *= factor
-            break
-    first = np.ceil(low / step - 1e-9)
-    return [float(number * step) + 0.0 for number in np.arange(first, np.floor(high / step + 1e-9) + 1)]
 
 
 class _Canvas:
