@@ -475,11 +475,13 @@ def _root(slope: Callable[[float], tuple[float, float]], start: float) -> float:
             break
         low, high = (beta, high) if value < 0 else (low, beta)
         following = beta - value / rise if rise > 0 else np.nan
+        if abs(following - beta) <= 1e-9 * beta:
+            return following  # whose error is about the square of that: the last digit
         if not low < following < high:
             # Newton's step leads nowhere: grow or shrink, ever faster, until the root is between two points.
             following = beta * leap if high == np.inf else beta / leap if low == 0 else float(np.sqrt(low * high))
             leap = min(leap * leap, 1e30)
-        if not low < following < high or abs(following - beta) <= 1e-15 * beta:
+        if not low < following < high:
             break
         beta = following
     return beta

@@ -42,7 +42,7 @@ def calibrate(
 ) -> None:
     """Fit probabilities that are right as often as they say.
 
-    All logits are kept in memory: about 30 bytes for each number while they are fitted.
+    All logits are kept in memory: about 50 bytes for each number.
 
     \b
       actcli calibrate logits.npy --truth labels.npy --policy policy.json

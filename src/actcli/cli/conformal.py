@@ -48,7 +48,7 @@ def conformal(
 
     The promise holds on average over new rows that are like these, whatever the classifier is; so these must not be
     rows that it was trained on. For multilabel a threshold keeps it, and it is about the share of a row's labels that
-    is missed. All numbers are kept in memory: about 40 bytes for each.
+    is missed. All numbers are kept in memory: about 80 bytes for each.
 
     \b
       actcli conformal logits.npy --truth labels.npy --policy policy.json --alpha 0.1
