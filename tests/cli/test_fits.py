@@ -334,6 +334,44 @@ def test_two_columns_give_the_policy_of_one(reverse: bool, actcli: Actcli, polic
     assert actcli("binary", path, *run).text == actcli("binary", tmp_path / "two.npy", *run).text
 
 
+@pytest.mark.parametrize(
+    ("sample", "task", "steps"),
+    [
+        ("digits", "softmax", [("calibrate", "--method", "vector"), ("conformal", "--alpha", "0.1")]),
+        ("properties", "multilabel", [("calibrate", "--method", "isotonic"), ("tune", "--metric", "youden")]),
+        ("cancer", "binary", [("calibrate", "--method", "platt"), ("tune", "--at-recall", "0.9")]),
+    ],
+)
+def test_evaluate_reads_a_policy(
+    sample: str, task: str, steps: list[tuple[str, ...]], actcli: Actcli, policy: Path
+) -> None:
+    """And says of its decisions what the fits said, and what it says of those that the other commands wrote."""
+    names = ("--positive", "malignant", "--negative", "benign") if task == "binary" else ()
+    for step in steps:
+        report = fit(step[0], sample, actcli, policy, "--task", task, *names, *step[1:], "-q")
+    files = (SAMPLES / f"{sample}_logits.csv", "--truth", SAMPLES / f"{sample}_truth.csv", "-q")
+    result = actcli("evaluate", *files[:3], "--policy", policy, "-q")
+    assert result.code == 0, result.err
+    found = json.loads(result.text)
+    assert found["task"] == task
+    loss = held(policy)["fitted"]["calibration"]["loss"]
+    expected = pytest.approx(loss["after"], rel=1e-12) if loss["after"] is not None else None
+    assert found["metrics"]["log_loss"] == expected
+    if "thresholds" in held(policy):
+        macro = "f1" if task == "binary" else "f1_macro"
+        assert found["metrics"][macro] == pytest.approx(report["fitted_on"]["after"]["macro"]["f1"])
+    written = policy.with_name("written.csv")
+    assert actcli(task, SAMPLES / f"{sample}_logits.csv", "--policy", policy, "-q", "-o", written).code == 0
+    result = actcli("evaluate", written, *files[1:3], "--task", task, "--no-ranking", "-q")
+    again = json.loads(result.text)["metrics"] if result.code == 0 else {}
+    assert {name: value for name, value in again.items() if name != "coverage"} == {
+        name: pytest.approx(found["metrics"][name], rel=1e-9) if found["metrics"][name] is not None else None
+        for name in again
+        if name != "coverage"
+    }, result.err
+    assert actcli("evaluate", *files, "--policy", policy, "--threshold", "0.5", "--task", task).code == 2
+
+
 SOFTMAX = {"actcli": 1, "task": "softmax", "from": "logits", "classes": ["a", "b"]}
 LABELS = SOFTMAX | {"task": "multilabel", "thresholds": {"a": 0.3, "b": 0.6}}
 COOLED = {"calibration": {"method": "temperature", "temperature": 2.0}}

@@ -51,7 +51,8 @@ def tune(
 ) -> None:
     """Choose thresholds: the probability from which on a label counts as there.
 
-    Every distinct probability is tried. All numbers are kept in memory: about 60 bytes for each, 100 with --scope global.
+    Every distinct probability is tried.
+    All numbers are kept in memory: about 60 bytes for each, or 100 with --scope global.
 
     \b
       actcli tune logits.csv --truth labels.csv --policy policy.json
