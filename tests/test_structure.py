@@ -39,6 +39,7 @@ LAYERS = [
     {"ranking"},
     {"metrics"},
     {"labels", "calibration", "tuning", "conformal"},
+    {"solvers"},
     {"activations", "decisions"},
     {"compression", "cells"},
     {"columns", "files"},
@@ -94,6 +95,7 @@ def test_imports_go_one_way(path: Path) -> None:
         "ranking",
         "scoring",
         "summaries",
+        "solvers",
         "tuning",
     ],
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from actcli.activations import in_block_order, log_sigmoid, row_sums, sigmoid, softmax
+from actcli.solvers import minimum, pooled, root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,13 +43,8 @@ _NOTHING_LEFT = "no row gives what is true of it a probability above 0"
 _BLOCK = 1 << 18
 """About how many cells are worked on at once, so that a fit needs little memory beside the logits themselves."""
 
-_MOST_STEPS = 300
 _FLATTEST = 1e3
 """Where a temperature has no minimum, how far it goes, in units of the spread of the logits."""
-_GRADIENT = 1e-13
-"""The mean slope, in standardised units, at which a minimum is reached."""
-_UNDETERMINED = 1e-9
-"""The curvature, in standardised units, below which the data do not determine a minimum."""
 
 
 class Calibration(Protocol):
@@ -273,7 +269,7 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax
     if flattest <= 0 or sharpest >= 0:
         limit = _FLATTEST if flattest <= 0 else 1 / _FLATTEST
         return Temperature(_positive(float(np.median(spread)) * limit, exponent), at_bound=True)
-    return Temperature(_positive(1 / _root(slope, 1 / float(spread.mean())), exponent))
+    return Temperature(_positive(1 / root(slope, 1 / float(spread.mean())), exponent))
 
 
 def fit_vector_scaling(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> VectorScaling:
@@ -466,27 +462,6 @@ def _independent_slope(margins: Array, beta: float) -> tuple[float, float]:
     return first / len(margins), second / len(margins)
 
 
-def _root(slope: Callable[[float], tuple[float, float]], start: float) -> float:
-    """Return where a rising function, negative at 0, is 0: Newton's method within a bracket."""
-    low, high, beta, leap = 0.0, np.inf, start, 8.0
-    for _ in range(_MOST_STEPS):
-        value, rise = slope(beta)
-        if value == 0:
-            break
-        low, high = (beta, high) if value < 0 else (low, beta)
-        following = beta - value / rise if rise > 0 else np.nan
-        if abs(following - beta) <= 1e-9 * beta:
-            return following  # whose error is about the square of that: the last digit
-        if not low < following < high:
-            # Newton's step leads nowhere: grow or shrink, ever faster, until the root is between two points.
-            following = beta * leap if high == np.inf else beta / leap if low == 0 else float(np.sqrt(low * high))
-            leap = min(leap * leap, 1e30)
-        if not low < following < high:
-            break
-        beta = following
-    return beta
-
-
 class _Line(NamedTuple):
     slope: float
     intercept: float
@@ -511,7 +486,7 @@ def _logistic(scores: Array, targets: Array) -> _Line:
         across = np.mean(weight * places)
         return loss, gradient, np.array([[np.mean(weight * places * places), across], [across, np.mean(weight)]])
 
-    (slope, intercept), determined = _minimum(derivatives, np.zeros(2))
+    (slope, intercept), determined = minimum(derivatives, np.zeros(2))
     slope /= width
     return _Line(float(_unscaled(slope, -exponent)), float(intercept - slope * center), determined)
 
@@ -556,7 +531,7 @@ def _exclusive_lines(problem: _Problem) -> VectorScaling:
 
     # The search begins at the best temperature, in the units of the standardised scores.
     beta = float(_unscaled(1 / start.temperature, exponent))
-    lines, determined = _minimum(derivatives, np.concatenate([beta * widths, beta * (centers - centers.mean())]))
+    lines, determined = minimum(derivatives, np.concatenate([beta * widths, beta * (centers - centers.mean())]))
     slopes = lines[:count] / widths
     biases = lines[count:] - slopes * centers
     return VectorScaling(
@@ -575,79 +550,16 @@ def _standardised(scores: Array) -> tuple[Array, float, float]:
     return (scores - center) / width, float(center), width
 
 
-def _minimum(
-    derivatives: Callable[[Array], tuple[float, Array, Array]], start: Array
-) -> tuple[NDArray[np.float64], bool]:
-    """Return where a convex function is least, and whether its curvature there determines that.
-
-    Newton's method, its curvature raised in proportion to the slope so that it can always be solved, with steps halved
-    until the function falls (Li, Fukushima, Qi and Yamashita 2004, doi:10.1137/S1052623400369687).
-
-    Parameters
-    ----------
-    derivatives
-        Gives the value, the gradient and the Hessian matrix.
-    start
-        Where to begin.
-    """
-    point = start
-    value, gradient, curvature = derivatives(point)
-    identity = np.eye(len(point))
-    for _ in range(_MOST_STEPS):
-        steepest = float(np.abs(gradient).max())
-        damping = min(steepest, 1e-3) * float(np.diagonal(curvature).max()) + 1e-15
-        step = -np.linalg.solve(curvature + damping * identity, gradient)
-        fall = float(gradient @ step)
-        if steepest <= _GRADIENT or -fall <= _GRADIENT**2:
-            break
-        noise = 4 * np.finfo(np.float64).eps * abs(value)
-        length = 1.0
-        tried = derivatives(point + step)
-        while not tried[0] <= value + 1e-4 * length * fall + noise and length > 1e-9:
-            length /= 2
-            tried = derivatives(point + length * step)
-        if -fall <= noise and np.abs(tried[1]).max() >= steepest:
-            break  # rounding is all that is left
-        point = point + length * step
-        value, gradient, curvature = tried
-    return point, bool(np.linalg.eigvalsh(curvature)[0] > _UNDETERMINED)
-
-
 def _monotone(scores: Array, true: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the points of the function that never falls and is nearest to `true`."""
     if not len(scores):
         return (0.0,), (0.5,)
     places, inverse, weights = np.unique(scores, return_inverse=True, return_counts=True)
     sums = np.bincount(inverse, weights=true)
-    starts = _pooled(sums, weights)
+    starts = pooled(sums, weights)
     ends = np.append(starts[1:], len(places))
     values = np.add.reduceat(sums, starts) / np.add.reduceat(weights, starts)
     # Inside a level stretch the function needs no points but the first and the last.
     corners = np.unique(np.concatenate([starts, ends - 1]))
     heights = np.repeat(values, ends - starts)[corners]
     return tuple(places[corners].tolist()), tuple(heights.tolist())
-
-
-def _pooled(sums: Array, weights: Array) -> NDArray[np.int64]:
-    """Return where the blocks begin whose means rise: adjacent ones that do not are pooled.
-
-    Whole runs that fall are pooled at once while that gets on; what is left goes one by one.
-    """
-    starts = np.arange(len(sums))
-    while True:
-        totals, counts = np.add.reduceat(sums, starts), np.add.reduceat(weights, starts)
-        rising = np.append(True, totals[1:] / counts[1:] > totals[:-1] / counts[:-1])
-        if rising.all():
-            return starts
-        fewer = starts[rising]
-        if len(fewer) > 0.9 * len(starts):
-            break
-        starts = fewer
-    blocks: list[tuple[int, float, float]] = []
-    for place, total, count in zip(starts.tolist(), totals.tolist(), counts.tolist(), strict=True):
-        start, above, below = place, total, count
-        while blocks and blocks[-1][1] / blocks[-1][2] >= above / below:
-            start, more, larger = blocks.pop()
-            above, below = above + more, below + larger
-        blocks.append((start, above, below))
-    return np.array([start for start, _, _ in blocks])

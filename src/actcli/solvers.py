@@ -1,0 +1,107 @@
+"""Roots, minima and monotone fits, to the last digits. NumPy only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["minimum", "pooled", "root"]
+
+_MOST_STEPS = 300
+_GRADIENT = 1e-13
+"""The mean slope, in standardised units, at which a minimum is reached."""
+_UNDETERMINED = 1e-9
+"""The curvature, in standardised units, below which the data do not determine a minimum."""
+
+
+def root(slope: Callable[[float], tuple[float, float]], start: float) -> float:
+    """Return where a rising function, negative at 0, is 0: Newton's method within a bracket."""
+    low, high, beta, leap = 0.0, np.inf, start, 8.0
+    for _ in range(_MOST_STEPS):
+        value, rise = slope(beta)
+        if value == 0:
+            break
+        low, high = (beta, high) if value < 0 else (low, beta)
+        following = beta - value / rise if rise > 0 else np.nan
+        if abs(following - beta) <= 1e-9 * beta:
+            return following  # whose error is about the square of that: the last digit
+        if not low < following < high:
+            # Newton's step leads nowhere: grow or shrink, ever faster, until the root is between two points.
+            following = beta * leap if high == np.inf else beta / leap if low == 0 else float(np.sqrt(low * high))
+            leap = min(leap * leap, 1e30)
+        if not low < following < high:
+            break
+        beta = following
+    return beta
+
+
+def minimum(
+    derivatives: Callable[[Array], tuple[float, Array, Array]], start: Array
+) -> tuple[NDArray[np.float64], bool]:
+    """Return where a convex function is least, and whether its curvature there determines that.
+
+    Newton's method, its curvature raised in proportion to the slope so that it can always be solved, with steps halved
+    until the function falls (Li, Fukushima, Qi and Yamashita 2004, doi:10.1023/B:COAP.0000026881.96694.32).
+
+    Parameters
+    ----------
+    derivatives
+        Gives the value, the gradient and the Hessian matrix.
+    start
+        Where to begin.
+    """
+    point = start
+    value, gradient, curvature = derivatives(point)
+    identity = np.eye(len(point))
+    for _ in range(_MOST_STEPS):
+        steepest = float(np.abs(gradient).max())
+        damping = min(steepest, 1e-3) * float(np.diagonal(curvature).max()) + 1e-15
+        step = -np.linalg.solve(curvature + damping * identity, gradient)
+        fall = float(gradient @ step)
+        if steepest <= _GRADIENT or -fall <= _GRADIENT**2:
+            break
+        noise = 4 * np.finfo(np.float64).eps * abs(value)
+        length = 1.0
+        tried = derivatives(point + step)
+        while not tried[0] <= value + 1e-4 * length * fall + noise and length > 1e-9:
+            length /= 2
+            tried = derivatives(point + length * step)
+        if -fall <= noise and np.abs(tried[1]).max() >= steepest:
+            break  # rounding is all that is left
+        point = point + length * step
+        value, gradient, curvature = tried
+    return point, bool(np.linalg.eigvalsh(curvature)[0] > _UNDETERMINED)
+
+
+def pooled(sums: Array, weights: Array) -> NDArray[np.int64]:
+    """Return where the blocks begin whose means rise: adjacent ones that do not are pooled.
+
+    Whole runs that fall are pooled at once while that gets on; what is left goes one by one.
+    """
+    starts = np.arange(len(sums))
+    while True:
+        totals, counts = np.add.reduceat(sums, starts), np.add.reduceat(weights, starts)
+        rising = np.append(True, totals[1:] / counts[1:] > totals[:-1] / counts[:-1])
+        if rising.all():
+            return starts
+        fewer = starts[rising]
+        if len(fewer) > 0.9 * len(starts):
+            break
+        starts = fewer
+    blocks: list[tuple[int, float, float]] = []
+    for place, total, count in zip(starts.tolist(), totals.tolist(), counts.tolist(), strict=True):
+        start, above, below = place, total, count
+        while blocks and blocks[-1][1] / blocks[-1][2] >= above / below:
+            start, more, larger = blocks.pop()
+            above, below = above + more, below + larger
+        blocks.append((start, above, below))
+    return np.array([start for start, _, _ in blocks])
