@@ -1080,6 +1080,7 @@ def _columnar() -> Iterator[Case]:
     yield accepted("arrow-no-rows.arrow", _arrow(COLUMNS.slice(0, 0)), [])
     yield accepted("arrow-stream-without-its-end.arrow", _arrow(stream=True)[:-8], ANSWER)
     yield rejected("arrow-stream-twice.arrow", _arrow(stream=True) * 2, "goes on after the end of its stream")
+    yield rejected("arrow-file-that-ends-early.arrow", _ending_early(_arrow()), "ends after 1 record batches")
     yield rejected("parquet-encrypted.parquet", b"PARE" + _parquet()[4:-4] + b"PARE", ":")
     yield rejected("arrow-feather-1.feather", b"FEA1" + bytes(40) + b"FEA1", ":")
     yield rejected("arrow-before-0.15.arrow", _arrow(stream=True, use_legacy_format=True), ":")
@@ -1115,6 +1116,14 @@ def _columnar() -> Iterator[Case]:
             ":",
         )
     yield from _columns()
+
+
+def _ending_early(whole: bytes) -> bytes:
+    """Return a file of two record batches in which the second one's message says that it is the end."""
+    schema = whole.index(b"\xff\xff\xff\xff")
+    first = whole.index(b"\xff\xff\xff\xff", schema + 8)
+    second = whole.index(b"\xff\xff\xff\xff", first + 8)
+    return whole[: second + 4] + bytes(4) + whole[second + 8 :]
 
 
 def _columns() -> Iterator[Case]:

@@ -304,8 +304,11 @@ class ArrowSource(ColumnarSource):
         if self._batches is None:
             yield from self._reader
         else:
-            for _ in range(self._batches):
-                yield self._reader.read_next_batch()
+            for number in range(self._batches):
+                batch = next(self._reader, None)
+                if batch is None:
+                    raise ValueError(f"ends after {number} record batches, but its index says {self._batches}")
+                yield batch
 
 
 _ARROW_FILE = b"ARROW1"
