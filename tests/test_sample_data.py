@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +61,24 @@ def test_properties(actcli: Actcli) -> None:
         for found, cell in zip(row["multihot"].values(), line, strict=True)
     )
     assert f" {right:,} of 2,250" in (SAMPLES / "README.md").read_text(encoding="utf-8")
+
+
+def texts(path: Path) -> list[str]:
+    """Return what stands in a picture: titles, labels, numbers, captions."""
+    return sorted(filter(None, (text.strip() for text in ET.parse(path).getroot().itertext())))  # noqa: S314  ours
+
+
+def test_the_gallery_is_what_its_script_makes(tmp_path: Path) -> None:
+    """The same pictures, with the same words and numbers in them; how they are drawn is matplotlib's business."""
+    subprocess.run([sys.executable, SAMPLES / "make_gallery.py", tmp_path], check=True, capture_output=True)
+    made = sorted(path.name for path in tmp_path.iterdir())
+    assert made == sorted(path.name for path in (SAMPLES / "gallery").iterdir())
+    for name in made:
+        assert texts(tmp_path / name) == texts(SAMPLES / "gallery" / name)
+
+
+def test_the_readme_shows_the_gallery() -> None:
+    """Every picture, and none that is not there."""
+    readme = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"\]\(sample_data/gallery/([\w-]+\.svg)\)", readme)
+    assert sorted(shown) == sorted(path.name for path in (SAMPLES / "gallery").iterdir())

@@ -33,6 +33,21 @@ COMMANDS = {
     "gradient": "How fast probabilities and the loss move with the logits: sigmoid', Jacobian, y - onehot.",
 }
 
+_NEXT = {
+    "inspect": "the command that stands at the end: actcli softmax, actcli multilabel or actcli binary.",
+    "softmax": "are they right? actcli evaluate logits.csv --truth truth.csv",
+    "multilabel": "are they right? actcli evaluate logits.csv --truth truth.csv --task multilabel",
+    "binary": "are they right? actcli evaluate scores.csv --truth truth.csv --task binary",
+    "evaluate": "see it: actcli plot reliability; make it better: actcli calibrate, actcli tune.",
+    "calibrate": "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
+    "tune": "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
+    "conformal": "actcli softmax more.csv --policy policy.json --columns id,prediction_set",
+    "plot": "the numbers: actcli evaluate logits.csv --truth truth.csv",
+    "compare": "how the two react to a logit: actcli gradient; their curves: actcli plot softmax.",
+    "gradient": "the curve and its slope: actcli plot sigmoid.",
+}
+"""What to type after a command; its help ends with it."""
+
 # The base of all errors in the command line's own grammar; Typer does not export it, and brings its own copy of Click.
 _GRAMMAR_ERROR: type[Any] = typer.BadParameter.__mro__[2]
 
@@ -68,7 +83,13 @@ class Commands(TyperGroup):
             return None
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         function = getattr(import_module(f"actcli.cli.{cmd_name}"), cmd_name)
-        app.command(cmd_name, cls=Command, context_settings=_SETTINGS, short_help=COMMANDS[cmd_name])(function)
+        app.command(
+            cmd_name,
+            cls=Command,
+            context_settings=_SETTINGS,
+            short_help=COMMANDS[cmd_name],
+            epilog=f"Next: {_NEXT[cmd_name]}",
+        )(function)
         return typer.main.get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
