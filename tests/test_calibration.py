@@ -328,7 +328,7 @@ def test_an_infinite_logit_stays_as_it_is(method: str) -> None:
     [
         ([[1.0, 2.0]], [2], "softmax", "from 0 to 1"),
         ([[1.0, 2.0]], [[0, 1]], "softmax", "one class index for each of 1 rows"),
-        ([[1.0, 2.0]], [0.0], "softmax", "whole numbers"),
+        ([[1.0, 2.0]], [0.5], "softmax", "whole numbers"),
         ([[1.0, np.nan]], [0], "softmax", "NaN"),
         ([[1.0, np.inf]], [0], "softmax", "infinity"),
         ([[1.0, 2.0]], [0, 2], "multilabel", "0 or 1"),
@@ -351,6 +351,14 @@ def test_calibrations_are_plain_and_comparable() -> None:
     assert Temperature(2.0) == Temperature(2.0, at_bound=True)
     assert len({Platt((1.0,), (0.0,)), Platt((1.0,), (0.0,)), VectorScaling((1.0,), (0.0,))}) == 2
     assert Temperature(2.0).probabilities([[2.0, 0.0]]) == pytest.approx(scipy.special.softmax([[1.0, 0.0]], axis=1))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_whole_floats_are_truth_too(method: str) -> None:
+    """As they come out of many libraries."""
+    logits, truth = labels(51)
+    fit = METHODS[method]
+    assert fit(logits, truth.astype(float), task="multilabel") == fit(logits, truth, task="multilabel")
 
 
 def test_a_temperature_does_not_overflow() -> None:

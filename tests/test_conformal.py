@@ -179,6 +179,7 @@ def test_many_labels_a_row_stay_exact() -> None:
     [
         (([[0.5, 0.5]], [2]), {"alpha": 0.1}, "from 0 to 1"),
         (([[0.5, 0.5]], [0, 1]), {"alpha": 0.1}, "one class index"),
+        (([[0.5, 0.5]], [0.5]), {"alpha": 0.1}, "one class index"),
         (([[0.5, 0.5]], [0]), {"alpha": 0.0}, "alpha"),
         (([[0.5, 0.5]], [0]), {"alpha": 1}, "alpha"),
         (([[0.5, 0.5]], [0]), {"alpha": 0.1, "score": "size"}, "no score"),

@@ -370,9 +370,7 @@ def _scores(logits: ArrayLike, task: str) -> tuple[Array, bool]:
 def _problem(logits: ArrayLike, truth: ArrayLike, task: str) -> _Problem:
     table, exclusive = _scores(logits, task)
     scores = table.astype(np.float64, copy=False)
-    true: Array = np.asarray(truth)
-    if true.dtype.kind not in "biu":
-        raise ValueError(f"the truth must be whole numbers, not {true.dtype}")
+    true = _whole(truth)
     if exclusive:
         if true.shape != (len(scores),) or true.dtype.kind == "b":
             raise ValueError(f"the truth must be one class index for each of {len(scores)} rows")
@@ -389,6 +387,16 @@ def _problem(logits: ArrayLike, truth: ArrayLike, task: str) -> _Problem:
     if not len(scores):
         raise ValueError("there are no rows to fit")
     return _Problem(scores, true, exclusive)
+
+
+def _whole(truth: ArrayLike) -> Array:
+    """Return the truth as whole numbers, which floats may be too."""
+    true = np.asarray(truth)
+    if true.dtype.kind == "f" and (true == np.floor(true)).all():
+        true = true.astype(np.int64)
+    if true.dtype.kind not in "biu":
+        raise ValueError(f"the truth must be whole numbers, not {true.dtype}")
+    return true
 
 
 def _labels(problem: _Problem) -> Iterator[tuple[Array, Array]]:

@@ -136,7 +136,7 @@ def fit_conformal(
     0.19999999999999996
     """
     table, true = _table(probabilities), np.asarray(truth)
-    if true.shape != (len(table),) or true.dtype.kind not in "iu":
+    if true.shape != (len(table),) or true.dtype.kind not in "iuf" or (true != np.floor(true)).any():
         raise ValueError(f"the truth must be one class index for each of {len(table)} rows")
     if true.size and not 0 <= true.min() <= true.max() < table.shape[1]:
         raise ValueError(f"the truth must be class indices from 0 to {table.shape[1] - 1}")
