@@ -363,7 +363,7 @@ def _of_confidence(found: Evaluation) -> _Words:
         axis = f'probability of "{positive}"'
         return _Words("rows", axis, f'share that is "{positive}"', positive, negative)
     if found.task == "multilabel":
-        return _Words("cells", "probability of a label", "share that is right", "label is right", "label is wrong")
+        return _Words("cells", "probability of a label", "share that has the label", "has the label", "has it not")
     return _Words("rows", "probability of the label", "share that is right", "right", "wrong")
 
 
