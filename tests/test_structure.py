@@ -125,6 +125,10 @@ def modules_after(code: str) -> set[str]:
         (["--version"], ("numpy", "pyarrow", "rich")),
         (["softmax", str(SAMPLES / "digits_logits.npy"), "-o", "/dev/null", "-f", "npy"], ("pyarrow", "rich")),
         (["softmax", str(SAMPLES / "digits_logits.npy"), "-f", "table"], ("pyarrow",)),
+        (["inspect", str(SAMPLES / "digits_logits.npy"), "-f", "json"], ("pyarrow", "rich")),
+        (["gradient", str(SAMPLES / "digits_logits.npy"), "-o", "/dev/null", "-f", "npy"], ("pyarrow", "rich")),
+        (["plot", "--help"], ("numpy", "pyarrow", "rich", "matplotlib")),
+        (["plot", "sigmoid", "-f", "table"], ("pyarrow", "matplotlib")),
         (
             ["softmax", str(SAMPLES / "digits_logits.csv"), "-q"],
             ("rich", "pandas", "pyarrow.compute", "pyarrow.dataset"),

@@ -6,6 +6,7 @@ proposed says it with ``--from``.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,16 +14,29 @@ import numpy as np
 from actcli.activations import in_block_order, row_sums
 from actcli.checking import SUM_TOLERANCE, SUSPICIOUS_SUM
 from actcli.decisions import argmax
+from actcli.outputs import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-    from actcli.batch import Batch
+    from actcli.batch import Batch, Layout
+    from actcli.formats import Inputs
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["LOGITS", "LOG_PROBABILITIES", "PROBABILITIES", "Advice", "Inspection", "Tally", "advice", "tally"]
+__all__ = [
+    "LOGITS",
+    "LOG_PROBABILITIES",
+    "PROBABILITIES",
+    "Advice",
+    "Inspection",
+    "InspectionSink",
+    "Tally",
+    "advice",
+    "facts",
+    "tally",
+]
 
 LOGITS, PROBABILITIES, LOG_PROBABILITIES = "logits", "probabilities", "log-probabilities"
 
@@ -168,6 +182,34 @@ class Inspection:
             return float(self._total.sum() / np.float64(self.finite.sum()))
 
 
+class InspectionSink:
+    """Adds up what is in a table.
+
+    Parameters
+    ----------
+    inspection
+        What it is added to.
+    """
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+
+    def open(self, layout: Layout) -> int:  # noqa: ARG002
+        """Begin."""
+        return 0
+
+    def encode(self, batch: Batch) -> Tally:
+        """Count."""
+        return tally(batch)
+
+    def accept(self, piece: Tally, start: int) -> None:  # noqa: ARG002
+        """Add up."""
+        self._inspection.add(piece)
+
+    def finish(self) -> None:
+        """End."""
+
+
 class Advice(NamedTuple):
     """What the numbers look like, and what to do with them."""
 
@@ -228,3 +270,63 @@ def _remarks(inspection: Inspection) -> tuple[str, ...]:
     if inspection.count("rows") and inspection.classes == tuple(map(str, range(len(inspection.classes)))):
         found.append("the classes have no names: --class-names FILE, or a,b,c, gives them some")
     return tuple(found)
+
+
+def facts(
+    inspection: Inspection, inputs: Inputs, found: Advice, commands: Sequence[str], left_out: int
+) -> dict[str, Any]:
+    """Return what was found, as it stands in JSON.
+
+    Parameters
+    ----------
+    inspection
+        Over all rows.
+    inputs
+        Where they are from.
+    found
+        What the numbers look like.
+    commands
+        The command to type next, and perhaps another one that fits as well.
+    left_out
+        How many rows could not be read.
+    """
+    return {
+        "files": [printable(name) for name in inputs.names],
+        "format": inputs.formats[0],
+        "rows": inspection.count("rows"),
+        "rows_left_out": left_out,
+        "classes": len(inspection.classes),
+        "names": list(inspection.classes),
+        "dtype": str(inputs.stored),
+        "carried": [column.name for column in inputs.layout.carried],
+        "min": _finite(inspection.least.min()),
+        "max": _finite(inspection.most.max()),
+        "mean": _finite(inspection.mean),
+        "nan": int(inspection.nan.sum()),
+        "infinities": int(inspection.infinite.sum()),
+        "masked": int(inspection.masked.sum()),
+        "ties": inspection.count("ties"),
+        "share_in_0_1": inspection.share("in_range"),
+        "share_summing_to_1": inspection.share("sum_to_1"),
+        "suggests": found.looks,
+        "remarks": list(found.remarks),
+        "next": commands[0] if commands else None,
+        "or": commands[1] if len(commands) > 1 else None,
+        "per_class": {
+            name: {
+                "min": _finite(inspection.least[number]),
+                "mean": _finite(inspection.means[number]),
+                "max": _finite(inspection.most[number]),
+                "nan": int(inspection.nan[number]),
+                "infinities": int(inspection.infinite[number]),
+                "masked": int(inspection.masked[number]),
+                "largest": int(inspection.best[number]),
+            }
+            for number, name in enumerate(inspection.classes)
+        },
+    }
+
+
+def _finite(value: Any) -> float | None:
+    """Return a number as JSON has it: None for what is not finite."""
+    return float(value) if math.isfinite(value) else None

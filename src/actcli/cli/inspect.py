@@ -94,10 +94,9 @@ def examine(
 
     from actcli.cli.progress import Watch
     from actcli.formats import open_inputs
-    from actcli.inspection import Inspection, advice
+    from actcli.inspection import Inspection, InspectionSink, advice, facts
     from actcli.pipeline import run
     from actcli.predict import Rules, plan
-    from actcli.reports.inspection import InspectionSink, draw, facts
 
     inputs = open_inputs(reading.files or ["-"], options)
     try:
@@ -112,6 +111,8 @@ def examine(
                 found = found._replace(remarks=(*found.remarks, FLAT_ARRAY))
             described = facts(inspection, inputs, found, commands(found, reading, inputs), watch.left_out)
             if format is given.ResultFormat.TABLE:
+                from actcli.reports.inspection import draw
+
                 draw(described, output)
             else:
                 output.write(json_bytes(described))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -11,114 +10,21 @@ from rich.text import Text
 
 from actcli.errors import visible
 from actcli.files import STANDARD_INPUT
-from actcli.inspection import Tally, tally
-from actcli.outputs import printable
 from actcli.reports.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from actcli.batch import Batch, Layout
     from actcli.files import Output
-    from actcli.formats import Inputs
-    from actcli.inspection import Advice, Inspection
 
-__all__ = ["InspectionSink", "draw", "facts"]
+__all__ = ["draw"]
 
 MOST_CLASSES = 20
 """More than these are not shown."""
 
 
-class InspectionSink:
-    """Adds up what is in a table.
-
-    Parameters
-    ----------
-    inspection
-        What it is added to.
-    """
-
-    def __init__(self, inspection: Inspection) -> None:
-        self._inspection = inspection
-
-    def open(self, layout: Layout) -> int:  # noqa: ARG002
-        """Begin."""
-        return 0
-
-    def encode(self, batch: Batch) -> Tally:
-        """Count."""
-        return tally(batch)
-
-    def accept(self, piece: Tally, start: int) -> None:  # noqa: ARG002
-        """Add up."""
-        self._inspection.add(piece)
-
-    def finish(self) -> None:
-        """End."""
-
-
-def facts(
-    inspection: Inspection, inputs: Inputs, found: Advice, commands: Sequence[str], left_out: int
-) -> dict[str, Any]:
-    """Return what was found, as it stands in JSON.
-
-    Parameters
-    ----------
-    inspection
-        Over all rows.
-    inputs
-        Where they are from.
-    found
-        What the numbers look like.
-    commands
-        The command to type next, and perhaps another one that fits as well.
-    left_out
-        How many rows could not be read.
-    """
-    return {
-        "files": [printable(name) for name in inputs.names],
-        "format": inputs.formats[0],
-        "rows": inspection.count("rows"),
-        "rows_left_out": left_out,
-        "classes": len(inspection.classes),
-        "names": list(inspection.classes),
-        "dtype": str(inputs.stored),
-        "carried": [column.name for column in inputs.layout.carried],
-        "min": _finite(inspection.least.min()),
-        "max": _finite(inspection.most.max()),
-        "mean": _finite(inspection.mean),
-        "nan": int(inspection.nan.sum()),
-        "infinities": int(inspection.infinite.sum()),
-        "masked": int(inspection.masked.sum()),
-        "ties": inspection.count("ties"),
-        "share_in_0_1": inspection.share("in_range"),
-        "share_summing_to_1": inspection.share("sum_to_1"),
-        "suggests": found.looks,
-        "remarks": list(found.remarks),
-        "next": commands[0] if commands else None,
-        "or": commands[1] if len(commands) > 1 else None,
-        "per_class": {
-            name: {
-                "min": _finite(inspection.least[number]),
-                "mean": _finite(inspection.means[number]),
-                "max": _finite(inspection.most[number]),
-                "nan": int(inspection.nan[number]),
-                "infinities": int(inspection.infinite[number]),
-                "masked": int(inspection.masked[number]),
-                "largest": int(inspection.best[number]),
-            }
-            for number, name in enumerate(inspection.classes)
-        },
-    }
-
-
-def _finite(value: Any) -> float | None:
-    """Return a number as JSON has it: None for what is not finite."""
-    return float(value) if math.isfinite(value) else None
-
-
 def draw(found: Mapping[str, Any], output: Output) -> None:
-    """Draw the `facts`."""
+    """Draw what `actcli.inspection.facts` returns."""
     screen = Screen(output)
     _draw(screen, found)
     screen.write()
