@@ -143,3 +143,11 @@ def test_rows_end_where_their_brackets_close(rows: list[Any]) -> None:
     texts = [json.dumps(row) for row in rows]
     ends = np.cumsum([1 + len(text) for text in texts]).tolist()
     assert _row_ends(("," + ",".join(texts) + "]").encode()).tolist() == ends
+
+
+@pytest.mark.parametrize("name", ["id", "index", "label", "user_id", "truth"])
+def test_in_an_object_of_scores_every_name_is_a_class(name: str, actcli: Actcli) -> None:
+    """Also one that would not be a class among the columns of a table: a language may be called id."""
+    row = {"logits": {name: 3.0, "en": 1.0}}
+    result = actcli("softmax", "--columns", "label", "-f", "jsonl", stdin=json.dumps(row).encode())
+    assert result.rows == [{"label": name}]

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from actcli.batch import Carried, Kind, Layout
-from actcli.columns import RECORDED, assign_roles, check_unique, listed, select
+from actcli.columns import RECORDED, Roles, assign_roles, check_unique, listed, select
 from actcli.errors import DataError, UsageError, visible
 from actcli.formats.blocks import Block, BlockSource, RowByRow
 from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, numbers, pick, texts_of, where
@@ -217,32 +217,44 @@ class JsonlSource(BlockSource):
 
     def _settle_object(self, row: dict[str, Any], place: str, options: ReadOptions, like: Source | None) -> Layout:
         names = list(row)
-        nested = self._scores_of is not None
-        cells = [value if isinstance(value, _Number) else _text(value) for value in row.values()]
-        try:
-            roles = assign_roles(
-                names,
-                cells,
-                classes=options.classes,
-                ids=() if nested else options.ids,
-                truth=None if nested else options.truth,
-                recorded=options.recorded and not nested,
-            )
-        except DataError as error:
-            raise DataError(f"{place}: {error.message}", hint=error.hint) from None
+        if self._scores_of is not None:
+            roles = Roles(self._nested_classes(row, place, options), ())
+        else:
+            cells = [value if isinstance(value, _Number) else _text(value) for value in row.values()]
+            try:
+                roles = assign_roles(
+                    names,
+                    cells,
+                    classes=options.classes,
+                    ids=options.ids,
+                    truth=options.truth,
+                    recorded=options.recorded,
+                )
+            except DataError as error:
+                raise DataError(f"{place}: {error.message}", hint=error.hint) from None
         self._classes = [names[position] for position in roles.classes]
         check_unique(self._classes, place)
         carried = [names[position] for position in roles.carried]
-        if nested:
-            if carried and options.classes is None:
-                raise DataError(f"{place}: {listed(carried)} among the scores is no number")
-        else:
+        if self._scores_of is None:
             self._others = frozenset(carried)
             self._note([names[position] for position in roles.unasked], like)
         self._known = frozenset(names)
         along = tuple(Carried(key, Kind.JSON) for key in carried)
         found = RECORDED if roles.recorded else None
         return Layout(tuple(self._classes), along, np.dtype(np.float64), recorded=found)
+
+    def _nested_classes(self, row: dict[str, Any], place: str, options: ReadOptions) -> tuple[int, ...]:
+        """Return the positions of the classes in an object of scores, in which nothing else stands."""
+        names = list(row)
+        chosen = tuple(range(len(names)))
+        if options.classes is not None:
+            chosen, _ = select(options.classes, names, chosen)
+        if not chosen:
+            raise DataError(f"{place}: there are no classes")
+        wrong = [names[position] for position in chosen if not isinstance(row[names[position]], _Number)]
+        if wrong:
+            raise DataError(f"{place}: {listed(wrong)} among the scores is no number")
+        return chosen
 
     def _note(self, unasked: Sequence[str], like: Source | None) -> None:
         if unasked and like is None:
