@@ -30,14 +30,15 @@ def argmax(scores: ArrayLike) -> NDArray[np.int64]:
     array = _as_table(scores)
     if array.flags.c_contiguous:
         return np.asarray(array.argmax(axis=1), dtype=np.int64)
-    # NumPy copies to reduce over a strided axis; comparing class by class does not.
-    best = array[:, 0].copy()
-    index = np.zeros(len(array), dtype=np.int64)
-    for column in range(1, array.shape[1]):
-        larger = array[:, column] > best
-        np.copyto(best, array[:, column], where=larger)
-        np.copyto(index, column, where=larger)
-    return index
+    # NumPy copies to reduce over a strided axis. Class by class, the largest score counts for more the earlier it
+    # stands, in whole numbers so small that many of them are compared at once.
+    count = array.shape[1]
+    best = array.max(axis=1)
+    small = np.min_scalar_type(count)
+    rank = np.zeros(len(array), dtype=small)
+    for column in range(count):
+        np.maximum(rank, (array[:, column] == best) * small.type(count - column), out=rank)
+    return np.asarray(count - rank.astype(np.int64))
 
 
 def top_k(scores: ArrayLike, k: int) -> NDArray[np.int64]:

@@ -141,8 +141,8 @@ class BlockSource:
     @staticmethod
     def lines(data: bytes | bytearray) -> int:
         """Return how many line ends there are in `data`: LF, CR LF, or CR."""
-        returns = data.count(b"\r")
-        return data.count(b"\n") + (returns - data.count(b"\r\n") if returns else 0)
+        found = int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")))  # faster than bytes.count
+        return found + (data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else 0)
 
 
 class Block:
