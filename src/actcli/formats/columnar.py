@@ -487,7 +487,9 @@ class ParquetSink(ColumnarSink):
         """Return what writes tables to `file`."""
         import pyarrow.parquet
 
-        return pyarrow.parquet.ParquetWriter(file, self._schema)
+        # Texts repeat, numbers hardly ever: to look for the same one again takes most of the time.
+        texts = [field.name for field in self._schema if not _is_numeric(field.type)]
+        return pyarrow.parquet.ParquetWriter(file, self._schema, use_dictionary=texts)
 
     def put(self, batch: Any) -> None:
         """Keep a record batch until there are enough of them."""
