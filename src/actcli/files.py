@@ -34,6 +34,8 @@ __all__ = [
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _HEAD_BYTES = 1 << 16
+_AT_ONCE = 1 << 25
+"""After so many bytes, the disk begins to write what a file holds."""
 
 STANDARD_INPUT = "<stdin>"
 """What a message calls standard input."""
@@ -367,6 +369,8 @@ class Output:
         self._clobber = clobber
         self._inputs = inputs
         self._packer = packer
+        self._written = 0
+        self._begun = 0
 
     def __enter__(self) -> Self:
         signals.add(self._remove)
@@ -457,6 +461,7 @@ class Output:
 
     def _put(self, data: Bytes) -> None:
         view = memoryview(data).cast("B")
+        self._written += len(view)
         while view:
             try:
                 view = view[os.write(self.descriptor, view) :]
@@ -466,6 +471,16 @@ class Output:
                 raise ReaderGoneError from None
             except OSError as error:
                 raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+        if self._temporary is not None and self._written - self._begun >= _AT_ONCE:
+            self._begin_to_store()
+
+    def _begin_to_store(self) -> None:
+        """Have the disk begin with what was written last, so that `commit` need not wait for all of it."""
+        if hasattr(os, "posix_fadvise"):
+            with contextlib.suppress(OSError):
+                # What is not on the disk yet cannot be given up: it is written instead.
+                os.posix_fadvise(self.descriptor, self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
+        self._begun = self._written
 
     def write_at(self, data: Bytes, offset: int) -> None:
         """Overwrite a few bytes that were written before.
