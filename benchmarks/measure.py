@@ -330,7 +330,7 @@ def machine(places: Places) -> list[str]:
     commit = _first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"])
     beside = ", ".join(f"{name} {version}" for name, version in own.items()) or "what is installed beside it"
     peers = ", ".join(f"{name} {version}" for name, version in places.packages.items())
-    here = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    here = f"{platform.system()}, Python {platform.python_version()}"
     return [
         f"- {time.strftime('%Y-%m-%d')}: {processors} processors ({_processor()}), {memory:.0f} GiB of memory, {here}.",
         f"- {ours}{f' at {commit}' if commit else ''}, with {beside}.",
