@@ -114,6 +114,8 @@ FAULTS = {
     "text": ("id,cat,dog\na,1,2\nb,3,oops\n", '<stdin>:3: column "dog": "oops" is not a number'),
     "empty": ("id,cat,dog\na,1,2\nb,3,\n", '<stdin>:3: column "dog": is empty'),
     "NaN": ("id,cat,dog\na,1,2\nb,3,nan\n", '<stdin>:3: column "dog": NaN is not a logit'),
+    "NaN with a payload": ("id,cat,dog\na,1,nan\nb,3,nan(1)\n", '<stdin>:2: column "dog": NaN is not a logit'),
+    "only NaN with a payload": ("id,cat,dog\na,1,2\nb,3,NaN(1)\n", '<stdin>:3: column "dog": "NaN(1)" is not a number'),
     "infinity": ("id,cat,dog\na,1,2\nb,inf,1\n", '<stdin>:3: column "cat": infinity is not a logit'),
     "too large": ("id,cat,dog\na,1,2\nb,-1e400,1\n", '<stdin>:3: column "cat": "-1e400" is too large for float64'),
     "masked": ("id,cat,dog\na,1,2\nb,-inf,-inf\n", "<stdin>:3: every class is masked (-inf)"),

@@ -38,6 +38,8 @@ from actcli.formats import blocks
 from actcli.formats.blocks import BYTE_ORDER_MARK, BlockSource, RowByRow
 from actcli.formats.text import (
     TextSink,
+    call_function,
+    from_numpy,
     join_lists,
     numbers,
     offsets_of,
@@ -292,9 +294,9 @@ class DelimitedSource(BlockSource):
         for target, column in zip(scores, columns[:classes], strict=True):
             # Arrow's own conversion would import pandas where that is installed.
             target[:] = np.frombuffer(column.buffers()[1], dtype=np.float64)[column.offset :][: len(column)]
-        infinite = np.isinf(scores)
-        if infinite.any():
-            self._check_infinities(data, infinite)
+        special = ~np.isfinite(scores)
+        if special.any():
+            self._check_special(data, special)
         return scores.T, columns[classes:]
 
     def _parse(self, data: bytes, convert_options: Any) -> list[Any]:
@@ -316,13 +318,14 @@ class DelimitedSource(BlockSource):
             | {position: pa.string() for position in self.roles.carried}
         )
 
-    def _check_infinities(self, data: bytes, infinite: np.ndarray[Any, Any]) -> None:
-        """Leave to the slow parser a block in which Arrow took a number, such as 1e400, for an infinity."""
-        numbers = np.flatnonzero(infinite.any(axis=1))
+    def _check_special(self, data: bytes, special: np.ndarray[Any, Any]) -> None:
+        """Leave to the slow parser a block in which Arrow took 1e400 for an infinity, or nan(1) for a NaN."""
+        numbers = np.flatnonzero(special.any(axis=1))
         texts = self._parse(data, _as_types({self.roles.classes[number]: pa.string() for number in numbers}))
         for number, cells in zip(numbers, texts, strict=True):
-            if not all(_is_infinity(cells[int(row)].as_py()) for row in np.flatnonzero(infinite[number])):
-                raise pa.ArrowInvalid("a number that is too large")
+            found = cells.take(from_numpy(np.flatnonzero(special[number])))
+            if not all(map(_is_special, call_function("unique", [found]).to_pylist())):
+                raise pa.ArrowInvalid("a number that is too large, or none")
 
     def _decode_slowly(self, data: bytes, line: int) -> Batch:
         """Read a block row by row, which tells what is wrong with those that Arrow refuses."""
@@ -358,7 +361,7 @@ class DelimitedSource(BlockSource):
             found = f'"{visible(cell)}" is not a number' if cell.strip() else "is empty"
             raise DataError(f"{where}: {found}", hint=self._number_hint(cell, name))
         number = float(cell)
-        if math.isinf(number) and not _is_infinity(cell):
+        if math.isinf(number) and not _is_special(cell):
             raise DataError(f'{where}: "{visible(cell)}" is too large for float64')
         return number
 
@@ -471,8 +474,9 @@ def _as_types(types: dict[int, Any]) -> Any:
     )
 
 
-def _is_infinity(cell: str) -> bool:
-    return "i" in cell.lower()
+def _is_special(cell: str) -> bool:
+    """Return whether a cell is an infinity or NaN by its name."""
+    return is_number(cell) and not any(map(str.isdigit, cell))
 
 
 def _is_utf8(text: str) -> bool:
