@@ -18,6 +18,7 @@ import pytest
 
 from program import command, environment
 from readers import READ, valid
+from thrift import header, parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,12 +113,19 @@ def claims() -> bytes:
     return content.replace(struct.pack("<q", 32), struct.pack("<q", 1 << 40))
 
 
+def page_bomb() -> bytes:
+    """Return a page of zeros, which two columns share."""
+    page = gzip_bomb()
+    return parquet(header(BOMB, len(page), BOMB // 8) + page, values=BOMB // 8)
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "line.csv.gz": gzip_bomb,
     "line.jsonl.gz": gzip_bomb,
     "list.json.gz": gzip_bomb,
     "array.npz": lambda: zip_bomb(by_columns=False),
     "by-columns.npz": lambda: zip_bomb(by_columns=True),
+    "page.parquet": page_bomb,
     "claims.arrow": claims,
     "claims.npy": lambda: (
         b"\x93NUMPY\x01\0\x46\0" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 3)}\n"

@@ -15,6 +15,7 @@ from actcli.columns import MOST_COLUMNS, RECORDED, assign_roles, check_unique, l
 from actcli.errors import DataError, visible
 from actcli.files import Seekable
 from actcli.formats.messages import Messages
+from actcli.formats.pages import check_pages, chunks_of
 from actcli.formats.text import call_function, from_numpy, pick, plain
 
 if TYPE_CHECKING:
@@ -259,12 +260,28 @@ class ParquetSource(ColumnarSource):
         if self.input.size is None:
             self.input.spool(None)
         self._file = pyarrow.parquet.ParquetFile(Seekable(self.input), pre_buffer=False, buffer_size=1 << 16)
+        self._chunks = chunks_of(self.input)
+        if len(self._chunks) != self._file.num_row_groups:
+            raise ValueError("its metadata say two things")
         return self._file.schema_arrow
 
     def batches(self, rows: int) -> Iterator[Any]:
-        """Yield record batches, each out of one row group or two."""
+        """Yield record batches, each out of one row group or, where those are small, several."""
         needed = [*self._classes, *(name for name in self._fields if name not in self._classes)]
-        yield from self._file.iter_batches(batch_size=rows, columns=needed, use_threads=False)
+        for numbers in self._runs(rows):
+            yield from self._file.iter_batches(rows, row_groups=numbers, columns=needed, use_threads=False)
+
+    def _runs(self, rows: int) -> Iterator[list[int]]:
+        """Yield the numbers of row groups that together have so many rows, or are the last; their pages are checked."""
+        numbers: list[int] = []
+        count = 0
+        for number in range(len(self._chunks)):
+            numbers.append(number)
+            count += self._file.metadata.row_group(number).num_rows
+            if count >= rows or number == len(self._chunks) - 1:
+                check_pages(self.input, [self._chunks[number] for number in numbers])
+                yield numbers
+                numbers, count = [], 0
 
 
 class ArrowSource(ColumnarSource):
