@@ -2,7 +2,7 @@
 
 Arrow unpacks a page whole, in as much memory as its header says that it needs: a few kilobytes may stand for any number
 of gigabytes. So the headers are read beforehand. They stand between the pages; where a column begins, the metadata at
-the end of the file say. These too are read here: Arrow's own reading of them ends the process where one is encrypted.
+the end of the file say. These too are read here: pyarrow ends the process where it is asked for some that are wrong.
 
 Source: the format, https://parquet.apache.org/docs/file-format/ and its parquet.thrift; how structs are written,
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md.
