@@ -184,6 +184,7 @@ def test_many_labels_a_row_stay_exact() -> None:
         (([[0.5, 0.5]], [0]), {"alpha": 1}, "alpha"),
         (([[0.5, 0.5]], [0]), {"alpha": 0.1, "score": "size"}, "no score"),
         (([[0.5, 0.5]], [0]), {"alpha": 0.1, "score": "raps", "penalty": -1.0}, "negative"),
+        (([[0.5, 0.5]], [0]), {"alpha": 0.1, "score": "raps", "penalty": float("nan")}, "finite"),
         (([[0.5, 1.5]], [0]), {"alpha": 0.1}, "from 0 to 1"),
         (([0.5, 0.5], [0]), {"alpha": 0.1}, "two dimensions"),
     ],

@@ -143,7 +143,7 @@ def fit_conformal(
     if score not in SCORES:
         raise ValueError(f"there is no score {score!r}; there are {', '.join(SCORES)}")
     if not (0 <= penalty < math.inf and free >= 0):
-        raise ValueError("the penalty of raps and its free ranks must not be negative")
+        raise ValueError("the penalty of raps and its free ranks must be finite, and not negative")
     if score != "raps":
         penalty, free = 0.0, 0
     share = _share(alpha)
@@ -240,7 +240,10 @@ def _class_scores(probabilities: Array, score: str, penalty: float, free: int) -
     order = np.argsort(-probabilities, axis=1, kind="stable")
     sums = np.cumsum(np.take_along_axis(probabilities, order, axis=1), axis=1)
     if score == "raps":
-        sums += penalty * np.maximum(np.arange(1, sums.shape[1] + 1) - free, 0)
+        count = sums.shape[1]
+        # A penalty beyond all measure makes scores infinite, which is right.
+        with np.errstate(over="ignore"):
+            sums += penalty * np.maximum(np.arange(1, count + 1) - min(free, count), 0)
     result = np.empty_like(sums)
     np.put_along_axis(result, order, sums, axis=1)
     return result

@@ -222,6 +222,17 @@ def test_prediction_sets_do_not_depend_on_the_precision(actcli: Actcli, policy: 
     assert "|" in actcli(*run).text
 
 
+def test_what_stands_between_the_classes_of_a_set(actcli: Actcli, policy: Path) -> None:
+    """Is what was asked for; where no set is written, asking is a usage error."""
+    fit("conformal", "digits", actcli, policy, "--alpha", "0.02")
+    run = ("softmax", SAMPLES / "digits_logits.csv", "--policy", policy, "--columns", "prediction_set", "-q")
+    usual, asked = actcli(*run).text, actcli(*run, "--label-separator", " or ").text
+    assert "|" in usual
+    assert asked == usual.replace("|", " or ")
+    result = actcli("softmax", SAMPLES / "digits_logits.csv", "--label-separator", ";")
+    assert (result.code, "no set is written" in result.err) == (2, True)
+
+
 def test_prediction_sets_of_two_classes(actcli: Actcli, policy: Path) -> None:
     """Binary has them too, and the rank is exact: of 24 rows with alpha 0.44 the 14th."""
     logits = np.linspace(-3, 3, 24)
@@ -424,6 +435,7 @@ def test_a_temperature_of_one_changes_nothing(actcli: Actcli, policy: Path) -> N
 
 
 TRUTH = SAMPLES / "digits_truth.csv"
+RAPS = ("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "--score", "raps")
 
 
 @pytest.mark.parametrize(
@@ -453,6 +465,8 @@ TRUTH = SAMPLES / "digits_truth.csv"
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0"), 2, "--alpha: '0' is not"),
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "1/10"), 2, "--alpha: '1/10' is not"),
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "--raps-k", "1"), 2, "--score raps"),
+        ((*RAPS, "--raps-lambda", "nan"), 2, "--raps-lambda: nan is not a finite number"),
+        ((*RAPS, "--raps-lambda", "inf"), 2, "--raps-lambda: inf is not a finite number"),
     ],
 )
 def test_options_of_fits_that_are_wrong(
@@ -464,6 +478,17 @@ def test_options_of_fits_that_are_wrong(
     assert (result.code, result.out) == (code, b"")
     assert message in result.err
     assert not (tmp_path / "p.json").exists()
+
+
+def test_a_penalty_beyond_all_measure(actcli: Actcli, policy: Path) -> None:
+    """Is no fault: what is never reached penalises nothing (as with as many free ranks as there are classes)."""
+    quantiles = [
+        fit("conformal", "digits", actcli, policy, *RAPS[5:], *options)["conformal"]["quantile"]
+        for options in (("--raps-k", "1" + 30 * "0", "--raps-lambda", "1e308"), ("--raps-k", "10"))
+    ]
+    assert quantiles[0] == quantiles[1]
+    beyond = fit("conformal", "digits", actcli, policy, *RAPS[5:], "--raps-k", "1", "--raps-lambda", "1e308")
+    assert 0 < beyond["conformal"]["quantile"] <= 1
 
 
 def test_a_fit_that_fails_leaves_the_policy_alone(actcli: Actcli, policy: Path) -> None:

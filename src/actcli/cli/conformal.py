@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from actcli.cli import options as given
@@ -58,6 +59,8 @@ def conformal(
     exact = decimal(alpha, "--alpha")
     if score is not given.ConformalScore.RAPS and (raps_lambda is not None or raps_k is not None):
         raise UsageError("--raps-lambda and --raps-k are for --score raps")
+    if raps_lambda is not None and not math.isfinite(raps_lambda):
+        raise UsageError(f"--raps-lambda: {raps_lambda} is not a finite number")
 
     def work(ground: Ground) -> Outcome:
         from actcli import steps
