@@ -117,6 +117,9 @@ class PictureKind(StrEnum):
 FUNCTION_KINDS = ("sigmoid", "softmax")
 """Pictures of a function, which need no file."""
 
+BINNED_KINDS = ("reliability", "confidence")
+"""Pictures of bins."""
+
 CURVE_KINDS = ("roc", "precision-recall", "thresholds")
 """Pictures of curves, which need the probability of every cell, and have one for each class."""
 

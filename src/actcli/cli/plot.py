@@ -14,7 +14,7 @@ from actcli.cli.results import json_bytes, open_result
 from actcli.errors import UsageError, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from actcli.files import Output
     from actcli.pictures import Picture
@@ -24,6 +24,12 @@ FIGURES = ("png", "svg", "pdf")
 
 JSON = "json"
 
+_OF_FUNCTIONS = frozenset({"kind", "temperature", "output", "format", "no_clobber", "quiet"})
+"""The parameters of a picture of a function."""
+
+_ONLY_OF = {"class_": given.CURVE_KINDS, "bins": given.BINNED_KINDS, "binning": given.BINNED_KINDS}
+"""The pictures that a parameter means something to, where those are not all."""
+
 _Kind = Annotated[
     given.PictureKind,
     typer.Argument(metavar="KIND", help="What to draw: " + ", ".join(kind.value for kind in given.PictureKind) + "."),
@@ -31,6 +37,7 @@ _Kind = Annotated[
 
 
 def plot(
+    context: typer.Context,
     kind: _Kind,
     files: given.Files = None,
     *,
@@ -75,26 +82,16 @@ def plot(
 
     On a terminal the picture is drawn there; -o FILE.png, .svg or .pdf makes a figure, -o FILE.json has the numbers.
     """
+    check_options(context, kind.value)
     shown = picture_format(output, format)
     showing = Showing(output, shown, None, clobber=not no_clobber, jobs=jobs, quiet=quiet)
     if kind.value in given.FUNCTION_KINDS:
-        refused = {
-            "FILE": files,
-            "--truth": truth,
-            "--truth-column": truth_column,
-            "--class": class_,
-            "--threshold": threshold,
-            "--from": origin,
-            "--policy": policy,
-        }
         calibration = temperature_rule(temperature).get("calibration")
-        draw_function(kind.value, 1.0 if calibration is None else calibration.temperature, refused, showing)
+        draw_function(kind.value, 1.0 if calibration is None else calibration.temperature, showing)
         return
     check_input(f"plot {kind.value}", files, "--truth truth.csv")
     if truth == "-" and (not files or "-" in files):
         raise UsageError("standard input can be read only once, and holds the scores already")
-    if class_ and kind.value not in given.CURVE_KINDS:
-        raise UsageError(f"--class means nothing to {kind.value}", hint=f"it is for {', '.join(given.CURVE_KINDS)}")
     reading = Reading(
         files=files,
         input_format=input_format,
@@ -181,19 +178,31 @@ def require_matplotlib() -> None:
         raise UsageError("figures need matplotlib", hint="install it: pip install 'actcli[plot]'")
 
 
-def draw_function(kind: str, temperature: float, refused: Mapping[str, object], showing: Showing) -> None:
-    """Draw a function, which needs no file.
+def check_options(context: typer.Context, kind: str) -> None:
+    """Refuse what means nothing to the picture.
 
     Raises
     ------
     UsageError
-        If there is an option for a file.
+        If there is such an option, or a file for a picture of a function.
     """
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        option = parameter.opts[-1] if parameter.param_type_name == "option" else "FILE"
+        if kind in given.FUNCTION_KINDS and name not in _OF_FUNCTIONS:
+            raise UsageError(f"plot {kind} draws the function itself: {option} means nothing to it")
+        kinds = _ONLY_OF.get(name, (kind,))
+        if kind not in kinds:
+            raise UsageError(f"{option} means nothing to {kind}", hint=f"it is for {', '.join(kinds)}")
+
+
+def draw_function(kind: str, temperature: float, showing: Showing) -> None:
+    """Draw a function, which needs no file."""
     from actcli import pictures
 
-    for name, value in refused.items():
-        if value:
-            raise UsageError(f"plot {kind} draws the function itself: {name} means nothing to it")
     picture = pictures.sigmoid_picture(temperature) if kind == "sigmoid" else pictures.softmax_picture(temperature)
     with open_result(showing.output, inputs=(), clobber=showing.clobber) as output:
         show(picture, output, given.PictureFormat(showing.format.value))
