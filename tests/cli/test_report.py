@@ -194,6 +194,8 @@ def test_the_file(actcli: Actcli, tmp_path: Path) -> None:
     first = page.read_bytes()
     assert actcli("evaluate", *DIGITS, "--report", page, "-o", tmp_path / "x.json").code == 0
     assert page.read_bytes() == first
+    assert actcli("evaluate", *DIGITS, "--report", page, "--no-clobber").code == 1
+    assert actcli("evaluate", *DIGITS, "--report", tmp_path / "new.html", "--no-clobber").code == 0
 
 
 def test_many_classes(actcli: Actcli, tmp_path: Path) -> None:

@@ -148,8 +148,8 @@ def evaluate(
         },
         checks=_checks(fail_under, fail_over),
     )
-    showing = Showing(output, shown, shown_rows(rows), clobber=not no_clobber, jobs=jobs, quiet=quiet)
-    _run(asked, reading, showing, report, context.find_root().obj or [])
+    showing = Showing(output, shown, shown_rows(rows), clobber=not no_clobber, jobs=jobs, quiet=quiet, report=report)
+    _run(asked, reading, showing, context.find_root().obj or [])
 
 
 def ask(
@@ -255,9 +255,11 @@ class Showing:
     clobber: bool
     jobs: int | None
     quiet: bool
+    report: str | None = None
+    """Where the page goes, if there is to be one."""
 
 
-def _run(asked: Asked, reading: Reading, showing: Showing, report: str | None, arguments: Sequence[str]) -> None:
+def _run(asked: Asked, reading: Reading, showing: Showing, arguments: Sequence[str]) -> None:
     from actcli.mistakes import Mistakes
 
     mistakes: list[Mistakes] = []
@@ -267,8 +269,8 @@ def _run(asked: Asked, reading: Reading, showing: Showing, report: str | None, a
         return mistakes[0]
 
     def write(measured: Measured, output: Output) -> None:
-        if report is not None:
-            write_report(report, measured, mistakes[0], arguments, clobber=showing.clobber)
+        if showing.report is not None:
+            write_report(showing.report, measured, mistakes[0], arguments, clobber=showing.clobber)
         if showing.format is given.ResultFormat.TABLE:
             from actcli.reports.evaluation import draw
 
@@ -276,7 +278,7 @@ def _run(asked: Asked, reading: Reading, showing: Showing, report: str | None, a
         else:
             output.write(json_bytes(measured.result.as_json()))
 
-    result = measure(asked, reading, showing, write, watch_rows=None if report is None else watch_rows)
+    result = measure(asked, reading, showing, write, watch_rows=None if showing.report is None else watch_rows)
     failed = [message for check in asked.checks if (message := check.failure(result)) is not None]
     if failed:
         raise CheckError("; ".join(failed))
@@ -404,7 +406,9 @@ def measure(
         watcher = None if watch_rows is None else watch_rows(planned)
         evaluator = Evaluator(settings, truth, recorded, SpooledCells(), watcher)
         identities = [*inputs.identities, *truth.identities]
-        with open_result(showing.output, inputs=identities, clobber=showing.clobber) as output:
+        # Where the page is the only file, --no-clobber is for the page.
+        clobber = showing.clobber or (showing.report is not None and showing.output in (None, "-"))
+        with open_result(showing.output, inputs=identities, clobber=clobber) as output:
             watch = Watch(inputs.size, quiet=showing.quiet)
             with watch:
                 chunks = inputs.chunks(evaluator.open(planned.layout))
