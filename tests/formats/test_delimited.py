@@ -193,6 +193,14 @@ def test_another_delimiter_is_suggested(text: str, actcli: Actcli) -> None:
 
 
 @pytest.mark.usefixtures("chunk_bytes")
+def test_decimal_commas_are_pointed_out(actcli: Actcli) -> None:
+    """Also where no column of numbers is left, so that the first row is taken for data."""
+    for text in (b"image;cat;dog\na;1,5;-0,25\n", b"cat;dog\n1,5;-0,25\n", b"image;cat;dog\na;1;-0,25\n"):
+        result = actcli("softmax", "-d", "semicolon", stdin=text)
+        assert result.code == 1
+        assert result.err.splitlines()[-1] == "hint: numbers have a point, not a comma, before their fraction"
+
+
 def test_masks_are_read_and_numbers_too_large_are_not_taken_for_them(actcli: Actcli) -> None:
     """-inf in any case is a mask; -1e400 is an error, also after masks in the same block."""
     text = "cat,dog,bird\n1,-inf,2\n-Infinity,1,-INF\n"

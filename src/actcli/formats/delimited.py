@@ -139,12 +139,12 @@ class DelimitedSource(BlockSource):
         if first_alike is not None and self.called == first_alike.called:
             self.roles = first_alike.roles
         else:
-            self.roles = self._assign(row, line, options)
+            self.roles = self._assign(row, line, options, following[0] if following else ())
         self.layout = self._layout()
         if self.roles.unasked and like is None:
             self.notes.append(f"carried along: {listed([self.called[position] for position in self.roles.unasked])}")
 
-    def _assign(self, row: list[str] | None, line: int, options: ReadOptions) -> Roles:
+    def _assign(self, row: list[str] | None, line: int, options: ReadOptions, following: Sequence[str]) -> Roles:
         if options.plain:
             return Roles((), tuple(range(self._width)))
         try:
@@ -158,6 +158,9 @@ class DelimitedSource(BlockSource):
             )
         except DataError as error:
             hint = self._delimiter_hint(self.called if self.has_header else row or []) or error.hint
+            # Without a number in the second row the first one was no header, and so is what the message shows.
+            if hint is None and any(map(has_decimal_comma, following)):
+                hint = DECIMAL_COMMA_HINT
             raise DataError(f"{self.input.name}:{line}: {error.message}", hint=hint) from None
 
     def _check_header(self, cells: Sequence[str], line: int) -> None:
