@@ -23,6 +23,7 @@ __all__ = [
     "check_utf8",
     "has_decimal_comma",
     "is_header",
+    "is_index",
     "is_number",
     "listed",
     "select",
@@ -84,6 +85,11 @@ def cannot_be_header(first: Sequence[str]) -> bool:
 def has_decimal_comma(text: str) -> bool:
     """Return whether `text` would be a number if its comma were a point."""
     return re.fullmatch(r"\s*[+-]?\d+,\d+\s*", text) is not None
+
+
+def is_index(name: str) -> bool:
+    """Return whether a first column of that name numbers the rows, and is carried along."""
+    return not name or name in _INDEX_NAMES
 
 
 def is_header(first: Sequence[str], second: Sequence[str] | None) -> bool:
@@ -267,7 +273,7 @@ def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: Sequ
         if is_number(cell) and position not in named:
             break
         leading.add(position)
-    if names and (names[0] in _INDEX_NAMES or not names[0]):
+    if names and is_index(names[0]):
         leading.add(0)
     return leading
 
@@ -279,7 +285,7 @@ def _check_unnamed(called: Sequence[str], row: Sequence[str], positions: Sequenc
         cell, name = row[position], called[position]
         if is_number(cell):
             numbers_before = True
-        elif position == 0 and (called[0] in _INDEX_NAMES or not called[0]):
+        elif position == 0 and is_index(name):
             continue
         elif has_decimal_comma(cell):
             raise DataError(f'column "{visible(name)}": "{visible(cell)}" is not a number', hint=DECIMAL_COMMA_HINT)

@@ -109,6 +109,18 @@ def test_a_list_of_scores(lists: Any, options: tuple[str, ...], actcli: Actcli) 
         assert rows == [[f"k{row}", str(index)] for row, index in enumerate(SCORES.argmax(axis=1))]
 
 
+def test_a_list_of_scores_beside_numbers(actcli: Actcli) -> None:
+    """Is meant where the numbers only count the rows; else the error says how to name it."""
+    lists = pa.array(SCORES.tolist(), pa.list_(pa.float32()))
+    numbered = pa.table({"id": range(ROWS), "logits": lists})
+    result = actcli("softmax", "--columns", "index", "--no-output-header", "-q", stdin=written(numbered, "parquet"))
+    assert result.text.split() == [str(index) for index in SCORES.argmax(axis=1)]
+    for name in ("label", "number"):
+        result = actcli("softmax", stdin=written(numbered.rename_columns([name, "logits"]), "parquet"))
+        assert result.code == 1
+        assert result.err.splitlines()[1] == "hint: if a list holds all scores of a row: --classes logits"
+
+
 def test_typed_values_as_text(actcli: Actcli) -> None:
     """Numbers and truth values are those of JSON, null is null there and nothing in CSV."""
     row = actcli("softmax", *IDS, "--columns", "carried", "-f", "jsonl", stdin=written(TABLE, "parquet")).rows[0]

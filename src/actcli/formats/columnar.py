@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow.ipc
 
 from actcli.activations import computing_dtype
 from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
-from actcli.columns import MOST_COLUMNS, RECORDED, assign_roles, check_unique, listed
+from actcli.columns import MOST_COLUMNS, RECORDED, assign_roles, check_unique, is_index, listed
 from actcli.errors import DataError, visible
 from actcli.files import Seekable
 from actcli.formats.messages import Messages
@@ -109,12 +110,16 @@ class ColumnarSource:
 
     # The layout
 
+    def _lists(self) -> list[str]:
+        """Return the columns that hold lists of numbers."""
+        return [name for name, type in self._fields.items() if _is_list(type) and _is_numeric(type.value_type)]
+
     def _list_of_scores(self, options: ReadOptions) -> str | None:
         """Return the column that holds all scores of a row as a list, if there is one and it is meant."""
-        lists = [name for name, type in self._fields.items() if _is_list(type) and _is_numeric(type.value_type)]
+        lists = self._lists()
         if options.classes in lists:
             return options.classes
-        along = (*options.ids, options.truth)
+        along = (*options.ids, options.truth, *filter(is_index, list(self._fields)[:1]))
         numbers = [name for name, type in self._fields.items() if _is_numeric(type) and name not in along]
         return lists[0] if len(lists) == 1 and not numbers and options.classes is None else None
 
@@ -133,7 +138,10 @@ class ColumnarSource:
                 recorded=options.recorded,
             )
         except DataError as error:
-            raise DataError(f"{self.input.name}: {error.message}", hint=error.hint) from None
+            hint = error.hint
+            if options.classes is None and (lists := self._lists()):
+                hint = f"if a list holds all scores of a row: --classes {shlex.quote(visible(lists[0]))}"
+            raise DataError(f"{self.input.name}: {error.message}", hint=hint) from None
         self._classes = [names[position] for position in roles.classes]
         self._recorded = RECORDED if roles.recorded else None
         check_unique(self._classes, self.input.name)
