@@ -28,9 +28,9 @@ COMMANDS = {
     "calibrate": "Fit probabilities that are right as often as they say.",
     "tune": "Choose thresholds.",
     "conformal": "Make prediction sets that keep a promise.",
-    "plot": "Curves of the functions, reliability, confidence, ROC, precision-recall, thresholds, confusion.",
+    "plot": "Pictures: the functions, reliability, confidence, curves, thresholds, confusion.",
     "compare": "Sigmoid and softmax of the same logits side by side, and why they differ.",
-    "gradient": "How fast probabilities and the loss move with the logits: sigmoid', Jacobian, y - onehot.",
+    "gradient": "How fast probabilities, and the loss, move with the logits.",
 }
 
 _NEXT = {
@@ -124,6 +124,8 @@ def actcli(
     """Turn a classifier's raw scores (logits) into probabilities and decisions.
 
     Try: actcli softmax logits.npy, or: ... | actcli multilabel --threshold 0.3
+
+    Not sure? actcli inspect FILE says what is in it, and which command to type next.
     """
 
 

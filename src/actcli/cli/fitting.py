@@ -191,8 +191,7 @@ def _rules(asked: Asked, found: Policy | None, task: str) -> Any:
     from actcli.option_files import read_class_names
     from actcli.predict import Rules
 
-    reading, rules = asked.reading, {"positive": asked.positive, "negative": asked.negative}
-    given: dict[str, Any] = dict(rules)
+    reading, given = asked.reading, dict[str, Any](positive=asked.positive, negative=asked.negative)
     if found is not None:
         reading, given = with_policy_names(found, asked.policy, reading, given)
         if asked.step != "calibration":

@@ -34,7 +34,7 @@ def inspect(
     classes: given.Classes = None,
     class_names: given.ClassNames = None,
     on_bad_row: given.OnBadRowOption = given.OnBadRow.ERROR,
-    output: given.OutputFile = None,
+    output: given.ResultFile = None,
     format: given.ResultFormatOption = None,
     no_clobber: given.NoClobber = False,
     quiet: given.Quiet = False,

@@ -29,6 +29,7 @@ __all__ = [
     "abstaining_rules",
     "check_input",
     "check_writing",
+    "checked_share",
     "class_names",
     "output_format",
     "predict",
