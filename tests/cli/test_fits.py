@@ -435,6 +435,7 @@ def test_a_temperature_of_one_changes_nothing(actcli: Actcli, policy: Path) -> N
 
 
 TRUTH = SAMPLES / "digits_truth.csv"
+RENORMALIZE = ("--from", "probabilities", "--renormalize")
 RAPS = ("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "--score", "raps")
 
 
@@ -456,6 +457,11 @@ RAPS = ("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "
         (("calibrate", "--policy", "p.json", "--truth", TRUTH, "-o", "p.csv"), 2, "does not say that it is JSON"),
         (("calibrate", "--policy", TRUTH, "--truth", TRUTH), 1, "is not JSON"),
         (("calibrate", "--policy", "p.json", "--truth", TRUTH, "--renormalize"), 2, "--renormalize is for"),
+        (
+            (*("calibrate", "--policy", "p.json", "--truth", TRUTH, "--task", "multilabel"), *RENORMALIZE),
+            2,
+            "--renormalize divides",
+        ),
         (("calibrate", "--policy", "p.json", "--truth", TRUTH, "--positive", "one"), 2, "are for --task binary"),
         (("tune", "--policy", "p.json", "--truth", TRUTH, "--task", "softmax"), 2, "softmax has no threshold"),
         (("tune", "--policy", "p.json", "--truth", TRUTH, "--beta", "2"), 2, "--beta is for --metric fbeta"),

@@ -115,7 +115,7 @@ def _fit(
     from actcli.truth import Question, settle
 
     task = _task(asked, found, len(inputs.layout.classes))
-    rules = _rules(asked, found, task)
+    rules = _rules(asked, found)
     settled = plan(task, inputs.layout, rules, properties=("given",))
     policy = found or _new_policy(task, rules, inputs, settled)
     truth = settle(Question(task, settled.layout.classes), inputs.layout, file=asked.truth, column=asked.truth_column)
@@ -186,7 +186,7 @@ def _task(asked: Asked, found: Policy | None, classes: int) -> str:
     return task
 
 
-def _rules(asked: Asked, found: Policy | None, task: str) -> Any:
+def _rules(asked: Asked, found: Policy | None) -> Any:
     """Return the rules of the steps before this one."""
     from actcli.option_files import read_class_names
     from actcli.predict import Rules
@@ -205,7 +205,7 @@ def _rules(asked: Asked, found: Policy | None, task: str) -> Any:
         origin=reading.numbers,
         skip=reading.skip,
         dtype="float64",
-        renormalize=asked.renormalize and task != "multilabel",
+        renormalize=asked.renormalize,
         **given,
     )
 
