@@ -295,6 +295,13 @@ def test_sets_that_are_none(text: str, message: str, tmp_path: Path) -> None:
     assert message in caught.value.message
 
 
+def test_a_table_of_other_names(tmp_path: Path) -> None:
+    """Is an error that says which names the columns should have."""
+    with pytest.raises(DataError, match="which one holds the truth") as caught:
+        answers(tmp_path, "id,x,y\na,0,1\nb,1,0\nc,0,0\n", task="multilabel")
+    assert (caught.value.hint or "").endswith('a 0/1 table has the columns "cat", "dog", "bird"')
+
+
 def test_an_id_of_two_rows_of_the_input(tmp_path: Path) -> None:
     """Is an error, also when all of the truth is there."""
     given = "id,cat,dog,bird\na,1,2,3\nb,4,5,6\na,7,8,9\n"

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Codebook", "LabelError", "code_array", "set_array"]
+__all__ = ["YES_OR_NO", "Codebook", "LabelError", "code_array", "set_array"]
 
 _WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?", re.ASCII)
 _MOST_SHOWN = 6
+
+YES_OR_NO = ("negative", "positive")
+"""The names of two classes where nothing names them."""
 
 
 class LabelError(ValueError):
@@ -147,7 +150,8 @@ class Codebook:
         alike = [name for name in self.classes if name.casefold() == text.strip().casefold()]
         if alike:
             return f'upper and lower case count: there is "{visible(alike[0])}"'
-        return f"there is {listed(self.classes, _MOST_SHOWN)}"
+        named = "; --positive and --negative name them" if self.classes == YES_OR_NO else ""
+        return f"there is {listed(self.classes, _MOST_SHOWN)}{named}"
 
 
 def _text(value: object) -> str:

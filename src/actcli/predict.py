@@ -29,6 +29,7 @@ from actcli.calibration import Temperature
 from actcli.checking import checked, like_probabilities
 from actcli.columns import check_utf8, listed
 from actcli.errors import DataError, UsageError, visible
+from actcli.labels import YES_OR_NO
 from actcli.outputs import output_columns
 from actcli.scoring import LOG_PROBABILITIES, LOGITS, PROBABILITIES, Scoring, log, log_complement
 
@@ -478,7 +479,7 @@ def _single_names(rules: Rules) -> tuple[str, str]:
     if rules.class_names is not None and _policy_names(rules):
         names = rules.class_names if rules.positive == rules.class_names[1] else rules.class_names[::-1]
         return names[0], names[1]
-    negative, positive = _named(("negative", "positive"), rules)
+    negative, positive = _named(YES_OR_NO, rules)
     if rules.class_names is not None:
         for option, name, given in (("--positive", positive, rules.positive), ("--negative", negative, rules.negative)):
             if given not in (None, name):

@@ -509,9 +509,10 @@ class _Reader:
         missing = [name for name in self._question.classes if name not in names]
         if self._question.sets and len(missing) < len(self._question.classes):
             raise DataError(f"{self.name}: there is no column for {listed(missing, 4)}")
+        table = f"; a 0/1 table has the columns {listed(self._question.classes, 4)}" if self._question.sets else ""
         raise DataError(
             f"{self.name}: has {len(names)} columns, {listed(names, 6)}: which one holds the truth?",
-            hint="say it with --truth-column NAME",
+            hint=f"say it with --truth-column NAME{table}",
         )
 
     def _bits(self, batch: Batch, kinds: Mapping[str, Kind], keyed: Mapping[str, str]) -> Array:

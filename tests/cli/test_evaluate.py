@@ -242,6 +242,18 @@ def test_bad_truth(truth_text: str, message: str, hint: str | None, truth: Path,
     assert hint is None or hint in rest[0]
 
 
+def test_names_that_a_question_of_yes_or_no_does_not_know(truth: Path, actcli: Actcli) -> None:
+    """Can be given: the error says how, unless they are known."""
+    truth.write_text("spam\nham\n")
+    unknown = actcli("evaluate", "--truth", truth, "--task", "binary", stdin=b"x\n1\n-1\n")
+    assert (unknown.code, "--positive and --negative name them" in unknown.err) == (1, True)
+    names = ("--positive", "spam", "--negative", "ham")
+    assert actcli("evaluate", "--truth", truth, "--task", "binary", *names, stdin=b"x\n1\n-1\n").code == 0
+    truth.write_text("spam\nfish\n")
+    unknown = actcli("evaluate", "--truth", truth, "--task", "binary", *names, stdin=b"x\n1\n-1\n")
+    assert (unknown.code, "--positive" in unknown.err) == (1, False)
+
+
 def test_the_same_class_in_every_row(truth: Path, actcli: Actcli) -> None:
     """Is said, and what compares classes is undefined."""
     truth.write_text("cat\ncat\ncat\n")
