@@ -10,7 +10,7 @@ def binary(
     files: given.Files = None,
     *,
     input_format: given.InputFormat = None,
-    origin: given.From = None,
+    origin: given.FromOrPolicy = None,
     delimiter: given.Delimiter = None,
     header: given.Header = None,
     key: given.Key = None,

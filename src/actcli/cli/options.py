@@ -167,6 +167,18 @@ InputFormat = Annotated[
 ]
 From = Annotated[
     Origin | None,
+    typer.Option("--from", help="What the numbers are; never guessed. [default: logits]", rich_help_panel=INPUT),
+]
+FromOrPolicy = Annotated[
+    Origin | None,
+    typer.Option(
+        "--from",
+        help="What the numbers are; never guessed. [default: logits, or what the policy says]",
+        rich_help_panel=INPUT,
+    ),
+]
+FromOrRecorded = Annotated[
+    Origin | None,
     typer.Option(
         "--from",
         help="What the numbers are; never guessed. [default: logits, or what a policy or actcli's own output says]",

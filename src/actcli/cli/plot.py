@@ -44,7 +44,7 @@ def plot(
     truth: given.Truth = None,
     truth_column: given.TruthColumn = None,
     input_format: given.InputFormat = None,
-    origin: given.From = None,
+    origin: given.FromOrRecorded = None,
     delimiter: given.Delimiter = None,
     header: given.Header = None,
     key: given.Key = None,

@@ -32,7 +32,7 @@ def tune(
     holdout: given.Holdout = None,
     seed: given.Seed = None,
     input_format: given.InputFormat = None,
-    origin: given.From = None,
+    origin: given.FromOrPolicy = None,
     delimiter: given.Delimiter = None,
     header: given.Header = None,
     key: given.Key = None,
