@@ -587,14 +587,14 @@ ReportFile = Annotated[
 ]
 ResultFile = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write the report to a file.json.", rich_help_panel=OUTPUT),
+    typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE.json.", rich_help_panel=OUTPUT),
 ]
 ResultFormatOption = Annotated[
     ResultFormat | None,
     typer.Option(
         "-f",
         "--format",
-        help="How the report is written. [default: table on a terminal, else json]",
+        help="How the result is written. [default: table on a terminal, else json]",
         rich_help_panel=OUTPUT,
     ),
 ]

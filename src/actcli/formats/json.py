@@ -340,7 +340,7 @@ class JsonSource(JsonlSource):
             found = visible(repr(bytes(self.rest[opening : opening + 8]))[1:])
             raise DataError(
                 f"{self.input.name}: is not one list of rows: it begins with {found}",
-                hint="if every line is a row: --input-format jsonl",
+                hint="if every line is a row: --input-format jsonl; if it holds a list of rows: jq .NAME takes it out",
             )
         if self.rest[self._skip_blanks(opening + 1) :][:1] == b"]":
             raise DataError(f"{self.input.name}: has no rows, so nothing says what the classes are")
