@@ -94,6 +94,10 @@ class Rules:
     columns: tuple[str, ...] | None = None
     precision: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.renormalize and self.origin == LOGITS:
+            raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
+
     @property
     def temperature(self) -> float:
         """What the logits are divided by, where that is all that calibrates them."""

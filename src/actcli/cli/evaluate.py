@@ -99,9 +99,7 @@ def evaluate(
       actcli softmax logits.csv | actcli evaluate --truth truth.csv --fail-under accuracy=0.9
       actcli evaluate logits.csv --truth truth.csv --report report.html
     """
-    check_input("evaluate", files, "--truth truth.csv")
-    if truth == "-" and (not files or "-" in files):
-        raise UsageError("standard input can be read only once, and holds the scores already")
+    check_input("evaluate", files, "--truth truth.csv", truth=truth)
     if seed is not None and not bootstrap:
         raise UsageError("--seed is for the random numbers of --bootstrap", hint="add --bootstrap 1000")
     shown = result_format(output, format)
@@ -468,10 +466,7 @@ def _rules(asked: Asked, reading: Reading, layout: Layout) -> Rules:
         names = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
         given_rules |= {"class_names": names, "names_file": None}
     origin = "probabilities" if reading.origin is None and layout.recorded is not None else reading.numbers
-    rules = Rules(origin=origin, skip=reading.skip, dtype="float64", **given_rules)
-    if rules.renormalize and rules.origin == "logits":
-        raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
-    return rules
+    return Rules(origin=origin, skip=reading.skip, dtype="float64", **given_rules)
 
 
 def _recorded(asked: Asked, layout: Layout, question: Question) -> Recorded | None:

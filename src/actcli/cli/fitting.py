@@ -82,14 +82,12 @@ def fit(asked: Asked, work: Work) -> None:
     ActcliError
         Whatever goes wrong. The policy file is then what it was.
     """
-    check_input(asked.command, asked.reading.files, "--truth labels.csv --policy policy.json")
+    check_input(asked.command, asked.reading.files, "--truth labels.csv --policy policy.json", truth=asked.truth)
     format = result_format(asked.output, asked.format)
     _check_policy_path(asked)
     share = None if asked.holdout is None else decimal(asked.holdout, "--holdout")
     if share is None and asked.seed is not None:
         raise UsageError("--seed says which rows --holdout draws", hint="add --holdout 0.3")
-    if asked.truth == "-" and "-" in (asked.reading.files or ["-"]):
-        raise UsageError("standard input can be read only once")
 
     from actcli.formats import open_inputs
     from actcli.policy import read_policy
@@ -199,8 +197,6 @@ def _rules(asked: Asked, found: Policy | None) -> Any:
     if asked.reading.class_names is not None:
         names, names_from = read_class_names(asked.reading.class_names)
         given |= {"class_names": names, "names_file": names_from}
-    if asked.renormalize and reading.numbers == "logits":
-        raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
     return Rules(
         origin=reading.numbers,
         skip=reading.skip,

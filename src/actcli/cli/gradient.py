@@ -134,8 +134,8 @@ def differentiate(
     ActcliError
         Whatever goes wrong.
     """
-    check_input("gradient", reading.files)
-    check_truth(of, reading, truth, truth_column)
+    check_input("gradient", reading.files, truth=truth)
+    check_truth(of, truth, truth_column)
     options = replace(reading.options("row"), truth=truth_column if truth is None else None)
     format = output_format(writing)
     check_writing(writing, format)
@@ -188,13 +188,13 @@ def differentiate(
         inputs.close()
 
 
-def check_truth(of: given.Function, reading: Reading, truth: str | None, column: str | None) -> None:
+def check_truth(of: given.Function, truth: str | None, column: str | None) -> None:
     """Refuse a truth where none is asked for, and none where the loss needs one.
 
     Raises
     ------
     UsageError
-        If it is so, or both the input and the truth are standard input.
+        If it is so.
     """
     if of is not given.Function.CROSS_ENTROPY:
         if truth is not None or column is not None:
@@ -207,8 +207,6 @@ def check_truth(of: given.Function, reading: Reading, truth: str | None, column:
             "the gradient of the cross-entropy needs to know what is right",
             hint="add --truth FILE, or --truth-column NAME of the input",
         )
-    if truth == "-" and "-" in (reading.files or ["-"]):
-        raise UsageError("standard input can be read only once")
 
 
 def written(plan: Plan, *, single: bool, bare: bool) -> Plan:

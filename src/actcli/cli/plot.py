@@ -89,9 +89,7 @@ def plot(
         calibration = temperature_rule(temperature).get("calibration")
         draw_function(kind.value, 1.0 if calibration is None else calibration.temperature, showing)
         return
-    check_input(f"plot {kind.value}", files, "--truth truth.csv")
-    if truth == "-" and (not files or "-" in files):
-        raise UsageError("standard input can be read only once, and holds the scores already")
+    check_input(f"plot {kind.value}", files, "--truth truth.csv", truth=truth)
     reading = Reading(
         files=files,
         input_format=input_format,

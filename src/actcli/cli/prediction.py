@@ -145,7 +145,7 @@ def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None
         inputs.close()
 
 
-def check_input(command: str, files: Sequence[str] | None, more: str = "") -> None:
+def check_input(command: str, files: Sequence[str] | None, more: str = "", *, truth: str | None = None) -> None:
     """Show short help and exit where there is no input, only a person who does not know that one is waited for.
 
     Parameters
@@ -156,6 +156,13 @@ def check_input(command: str, files: Sequence[str] | None, more: str = "") -> No
         Its inputs.
     more
         What else an example of it needs.
+    truth
+        The file given to ``--truth``.
+
+    Raises
+    ------
+    UsageError
+        If both the input and the truth are standard input.
     """
     from actcli.files import standard_input_is_terminal
 
@@ -168,6 +175,8 @@ def check_input(command: str, files: Sequence[str] | None, more: str = "") -> No
             f"actcli {command} --help says more.\n"
         )
         raise typer.Exit(2)
+    if truth == "-" and "-" in (files or ["-"]):
+        raise UsageError("standard input can be read only once, and holds the scores already")
 
 
 def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, format: str) -> None:
@@ -279,7 +288,7 @@ def _rules(task: str, reading: Reading, writing: Writing, format: str, given: di
     names, names_from = class_names(reading)
     if names is not None:
         given = given | {"class_names": names, "names_file": names_from}
-    rules = Rules(
+    return Rules(
         origin=reading.numbers,
         skip=reading.skip,
         dtype=None if reading.dtype is None else reading.dtype.value,
@@ -290,9 +299,6 @@ def _rules(task: str, reading: Reading, writing: Writing, format: str, given: di
         precision=None if format == TABLE else writing.precision,
         **given,
     )
-    if rules.renormalize and rules.origin == "logits":
-        raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
-    return rules
 
 
 def with_policy(path: str, task: str, reading: Reading, rules: dict[str, Any]) -> tuple[Reading, dict[str, Any]]:
