@@ -439,7 +439,7 @@ def _arrangement(task: str, layout: Layout, rules: Rules) -> tuple[Sequence[str]
     if task == "softmax" and count == 1:
         raise DataError(
             f"softmax of a single class, {listed(layout.classes)}, is always 1",
-            hint="use actcli binary for a yes-or-no logit, or actcli multilabel",
+            hint="a single class takes the sigmoid: actcli binary for a yes-or-no logit, or actcli multilabel",
         )
     return _named(layout.classes, rules), lambda scores: scores
 
