@@ -119,6 +119,11 @@ def test_a_list_of_scores_beside_numbers(actcli: Actcli) -> None:
         result = actcli("softmax", stdin=written(numbered.rename_columns([name, "logits"]), "parquet"))
         assert result.code == 1
         assert result.err.splitlines()[1] == "hint: if a list holds all scores of a row: --classes logits"
+    before = written(numbered.select([1, 0]).rename_columns(["logits", "score"]), "parquet")
+    result = actcli("multilabel", stdin=before)
+    assert (result.code, result.err.splitlines()[1].endswith("to carry it along: --id logits")) == (1, True)
+    assert actcli("multilabel", "--id", "logits", "--columns", "count", stdin=before).code == 0
+    assert actcli("multilabel", "--classes", "score", "--columns", "count", stdin=before).code == 0
 
 
 def test_typed_values_as_text(actcli: Actcli) -> None:

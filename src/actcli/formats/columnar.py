@@ -140,8 +140,15 @@ class ColumnarSource:
         except DataError as error:
             hint = error.hint
             if options.classes is None and (lists := self._lists()):
-                hint = f"if a list holds all scores of a row: --classes {shlex.quote(visible(lists[0]))}"
+                hint = _list_hint(lists[0])
             raise DataError(f"{self.input.name}: {error.message}", hint=hint) from None
+        # Beside a list of numbers a single number is hardly what was meant: it is not passed over unasked.
+        unasked = [name for name in self._lists() if names.index(name) in roles.unasked]
+        if unasked and options.classes is None and not roles.recorded:
+            raise DataError(
+                f'{self.input.name}: column "{visible(unasked[0])}" is {self._fields[unasked[0]]}, not a number',
+                hint=f"{_list_hint(unasked[0])}; to carry it along: --id {shlex.quote(visible(unasked[0]))}",
+            )
         self._classes = [names[position] for position in roles.classes]
         self._recorded = RECORDED if roles.recorded else None
         check_unique(self._classes, self.input.name)
@@ -337,6 +344,10 @@ class ArrowSource(ColumnarSource):
 
 
 _ARROW_FILE = b"ARROW1"
+
+
+def _list_hint(name: str) -> str:
+    return f"if a list holds all scores of a row: --classes {shlex.quote(visible(name))}"
 
 
 def _is_numeric(type: Any) -> bool:
