@@ -384,3 +384,19 @@ def test_a_policy(tmp_path: Path, actcli: Actcli) -> None:
     assert by_policy == found(actcli("evaluate", *PROPERTIES, "--temperature", "2", "--threshold", "0.3"))
     for options in (("--temperature", "2"), ("--threshold", "0.3"), ("--task", "softmax")):
         assert actcli("evaluate", *PROPERTIES[:3], "--policy", path, *options).code == 2
+
+
+def test_sets_may_be_joined_otherwise(tmp_path: Path, actcli: Actcli) -> None:
+    """In the truth and in what actcli wrote; where there are no sets, the option is refused."""
+    truth = tmp_path / "truth.csv"
+    truth.write_text("labels\ncat;dog\ndog\n", encoding="utf-8")
+    scores = b"cat,dog\n2,1\n-3,4\n"
+    written = actcli("multilabel", "--label-separator", ";", stdin=scores).out
+    options = ("--truth", truth, "--label-separator", ";", "-q", "-f", "json")
+    for stdin in (scores, written):
+        result = actcli("evaluate", "--task", "multilabel", *options, stdin=stdin)
+        assert result.code == 0, result.err
+        assert json.loads(result.text)["metrics"]["subset_accuracy"] == 1
+    refused = actcli("evaluate", *options, stdin=scores)
+    assert refused.code == 2
+    assert "--label-separator means nothing to softmax" in refused.err

@@ -74,6 +74,7 @@ def evaluate(
             rich_help_panel=given.DECISION,
         ),
     ] = None,
+    label_separator: given.LabelSeparator = None,
     bins: given.Bins = 15,
     binning: given.BinningOption = given.Binning.EQUAL_WIDTH,
     bootstrap: given.Bootstrap = 0,
@@ -126,6 +127,7 @@ def evaluate(
         truth_column=truth_column,
         policy=policy,
         abstain_label=abstain_label,
+        label_separator=label_separator,
         temperature=temperature,
         threshold=threshold,
         thresholds=thresholds,
@@ -163,6 +165,7 @@ def ask(
     rules: dict[str, Any],
     measures: dict[str, Any],
     abstain_label: str | None = None,
+    label_separator: str | None = None,
     checks: tuple[_Check, ...] = (),
     truth_is_needed: bool = True,
 ) -> tuple[Asked, Reading]:
@@ -170,7 +173,7 @@ def ask(
 
     Parameters
     ----------
-    reading, task, truth, truth_column, policy, temperature, threshold, thresholds, abstain_label
+    reading, task, truth, truth_column, policy, temperature, threshold, thresholds, abstain_label, label_separator
         The options.
     rules
         Fields of the rules: "strict", "at_least_one", "top_k", "positive" and others.
@@ -198,8 +201,14 @@ def ask(
         "--at-least-one": rules.get("at_least_one", False),
         "--top-k": rules.get("top_k") is not None,
     }
-    names = {"--positive": rules["positive"] is not None, "--negative": rules["negative"] is not None}
-    _check_task(name, decisive | names)
+    others = {
+        "--positive": rules["positive"] is not None,
+        "--negative": rules["negative"] is not None,
+        "--label-separator": label_separator is not None,
+    }
+    _check_task(name, decisive | others)
+    if label_separator == "":
+        raise UsageError("--label-separator: is empty")
     if policy is not None:
         reading, rules = with_policy(policy, name, reading, rules)
     asked = Asked(
@@ -207,6 +216,7 @@ def ask(
         truth=truth,
         truth_column=truth_column,
         abstain_label=abstain_label,
+        separator="|" if label_separator is None else label_separator,
         decisive=tuple(
             option
             for option, is_given in decisive.items()
@@ -231,6 +241,7 @@ class Asked:
     truth: str | None
     truth_column: str | None
     abstain_label: str | None
+    separator: str
     decisive: tuple[str, ...]
     rules: dict[str, Any]
     measures: dict[str, Any]
@@ -387,7 +398,7 @@ def measure(
         )
         planned = plan(asked.task, inputs.layout, rules, properties=properties(settings))
         classes = planned.layout.classes
-        question = Question(asked.task, classes)
+        question = Question(asked.task, classes, asked.separator)
         recorded = _recorded(asked, inputs.layout, question)
         for check in asked.checks:
             check.refuse_unknown(settings, classes)
@@ -436,9 +447,17 @@ def _policy_task(path: str) -> str:
 def _check_task(task: str, options: dict[str, bool]) -> None:
     """Refuse options that mean nothing to the task."""
     meaningless = {
-        "softmax": ("--threshold", "--thresholds", "--threshold-op", "--at-least-one", "--positive", "--negative"),
+        "softmax": (
+            "--threshold",
+            "--thresholds",
+            "--threshold-op",
+            "--at-least-one",
+            "--positive",
+            "--negative",
+            "--label-separator",
+        ),
         "multilabel": ("--positive", "--negative"),
-        "binary": ("--at-least-one", "--top-k"),
+        "binary": ("--at-least-one", "--top-k", "--label-separator"),
     }[task]
     for option in meaningless:
         if options[option]:
