@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import subprocess
@@ -14,7 +15,8 @@ import pyarrow.parquet
 import pytest
 import scipy.special
 
-from actcli.formats import messages
+from actcli.batch import CHUNK_BYTES
+from actcli.formats import ReadOptions, messages, open_inputs
 from program import Actcli, command, environment, process, started
 
 if TYPE_CHECKING:
@@ -239,3 +241,15 @@ def test_a_dictionary_that_is_too_large(actcli: Actcli, monkeypatch: pytest.Monk
         writer.write_table(table)
     assert len(file.getvalue()) < 10_000
     assert "has a record batch" in actcli("softmax", stdin=file.getvalue()).err
+
+
+def test_long_texts_make_small_chunks(tmp_path: Path) -> None:
+    """What is carried along counts too: a table of long texts is not read in one piece."""
+    path = tmp_path / "long.parquet"
+    texts = [f"{number:04d}" + "x" * 50_000 for number in range(100)]
+    table = pa.table({"id": texts, "a": [1.0] * 100, "b": [2.0] * 100})
+    pa.parquet.write_table(table, path, use_dictionary=False)
+    with contextlib.closing(open_inputs([str(path)], ReadOptions(ids=("id",)))) as inputs:
+        sizes = [len(chunk.decode().scores) for chunk in inputs.chunks(0) if chunk is not None]
+    assert sum(sizes) == 100
+    assert max(sizes) <= CHUNK_BYTES // 50_000

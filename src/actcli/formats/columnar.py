@@ -53,6 +53,8 @@ class ColumnarSource:
     """
 
     what = ""
+    row_bytes = 0
+    """About how much a row takes with its carried columns, where the file says it."""
 
     def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:
         self.input = input
@@ -189,7 +191,8 @@ class ColumnarSource:
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the table into batches."""
-        rows = rows_in_chunk(8 * len(self.layout.classes), output_bytes, len(self.layout.classes))
+        classes = len(self.layout.classes)
+        rows = rows_in_chunk(max(8 * classes, self.row_bytes), output_bytes, classes)
         start = 0
         iterator = self._valid_batches(rows)
         while True:
@@ -278,6 +281,8 @@ class ParquetSource(ColumnarSource):
         self._chunks = chunks_of(self.input)
         if len(self._chunks) != self._file.num_row_groups:
             raise ValueError("its metadata say two things")
+        groups = map(self._file.metadata.row_group, range(len(self._chunks)))
+        self.row_bytes = max((group.total_byte_size // group.num_rows for group in groups if group.num_rows), default=0)
         return self._file.schema_arrow
 
     def batches(self, rows: int) -> Iterator[Any]:
