@@ -407,7 +407,8 @@ def plan(
         suspicious = rules.origin == "logits" and like_probabilities(scores, sums=not one_column)
         return replace(batch, values=values, like_probabilities=suspicious)
 
-    settled = replace(layout, classes=tuple(classes), dtype=dtype)
+    # How many rows will be left is not known where wrong ones are left out.
+    settled = replace(layout, classes=tuple(classes), dtype=dtype, rows=None if rules.skip else layout.rows)
     return Plan(settled, columns, decide, scoring, notes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING
 
@@ -194,9 +195,37 @@ def test_every_sink_numbers_the_rows_alike(sink: str, tmp_path: Path, actcli: Ac
     npy(path)
     result = actcli("softmax", path, "--on-bad-row", "skip", "--columns", "row", "-f", sink)
     if sink == "npy":
-        found = np.frombuffer(result.out[128:], dtype=np.int64).tolist()
+        found = np.load(io.BytesIO(result.out)).tolist()
     elif sink == "arrow":
         found = pa.ipc.open_stream(result.out).read_all()["row"].to_pylist()
     else:
         found = list(map(int, result.out.split()[1:]))
     assert found == [1, 3, 4]
+
+
+@pytest.mark.parametrize("source", ["npy", "npz", "parquet", "arrow"])
+@pytest.mark.parametrize("sink", ["npy", "npz"])
+def test_an_array_says_how_many_rows_are_left(source: str, sink: str, tmp_path: Path, actcli: Actcli) -> None:
+    """Also where the input says beforehand how many it has; as a file and through a pipe."""
+    scores = np.array(SCORES)
+    scores[list(WRONG), 0] = NAN
+    path = tmp_path / f"scores.{source}"
+    table = pa.table({"a": scores[:, 0], "b": scores[:, 1]})
+    match source:
+        case "npy":
+            np.save(path, scores)
+        case "npz":
+            np.savez(path, logits=scores)
+        case "parquet":
+            pa.parquet.write_table(table, path)
+        case "arrow":
+            with pa.ipc.new_file(path, table.schema) as file:
+                file.write_table(table)
+    output = tmp_path / f"out.{sink}"
+    for result in (
+        actcli("softmax", path, "--on-bad-row", "skip", "--columns", "index", "-o", output),
+        actcli("softmax", path, "--on-bad-row", "skip", "--columns", "index", "-f", sink),
+    ):
+        assert result.code == 0, result.err
+        found = np.load(io.BytesIO(result.out) if result.out else output)
+        assert (found if sink == "npy" else found["index"]).tolist() == ["ab".index(label) for label in LEFT]
