@@ -24,8 +24,9 @@ class Numbered:
 
     size = 1
 
-    def __init__(self, number: int, log: Log, delay: float = 0.0) -> None:
+    def __init__(self, number: int, log: Log, delay: float = 0.0, rows: int | None = None) -> None:
         self.number = number
+        self.rows = rows
         self.log = log
         self.delay = delay
 
@@ -56,6 +57,7 @@ class Log:
         self.most = 0
         self.accepted: list[int] = []
         self.starts: list[int] = []
+        self.known: dict[int, int | None] = {}
         self.threads: set[int] = set()
 
     def open(self, layout: Layout) -> int:  # noqa: ARG002
@@ -65,6 +67,8 @@ class Log:
     def encode(self, batch: Batch) -> int:
         """Return the number of the row."""
         self.threads.add(threading.get_ident())
+        if len(batch.scores):
+            self.known[int(batch.scores[0, 0])] = batch.start
         return int(batch.scores[0, 0]) if len(batch.scores) else -1
 
     def accept(self, piece: Any, start: int) -> None:
@@ -170,6 +174,15 @@ def test_rows_that_are_left_out_are_counted() -> None:
     log = Log(left_out=(1, 2, 5))
     pipeline.run([Numbered(number, log) for number in range(7)], lambda batch: batch, log, jobs=2)
     assert log.accepted == log.starts == [0, 3, 4, 6]
+
+
+def test_a_place_is_known_until_a_chunk_does_not_say_how_many_rows_it_has() -> None:
+    """What stands behind it is found when it has been read; rows that are left out count."""
+    log = Log(left_out=(1,))
+    rows = {0: 1, 1: 1, 2: 1, 3: None, 4: 1}
+    pipeline.run([Numbered(number, log, rows=count) for number, count in rows.items()], unchanged, log, jobs=2)
+    assert log.known == {0: 0, 2: 2, 3: 3, 4: None}
+    assert log.starts == [0, 2, 3, 4]
 
 
 def test_one_job_works_on_one_chunk_at_a_time() -> None:

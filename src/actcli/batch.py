@@ -59,14 +59,17 @@ _GROWTH = 4
 """How many times larger than that its output may be before a chunk holds fewer rows."""
 
 
-def chunk_bytes(columns: int = 1) -> int:
-    """Return how many bytes a chunk aims at; of many columns, each costs something per chunk."""
-    return CHUNK_BYTES * max(1, min(_LONGER, columns // _MANY_COLUMNS))
+def chunk_bytes(columns: int = 1, times: int = 1) -> int:
+    """Return how many bytes a chunk aims at; of many columns, each costs something per chunk.
+
+    `times` is for a format that is read so quickly that what a chunk costs in itself is a large part.
+    """
+    return CHUNK_BYTES * max(times, min(_LONGER, columns // _MANY_COLUMNS))
 
 
-def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1) -> int:
+def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1, times: int = 1) -> int:
     """Return how many rows a chunk holds, given about how many bytes a row takes on its way in and out."""
-    size = chunk_bytes(columns)
+    size = chunk_bytes(columns, times)
     return max(1, min(size // max(1, input_bytes), _GROWTH * size // max(1, output_bytes)))
 
 
@@ -194,6 +197,8 @@ class Batch:
         Where row i of the chunk stands in its file, as a message says it.
     file
         The index of its file among the inputs.
+    start
+        The number in the table of the first row of the chunk, where that is known before all rows in front are read.
     rows
         Which rows of the chunk these are, from 0, increasing; None is all of them.
     faults
@@ -214,6 +219,7 @@ class Batch:
     carried: Mapping[str, Any]
     place: Callable[[int], str]
     file: int = 0
+    start: int | None = None
     rows: np.ndarray[Any, np.dtype[np.int64]] | None = None
     faults: tuple[Fault, ...] = ()
     left_out: int = 0
@@ -282,6 +288,10 @@ class Chunk(Protocol):
     def size(self) -> int:
         """How many bytes of input it stands for."""
 
+    @property
+    def rows(self) -> int | None:
+        """How many rows it has, where that is known before it is decoded."""
+
     def decode(self) -> Batch:
         """Return its rows, and what is wrong with those that cannot be read.
 
@@ -294,6 +304,8 @@ class Chunk(Protocol):
 
 class Ready:
     """A chunk that is a batch already."""
+
+    rows = None
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch

@@ -34,9 +34,6 @@ __all__ = [
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _HEAD_BYTES = 1 << 16
-_AT_ONCE = 1 << 25
-"""After so many bytes, the disk begins to write what a file holds."""
-
 STANDARD_INPUT = "<stdin>"
 """What a message calls standard input."""
 
@@ -345,6 +342,9 @@ class Output:
         Whether a file that exists is replaced.
     packer
         Compresses what is written.
+    durable
+        Whether it is on the disk before it gets its name: for what is kept, and changed in place. A table that a power
+        failure takes can be made again, and waiting for the disk may take longer than making it.
 
     Raises
     ------
@@ -361,6 +361,7 @@ class Output:
         inputs: Sequence[tuple[int, int]] = (),
         clobber: bool = True,
         packer: Packer | None = None,
+        durable: bool = False,
     ) -> None:
         self.path = None if path == "-" else path
         self.name = "standard output" if self.path is None else visible(self.path, 200)
@@ -369,8 +370,7 @@ class Output:
         self._clobber = clobber
         self._inputs = inputs
         self._packer = packer
-        self._written = 0
-        self._begun = 0
+        self._durable = durable
 
     def __enter__(self) -> Self:
         signals.add(self._remove)
@@ -387,7 +387,8 @@ class Output:
 
     def __exit__(self, *error: object) -> None:
         self._remove()
-        os.close(self.descriptor)
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
 
     def _remove(self) -> None:
         """Remove what was not committed."""
@@ -461,7 +462,6 @@ class Output:
 
     def _put(self, data: Bytes) -> None:
         view = memoryview(data).cast("B")
-        self._written += len(view)
         while view:
             try:
                 view = view[os.write(self.descriptor, view) :]
@@ -471,32 +471,26 @@ class Output:
                 raise ReaderGoneError from None
             except OSError as error:
                 raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
-        if self._temporary is not None and self._written - self._begun >= _AT_ONCE:
-            self._begin_to_store()
-
-    def _begin_to_store(self) -> None:
-        """Have the disk begin with what was written last, so that `commit` need not wait for all of it."""
-        if hasattr(os, "posix_fadvise"):
-            with contextlib.suppress(OSError):
-                # What is not on the disk yet cannot be given up: it is written instead.
-                os.posix_fadvise(self.descriptor, self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
-        self._begun = self._written
 
     def write_at(self, data: Bytes, offset: int) -> None:
-        """Overwrite a few bytes that were written before.
+        """Write all of `data` at that place of a `seekable` file, in any thread.
 
         Raises
         ------
         OutputError
             If it cannot be written.
         """
-        try:
-            os.pwrite(self.descriptor, data, offset)
-        except OSError as error:
-            raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+        view = memoryview(data).cast("B")
+        while view:
+            try:
+                count = os.pwrite(self.descriptor, view, offset)
+            except OSError as error:
+                raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+            view = view[count:]
+            offset += count
 
     def commit(self) -> None:
-        """Make the file appear under its name, complete and on the disk.
+        """Make the file appear under its name, complete.
 
         Raises
         ------
@@ -508,7 +502,10 @@ class Output:
         if self._temporary is None:
             return
         try:
-            os.fsync(self.descriptor)
+            if self._durable:
+                os.fsync(self.descriptor)
+            descriptor, self.descriptor = self.descriptor, -1
+            os.close(descriptor)  # a file system on a network may say only now that it is full
             if self._clobber:
                 os.replace(self._temporary, self._target)
             else:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from actcli.errors import ActcliError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from actcli.batch import Batch, Chunk, Fault, Sink, Stage
     from actcli.errors import DataError
+
+T = TypeVar("T")
 
 __all__ = ["Piece", "find_row", "run"]
 
@@ -90,12 +92,14 @@ def run(
         The first in the order of the rows. The sink has every piece before it.
     """
 
-    def work(chunk: Chunk) -> Piece:
+    def work(placed: tuple[Chunk, int | None]) -> Piece:
+        chunk, start = placed
         batch = decide(chunk.decode())
+        batch.start = start
         return _piece(sink.encode(batch), batch, chunk)
 
     start = 0
-    for piece in _ordered_map(work, chunks, jobs or _processors()):
+    for piece in _ordered_map(work, _placed(chunks), jobs or _processors()):
         if piece.rows:
             sink.accept(piece.encoded, start)
         start += piece.rows + piece.left_out
@@ -144,6 +148,17 @@ def find_row(chunks: Iterable[Chunk | None], row: int, *, skip: bool) -> tuple[B
     return None, start
 
 
+def _placed(chunks: Iterable[Chunk | None]) -> Iterator[tuple[Chunk, int | None] | None]:
+    """Yield each chunk with the number of its first row, as long as all before it say how many they have."""
+    start: int | None = 0
+    for chunk in chunks:
+        if chunk is None:
+            yield None
+            continue
+        yield chunk, start
+        start = None if start is None or chunk.rows is None else start + chunk.rows
+
+
 def _piece(encoded: Any, batch: Batch, chunk: Chunk) -> Piece:
     return Piece(
         encoded,
@@ -156,7 +171,7 @@ def _piece(encoded: Any, batch: Batch, chunk: Chunk) -> Piece:
     )
 
 
-def _ordered_map(work: Callable[[Chunk], Piece], chunks: Iterable[Chunk | None], jobs: int) -> Iterator[Piece]:
+def _ordered_map(work: Callable[[T], Piece], chunks: Iterable[T | None], jobs: int) -> Iterator[Piece]:
     """Yield `work(chunk)` for every chunk, in order.
 
     A chunk that nothing follows, and that nothing is under way before, is worked on right here: a small input never
@@ -164,7 +179,7 @@ def _ordered_map(work: Callable[[Chunk], Piece], chunks: Iterable[Chunk | None],
     """
     pool: Executor | None = None
     pending: deque[Future[Piece]] = deque()
-    alone: Chunk | None = None
+    alone: T | None = None
     failure: ActcliError | None = None
     iterator = iter(chunks)
     try:

@@ -83,6 +83,18 @@ def test_calibrate(actcli: Actcli, policy: Path) -> None:
     assert report["held_out"] is None
 
 
+def test_a_policy_is_on_the_disk_before_it_replaces_another(
+    actcli: Actcli, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure leaves the old one or the new one."""
+    fit("calibrate", "digits", actcli, policy)
+    stood: list[bytes] = []
+    monkeypatch.setattr("os.fsync", lambda descriptor: stood.append(policy.read_bytes()))  # noqa: ARG005
+    before = policy.read_bytes()
+    fit("conformal", "digits", actcli, policy, "--alpha", "0.1")
+    assert stood == [before] != [policy.read_bytes()]
+
+
 def test_the_size_of_chunks_changes_nothing(actcli: Actcli, policy: Path, chunk_bytes: int) -> None:
     """To the last bit, from text and from an array."""
     assert chunk_bytes

@@ -255,3 +255,19 @@ def test_the_number_of_jobs_changes_nothing(jobs: str, actcli: Actcli, monkeypat
     expected = actcli("softmax", SAMPLES / "digits_logits.csv").out
     monkeypatch.setattr("actcli.batch.CHUNK_BYTES", 1000)
     assert actcli("softmax", SAMPLES / "digits_logits.csv", "--jobs", jobs).out == expected
+
+
+@pytest.mark.parametrize("columns", ["probabilities", "top_k", "row"])
+@pytest.mark.parametrize("suffix", ["npy", "csv"])
+def test_rows_that_find_their_own_place(
+    suffix: str, columns: str, tmp_path: Path, actcli: Actcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of arrays, whose rows are counted, several one behind the other: what comes out is as through a pipe."""
+    scores = np.random.default_rng(0).normal(size=(1000, 3))
+    paths = [tmp_path / f"{number}.npy" for number in range(3)]
+    for number, path in enumerate(paths):
+        np.save(path, scores[300 * number : 300 * number + 400])
+    more = ("--columns", columns, *(("--top-k", "2") if columns == "top_k" else ()))
+    monkeypatch.setattr("actcli.batch.CHUNK_BYTES", 500)
+    assert actcli("softmax", *paths, *more, "--jobs", "3", "-o", tmp_path / f"out.{suffix}").code == 0
+    assert (tmp_path / f"out.{suffix}").read_bytes() == actcli("softmax", *paths, *more, "-f", suffix).out

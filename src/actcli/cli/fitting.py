@@ -119,7 +119,7 @@ def _fit(
     truth = settle(Question(task, settled.layout.classes), inputs.layout, file=asked.truth, column=asked.truth_column)
     identities = [*inputs.identities, *truth.identities]
     with (
-        Output(asked.policy, inputs=identities) as target,
+        Output(asked.policy, inputs=identities, durable=True) as target,
         open_result(asked.output, inputs=identities, clobber=asked.clobber) as report,
     ):
         rows, warnings = _gathered(asked, inputs, settled, truth)

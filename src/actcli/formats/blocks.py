@@ -149,6 +149,7 @@ class Block:
     """A chunk: whole rows, not yet parsed."""
 
     __slots__ = ("data", "last", "line", "size", "source")
+    rows = None
 
     def __init__(self, source: BlockSource, data: bytes, line: int, *, last: bool) -> None:
         self.source = source

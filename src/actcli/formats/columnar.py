@@ -254,13 +254,14 @@ class ColumnarSource:
 class Slice:
     """A chunk: a record batch."""
 
-    __slots__ = ("data", "size", "source", "start")
+    __slots__ = ("data", "rows", "size", "source", "start")
 
     def __init__(self, source: ColumnarSource, data: Any, start: int) -> None:
         self.source = source
         self.data = data
         self.start = start
         self.size = data.nbytes
+        self.rows = data.num_rows
 
     def decode(self) -> Batch:
         """Return its rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,7 @@ class NpySource:
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the array into ranges of rows; None before waiting for more of a pipe."""
-        count = rows_in_chunk(self.row_bytes, output_bytes, self._width)
+        count = rows_in_chunk(self.row_bytes, output_bytes, self._width, times=2)
         if self.input.size is not None:
             for start in range(0, self._rows, count):
                 yield Rows(self, start, min(count, self._rows - start))
@@ -225,8 +226,9 @@ class Rows:
 class NpySink:
     """One numeric column as one array.
 
-    The header says the number of rows. Where the input does not tell it beforehand, a file gets its final header when
-    all rows are there, and a pipe, which has no way back, gets everything then.
+    The header says the number of rows. Where the input tells it beforehand, the rows of a file go to their places from
+    any thread, while they are still in its processor's cache. Where it does not, a file gets its final header when all
+    rows are there, and a pipe, which has no way back, gets everything then.
     """
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
@@ -239,58 +241,80 @@ class NpySink:
         self.column = columns[0]
         self._rows = 0
         self._expected: int | None = None
+        self._first = 0
         self._spool: Spool | None = None
 
     def open(self, layout: Layout) -> int:
         """Write the header, if the number of rows is known or can be put in later."""
         self._dtype = np.dtype(self.column.dtype or layout.dtype)
         self._expected = layout.rows
+        self._row_bytes = math.prod(self._shape(self.column.lines)) * self._dtype.itemsize
         if layout.rows is None and not self.output.seekable:
             self._spool = Spool()
         else:
-            self.output.write(self._header(layout.rows or 0))
-        return len(self.column.headers) * self._dtype.itemsize * self.column.lines
+            begin = header(self._shape(layout.rows or 0), self._dtype)
+            self._first = len(begin)
+            self.output.write(begin)
+        return self._row_bytes
 
     def encode(self, batch: Batch) -> Any:
-        """Return the rows as they are stored."""
-        if self.column.kind is Kind.ROW:
-            return batch.row_numbers()
-        data = batch.data(self.column)
-        values = data.codes if isinstance(data, Ranking) else data
-        return np.ascontiguousarray(values, dtype=self._dtype)
+        """Return the rows as they are stored, or put them there if their place is known, and return nothing."""
+        data = batch.row_numbers() if self.column.kind is Kind.ROW else batch.data(self.column)
+        values = np.ascontiguousarray(data.codes if isinstance(data, Ranking) else data, dtype=self._dtype)
+        if batch.start is None or not self._has_places:
+            return values
+        self._write(values, batch.start)
+        return None
 
-    def accept(self, piece: np.ndarray[Any, Any], start: int) -> None:
-        """Write the next rows."""
+    def accept(self, piece: np.ndarray[Any, Any] | None, start: int) -> None:
+        """Write the next rows, unless they are there already."""
+        if piece is not None:
+            self._write(piece, start)
+
+    @property
+    def _has_places(self) -> bool:
+        return self._expected is not None and self.output.seekable
+
+    def _write(self, rows: np.ndarray[Any, Any], start: int) -> None:
         if self.column.kind is Kind.ROW:
-            piece = piece + start
-        self._rows += len(piece)
-        if not piece.size:
-            return
-        (self._spool or self.output).write(piece.data)
+            rows = rows + start
+        if self._has_places:
+            self.output.write_at(_bytes_of(rows), self._first + start * self._row_bytes)
+        else:
+            self._rows += len(rows)
+            (self._spool or self.output).write(_bytes_of(rows))
 
     def finish(self) -> None:
         """Say how many rows there are, where that was not known before."""
         if self._spool is not None:
             with self._spool as spool:
-                self.output.write(self._header(self._rows))
+                self.output.write(header(self._shape(self._rows), self._dtype))
                 for data in spool.pieces():
                     self.output.write(data)
         elif self._expected is None:
-            self.output.write_at(self._header(self._rows), 0)
+            self.output.write_at(header(self._shape(self._rows), self._dtype), 0)
 
-    def _header(self, rows: int) -> bytes:
-        """Return the header, whose length does not depend on the number of rows: NumPy leaves room for it to grow."""
-        width = len(self.column.headers)
-        shape: tuple[int, ...] = (rows,)
-        if self.column.kind is Kind.RANKING:
-            shape = (rows, width // 2)
-        elif self.column.kind is Kind.MATRIX:
-            shape = (rows, width) if self.column.lines == 1 else (rows // self.column.lines, self.column.lines, width)
-        return header(shape, self._dtype)
+    def _shape(self, rows: int) -> tuple[int, ...]:
+        """Return the shape of an array of so many lines."""
+        width, lines = len(self.column.headers), self.column.lines
+        match self.column.kind:
+            case Kind.RANKING:
+                return rows, width // 2
+            case Kind.MATRIX:
+                return (rows, width) if lines == 1 else (rows // lines, lines, width)
+            case _:
+                return (rows,)
+
+
+def _bytes_of(values: np.ndarray[Any, Any]) -> memoryview:
+    return memoryview(values.reshape(-1).view(np.uint8).data)
 
 
 def header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
-    """Return what an NPY file of an array in C order begins with."""
+    """Return what an NPY file of an array in C order begins with.
+
+    Its length does not depend on the number of rows: NumPy leaves room for that to grow.
+    """
     file = io.BytesIO()
     description = npy_format.dtype_to_descr(dtype)
     npy_format.write_array_header_1_0(file, {"descr": description, "fortran_order": False, "shape": shape})

@@ -102,8 +102,8 @@ class TextSink:
         return pick(self._labels[column.name], codes)
 
     def encode(self, batch: Batch) -> Any:
-        """Return the text of `batch`, or the batch itself when the number of its first row is needed for that."""
-        return batch if self._numbered else self._render(batch, 0)
+        """Return the text of `batch`, or the batch itself when the number of its first row is needed and not known."""
+        return batch if self._numbered and batch.start is None else self._render(batch, batch.start or 0)
 
     def accept(self, piece: Any, start: int) -> None:
         """Write the next text."""
