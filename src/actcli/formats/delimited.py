@@ -309,7 +309,7 @@ class DelimitedSource(BlockSource):
             read_options=pa.csv.ReadOptions(
                 use_threads=False, block_size=len(data) + 1, column_names=list(map(str, range(self._width)))
             ),
-            parse_options=pa.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
+            parse_options=pa.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=b'"' in data),
             convert_options=convert_options,
         )
         return [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
@@ -505,16 +505,26 @@ class DelimitedSink(TextSink):
     def cells(self, batch: Batch, start: int) -> list[Any]:
         """Return the cells of a line, each with what stands before it."""
         cells: list[Any] = []
-        for column in self.columns:
-            cells += self._cells_of(column, batch, start, self.delimiter if cells else self.before_row)
+        for columns in self._runs():
+            cells += self._cells_of(columns, batch, start, self._lead(columns[0]))
         if len(cells) == 2 and len(self.columns) == 1:
             cells[1] = where(np.diff(offsets_of(cells[1])) > 0, cells[1], '""')
         return cells
 
-    def _cells_of(self, column: Column, batch: Batch, start: int, lead: str) -> list[Any]:
+    def _runs(self) -> Iterator[list[Column]]:
+        """Yield the columns one by one, but those together that are all numbers: one text for many costs least."""
+        for _, columns in itertools.groupby(self.columns, _numbers_or_name):
+            yield list(columns)
+
+    def _lead(self, column: Column) -> str:
+        """Return what stands before the cell of a column."""
+        return self.before_row if column is self.columns[0] else self.delimiter
+
+    def _cells_of(self, columns: Sequence[Column], batch: Batch, start: int, lead: str) -> list[Any]:
+        column = columns[0]
         match column.kind:
             case Kind.ROW:
-                return [numbers(start + batch.row_numbers(), lead)]
+                return [numbers(lead, start + batch.row_numbers())]
             case Kind.TEXT:
                 return [lead, quoted_all(batch.data(column), self.delimiter)]
             case Kind.VALUE:
@@ -522,9 +532,9 @@ class DelimitedSink(TextSink):
             case Kind.JSON:
                 return [lead, quoted_all(plain(batch.data(column)), self.delimiter)]
             case Kind.NUMBER | Kind.MATRIX:
-                return [numbers(batch.data(column), lead, self.delimiter)]
+                return [numbers(lead, *map(batch.data, columns), separator=self.delimiter)]
             case Kind.CODE:
-                return [lead, self.picked(column, batch.data(column))]
+                return [self.picked(column, batch.data(column))]
             case Kind.SET:
                 sets = batch.data(column)
                 texts = join_lists(sets.offsets, self.picked(column, sets.codes), self.options.label_separator)
@@ -536,14 +546,23 @@ class DelimitedSink(TextSink):
 
     def _rank(self, column: Column, codes: Any, probabilities: Any) -> tuple[Any, Any]:
         """Return the cells of a rank: the label, and the probability with the delimiter before it."""
-        return self.picked(column, codes), where(codes >= 0, numbers(probabilities, self.delimiter), self.delimiter)
+        return self.picked(column, codes), where(codes >= 0, numbers(self.delimiter, probabilities), self.delimiter)
 
     def label_texts(self, column: Column) -> Sequence[str]:
         """Return the labels of a column as cells; those of sets are joined before they become one."""
         if column.kind is Kind.SET:
             return column.labels
         cells = [quoted(label, self.delimiter) for label in column.labels]
-        return [*cells, ""] if column.kind is Kind.RANKING else cells
+        if column.kind is Kind.RANKING:
+            return [*cells, ""]
+        empty = '""' if len(self.columns) == 1 else ""
+        return [self._lead(column) + (cell or empty) for cell in cells]
+
+
+def _numbers_or_name(column: Column) -> tuple[str, str | None]:
+    """Return what consecutive columns have in common that are written as one text."""
+    numeric = column.kind in (Kind.NUMBER, Kind.MATRIX)
+    return ("", column.dtype) if numeric else (column.name, column.carried)
 
 
 class CsvSink(DelimitedSink):

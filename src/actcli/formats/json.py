@@ -473,7 +473,7 @@ class JsonlSink(TextSink):
         """Return the parts of a value, from the colon on."""
         match column.kind:
             case Kind.ROW:
-                return [numbers(start + batch.row_numbers(), ":")]
+                return [numbers(":", start + batch.row_numbers())]
             case Kind.TEXT:
                 return [":", _quoted_all(batch.data(column))]
             case Kind.JSON:
@@ -481,7 +481,7 @@ class JsonlSink(TextSink):
             case Kind.VALUE:
                 return [":", self._typed(batch.data(column))]
             case Kind.NUMBER:
-                return [numbers(batch.data(column), ":", null=True)]
+                return [numbers(":", batch.data(column), null=True)]
             case Kind.CODE:
                 return [":", self.picked(column, batch.data(column))]
             case Kind.MATRIX:
@@ -508,7 +508,7 @@ class JsonlSink(TextSink):
         width = len(column.labels)
         keys = self.picked(column, np.tile(np.arange(width), len(values)))
         flat = np.ascontiguousarray(values).reshape(-1)
-        return join_rows(width, join([keys, numbers(flat, ":", null=True)], ""), ",")
+        return join_rows(width, join([keys, numbers(":", flat, null=True)], ""), ",")
 
     def _ranks(self, column: Column, ranking: Ranking) -> Any:
         found = ranking.codes >= 0
@@ -517,7 +517,7 @@ class JsonlSink(TextSink):
                 '{"label":',
                 self.picked(column, ranking.codes[found]),
                 ',"probability"',
-                numbers(ranking.probabilities[found], ":", null=True),
+                numbers(":", ranking.probabilities[found], null=True),
                 "}",
             ],
             "",

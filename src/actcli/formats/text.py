@@ -149,35 +149,39 @@ class TextSink:
         return memoryview(lines.buffers()[2])[offsets[0] : offsets[-1]]
 
 
-def numbers(values: np.ndarray[Any, Any], lead: str, separator: str = ",", *, null: bool = False) -> Any:
+def numbers(lead: str, *columns: np.ndarray[Any, Any], separator: str = ",", null: bool = False) -> Any:
     """Return the texts of numbers as an Arrow array, one for each row.
 
     Parameters
     ----------
-    values
-        Shape (N,), or (N, C) for C numbers in each text.
     lead
-        The one character that each text begins with. It costs nothing: where orjson has a comma before the first number
-        of a row, this is put in its place.
+        The one character that each text begins with.
+    columns
+        What stands beside one another in a row: shape (N,), or (N, C) for C numbers; all of one dtype.
     separator
         The one character between the numbers of a text.
     null
         Whether what is not finite is null, as in JSON, instead of nan, inf and -inf.
     """
-    if not values.size:
-        return pa.array([lead] * len(values), pa.string())
-    flat = np.ascontiguousarray(values).reshape(-1)
-    data = np.frombuffer(_with_names(orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY), flat, null=null), np.uint8)
-    data = data.copy()
-    commas = np.flatnonzero(data == ord(","))
-    starts = np.zeros(len(values) + 1, dtype=np.int32)
-    width = len(flat) // len(values)
-    starts[1:-1] = commas[width - 1 :: width]
+    rows = len(columns[0])
+    tables = [column.reshape(rows, column.size // max(1, rows)) for column in columns]
+    width = sum(table.shape[1] for table in tables)
+    if not rows * width:
+        return pa.array([lead] * rows, pa.string())
+    # The 0 in front is left out again, but gives the first number a comma to begin with, as all others have.
+    flat = np.zeros(1 + rows * width, dtype=tables[0].dtype)
+    np.concatenate(tables, axis=1, out=flat[1:].reshape(rows, width))
+    data = _with_names(orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY), flat, null=null)
+    characters = np.frombuffer(data, np.uint8)
+    commas = np.flatnonzero(characters == ord(","))
+    starts = np.empty(rows + 1, dtype=np.int32)
+    starts[:-1] = commas[::width]
     starts[-1] = len(data) - 1
-    if separator != ",":
-        data[commas] = ord(separator)
-    data[starts[:-1]] = ord(lead)
-    return pa.Array.from_buffers(pa.string(), len(values), [None, pa.py_buffer(starts), pa.py_buffer(data)])
+    if (lead, separator) != (",", ","):
+        characters = characters.copy()
+        characters[commas] = ord(separator)
+        characters[starts[:-1]] = ord(lead)
+    return pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(starts), pa.py_buffer(characters)])
 
 
 def _with_names(data: bytes, values: np.ndarray[Any, Any], *, null: bool) -> bytes:
