@@ -104,9 +104,9 @@ class BlockSource:
         while True:
             while len(self.rest) < wanted and not self.ended and self.input.ready():
                 self._fill()
-            end = self._cut_rest(wanted)
-            if end:
-                yield self._chunk(end)
+            data = self._whole_rows(wanted)
+            if data:
+                yield self._chunk(data)
             elif self.ended:
                 break
             else:
@@ -114,18 +114,21 @@ class BlockSource:
                 yield None
                 self.read_past(len(self.rest))
         if self.rest:
-            yield self._chunk(len(self.rest), last=True)
+            yield self._chunk(bytes(self.rest), last=True)
 
-    def _cut_rest(self, size: int) -> int:
-        """Return where the next chunk ends: after about `size` bytes, or later where a record is longer."""
-        while not (end := self.cut(bytes(self.rest[:size]))) and size < len(self.rest):
+    def _whole_rows(self, size: int) -> bytes:
+        """Return the rows that `rest` begins with: up to `size` bytes, more where a row is longer, or nothing."""
+        while True:
+            data = bytes(memoryview(self.rest)[:size])
+            end = self.cut(data)
+            if end or size >= len(self.rest):
+                return data[:end]
             size *= 2
-        return end
 
-    def _chunk(self, end: int, *, last: bool = False) -> Block:
-        block = Block(self, bytes(self.rest[:end]), self.line, last=last)
-        self.line += self.lines(block.data)
-        del self.rest[:end]
+    def _chunk(self, data: bytes, *, last: bool = False) -> Block:
+        block = Block(self, data, self.line, last=last)
+        self.line += self.lines(data)
+        del self.rest[: len(data)]
         return block
 
     def check_length(self, start: int = 0) -> None:

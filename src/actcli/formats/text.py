@@ -222,7 +222,8 @@ def join_rows(width: int, texts: Any, separator: str) -> Any:
 def pick(labels: Any, codes: np.ndarray[Any, Any]) -> Any:
     """Return the label of each code as an Arrow array; -1 is the last label."""
     texts = labels if isinstance(labels, pa.Array) else pa.array(labels, pa.string())
-    positions = np.where(codes < 0, len(texts) - 1, codes).astype(np.int32)
+    positions = codes.astype(np.int32)
+    positions[positions < 0] = len(texts) - 1
     return call_function("take", [texts, from_numpy(positions)])
 
 
