@@ -19,6 +19,10 @@ def run() -> None:
     dismantling of NumPy, Arrow and Typer: together these would take as long as importing Arrow.
     """
     gc.disable()
+    if "calibrate" not in sys.argv:
+        # Only that multiplies matrices. The threads that NumPy starts for these on import wait by spinning, on the
+        # processors that the work needs.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _occupy_standard_streams()
     handle()
     from actcli.cli import main
