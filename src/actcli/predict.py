@@ -342,8 +342,10 @@ class Independent(Decisions):
 
 def _sets(chosen: Array) -> Sets:
     """Return which classes are `chosen`, shape (N, C), row by row."""
-    offsets = np.concatenate([[0], np.cumsum(chosen.sum(axis=1, dtype=np.int64))])
-    return Sets(offsets, np.nonzero(np.ascontiguousarray(chosen))[1])
+    rows, classes = chosen.shape
+    # NumPy finds what is true in a flat array many times as fast as in a table, and without its lock.
+    cells = np.flatnonzero(chosen)
+    return Sets(np.searchsorted(cells, np.arange(rows + 1) * classes), cells % classes)
 
 
 TASKS: dict[str, type[Exclusive | Independent]] = {"softmax": Exclusive, "multilabel": Independent, "binary": Binary}
