@@ -409,6 +409,10 @@ class ColumnarSink:
         """Settle the schema; nothing is written before the first rows."""
         self._dtype = layout.dtype
         self._carried = {column.name: column.type for column in layout.carried}
+        coded = (Kind.CODE, Kind.SET, Kind.RANKING)
+        self._labels = {
+            column.name: pa.array(column.labels, pa.string()) for column in self.columns if column.kind in coded
+        }
         self._schema = pa.schema([field for column in self.columns for field in self._fields_of(column)])
         return sum(layout.dtype.itemsize * len(column.headers) * column.lines for column in self.columns)
 
@@ -446,15 +450,15 @@ class ColumnarSink:
             case Kind.MATRIX:
                 return [from_numpy(values) for values in data.T]
             case Kind.CODE:
-                return [pick(column.labels, data)]
+                return [pick(self._labels[column.name], data)]
             case Kind.SET:
-                values = from_numpy(data.codes) if column.dtype else pick(column.labels, data.codes)
+                values = from_numpy(data.codes) if column.dtype else pick(self._labels[column.name], data.codes)
                 return [pa.ListArray.from_arrays(from_numpy(data.offsets.astype(np.int32)), values)]
             case Kind.RANKING:
                 return [
                     array
                     for ranks in zip(data.codes.T, data.probabilities.T, strict=True)
-                    for array in _rank(column.labels, *ranks)
+                    for array in _rank(self._labels[column.name], *ranks)
                 ]
             case _:
                 return [data]
@@ -490,7 +494,7 @@ class ColumnarSink:
         raise NotImplementedError
 
 
-def _rank(labels: Sequence[str], codes: np.ndarray[Any, Any], probabilities: np.ndarray[Any, Any]) -> list[Any]:
+def _rank(labels: Any, codes: np.ndarray[Any, Any], probabilities: np.ndarray[Any, Any]) -> list[Any]:
     """Return the labels and probabilities of a rank, null where there is none."""
     found = codes >= 0
     names, numbers = pick(labels, codes), from_numpy(probabilities)
@@ -523,6 +527,7 @@ class ParquetSink(ColumnarSink):
     def open(self, layout: Layout) -> int:
         """Settle the schema."""
         self._gathered: list[Any] = []
+        self._gathered_bytes = 0
         return super().open(layout)
 
     def begin(self, file: Any) -> Any:
@@ -536,7 +541,8 @@ class ParquetSink(ColumnarSink):
     def put(self, batch: Any) -> None:
         """Keep a record batch until there are enough of them."""
         self._gathered.append(batch)
-        if sum(batch.nbytes for batch in self._gathered) >= _ROW_GROUP_BYTES:
+        self._gathered_bytes += batch.nbytes
+        if self._gathered_bytes >= _ROW_GROUP_BYTES:
             self._write()
 
     def finish(self) -> None:
@@ -548,6 +554,7 @@ class ParquetSink(ColumnarSink):
         if self._gathered:
             self.writer.write_table(pa.Table.from_batches(self._gathered, self._schema))
             self._gathered.clear()
+            self._gathered_bytes = 0
 
 
 class _Writable:
