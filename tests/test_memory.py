@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
+import pyarrow.parquet
 import pytest
 
 from program import command, environment
@@ -142,6 +143,24 @@ def test_a_file_that_claims_much(name: str, tmp_path: Path) -> None:
     assert (result.code, len(result.err.splitlines())) in ((1, 1), (1, 2)), result.err
     assert result.peak < MOST
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("columns", ["label", "id,label"])
+@pytest.mark.parametrize("name", ["parquet", "typed.parquet", "arrow"])
+def test_one_long_text_in_many_rows(name: str, columns: str, tmp_path: Path) -> None:
+    """Which a dictionary holds once: a file of a few kilobytes that unfolds to more than the memory."""
+    path = tmp_path / f"texts.{name}"
+    rows = MOST >> 19
+    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array(["x" * (3 << 18)]))
+    table = pa.table({"id": texts, "a": np.full(rows, 3.0), "b": np.zeros(rows)})
+    if name == "arrow":
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        pyarrow.parquet.write_table(table, path, compression="zstd", store_schema=name == "typed.parquet")
+    result = measured(f"$ACTCLI {path} --columns {columns}")
+    assert (result.code, result.err) == (0, "")
+    assert result.peak < MOST
 
 
 @pytest.mark.parametrize("name", READ)

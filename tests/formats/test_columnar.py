@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import io
+import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -253,3 +254,63 @@ def test_long_texts_make_small_chunks(tmp_path: Path) -> None:
         sizes = [len(chunk.decode().scores) for chunk in inputs.chunks(0) if chunk is not None]
     assert sum(sizes) == 100
     assert max(sizes) <= CHUNK_BYTES // 50_000
+
+
+TEXTS = ["u" * 40, "vv", "u" * 40, None]
+SAID_ONCE = {
+    "dictionary": pa.array(TEXTS).dictionary_encode(),
+    "runs": pa.RunEndEncodedArray.from_arrays(pa.array([1, 2, 3, 4], pa.int32()), pa.array(TEXTS)),
+    "views": pa.array(TEXTS, pa.string_view()),
+}
+
+
+@pytest.mark.parametrize("sink", ["csv", "jsonl", "arrow", "parquet"])
+@pytest.mark.parametrize("name", SAID_ONCE)
+def test_texts_that_stand_in_the_file_once(name: str, sink: str, tmp_path: Path, actcli: Actcli) -> None:
+    """Come out as often as they are there, in small chunks where they are long."""
+    path = tmp_path / "scores.arrow"
+    table = pa.table({"id": SAID_ONCE[name], "a": [1.0] * 4, "b": [2.0] * 4})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+    result = actcli("softmax", path, "--id", "id", "--columns", "id,label", "-f", sink)
+    assert result.code == 0, result.err
+    match sink:
+        case "csv":
+            found: list[str | None] = [line.split(",")[0] or None for line in result.text.splitlines()[1:]]
+        case "jsonl":
+            found = [json.loads(line)["id"] for line in result.text.splitlines()]
+        case "arrow":
+            found = pa.ipc.open_stream(result.out).read_all()["id"].to_pylist()
+        case "parquet":
+            found = pa.parquet.read_table(io.BytesIO(result.out))["id"].to_pylist()
+    assert found == TEXTS
+    with (
+        contextlib.closing(open_inputs([str(path)], ReadOptions(ids=("id",)))) as inputs,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("actcli.formats.columnar._REPEATED_BYTES", 100)
+        assert [len(chunk.decode().scores) for chunk in inputs.chunks(0) if chunk is not None] == [2, 2]
+
+
+def test_numbers_in_runs(tmp_path: Path, actcli: Actcli) -> None:
+    """Are scores as any other."""
+    path = tmp_path / "scores.arrow"
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([5.0, 0.0]))
+    table = pa.table({"a": runs, "b": [1.0, 1.0, 1.0]})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+    assert actcli("softmax", path, "--columns", "label").text.split() == ["label", "a", "a", "b"]
+
+
+def test_a_type_that_parquet_cannot_hold(tmp_path: Path, actcli: Actcli) -> None:
+    """Is an error without a traceback, and no file."""
+    path = tmp_path / "scores.arrow"
+    lists = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array([[1, 2], [3]]))
+    table = pa.table({"id": lists, "a": [1.0, 1.0], "b": [2.0, 2.0]})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+    result = actcli("softmax", path, "--id", "id", "-o", tmp_path / "out.parquet")
+    assert result.code == 1
+    assert "out.parquet: cannot be written as Parquet: " in result.err
+    assert not list(tmp_path.glob("*.parquet"))
+    assert actcli("softmax", path, "--id", "id", "-f", "csv").code == 0

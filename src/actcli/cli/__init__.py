@@ -146,6 +146,9 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except _GRAMMAR_ERROR as error:
         return _report_grammar(error)
+    except MemoryError:
+        _report("there is not enough memory for this", "fewer chunks at once take less: --jobs 1")
+        return 1
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except ReaderGoneError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ import pyarrow.ipc
 from actcli.activations import computing_dtype
 from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
 from actcli.columns import MOST_COLUMNS, RECORDED, assign_roles, check_unique, is_index, listed
-from actcli.errors import DataError, visible
+from actcli.errors import DataError, OutputError, visible
 from actcli.files import Seekable
 from actcli.formats.messages import Messages
 from actcli.formats.pages import check_pages, chunks_of
+from actcli.formats.repeats import decoded, decoded_type, is_text, longest, longest_repeated
 from actcli.formats.text import call_function, from_numpy, pick, plain
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from actcli.formats import ReadOptions, WriteOptions
 
 __all__ = ["ArrowSink", "ArrowSource", "ParquetSink", "ParquetSource"]
+
+_REPEATED_BYTES = 1 << 24
+"""How much the values of a chunk may take that the file has only once."""
 
 _ROW_GROUP_BYTES = 1 << 25
 """How much a row group of Parquet gathers before it is written."""
@@ -63,7 +68,7 @@ class ColumnarSource:
         self.notes: list[str] = []
         with self._reading():
             schema = self._open()
-            self._fields = {field.name: field.type for field in schema}
+            self._fields = {field.name: decoded_type(field.type) for field in schema}
         if len(self._fields) < len(schema):
             raise DataError(f"{input.name}: two columns have the same name")
         self._classes: list[str] = []
@@ -107,8 +112,7 @@ class ColumnarSource:
         try:
             yield
         except (pa.ArrowException, OSError, ValueError) as error:
-            reason = visible((str(error).splitlines() or [type(error).__name__])[0], 160)
-            raise DataError(f"{self.input.name}: cannot be read as {self.what}: {reason}") from None
+            raise DataError(f"{self.input.name}: cannot be read as {self.what}: {_reason(error)}") from None
 
     # The layout
 
@@ -204,8 +208,10 @@ class ColumnarSource:
                 yield None
                 self._check_end()
                 return
-            for first in range(0, len(batch), rows):
-                piece = batch.slice(first, rows)
+            longest_row = sum(map(longest_repeated, batch.columns))
+            at_once = max(1, min(rows, _REPEATED_BYTES // max(1, longest_row)))
+            for first in range(0, len(batch), at_once):
+                piece = batch.slice(first, at_once)
                 yield Slice(self, piece, start + first)
             start += len(batch)
 
@@ -213,18 +219,18 @@ class ColumnarSource:
         """Return the rows of a record batch, the first of which is number `start` of the file, from 0."""
         name = self.input.name
         scores, wrong = self._scores(data)
-        carried = {column.name: data.column(column.name) for column in self.layout.carried}
+        carried = {column.name: decoded(data.column(column.name)) for column in self.layout.carried}
         batch = Batch(scores, carried, lambda row: f"{name}: row {start + row + 1}", self.file)
         return batch.without(wrong, lambda row, place: self._what_is_wrong(data, row, place)) if wrong.any() else batch
 
     def _scores(self, data: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Return the scores, shape (N, C), and which rows have not all of them, shape (N,)."""
         if self._list is not None:
-            return self._listed_scores(data.column(self._list))
+            return self._listed_scores(decoded(data.column(self._list)))
         scores = np.empty((len(self._classes), len(data)), dtype=self.layout.dtype)
         wrong = np.zeros(len(data), dtype=np.bool_)
         for target, name in zip(scores, self._classes, strict=True):
-            column = data.column(name)
+            column = decoded(data.column(name))
             wrong |= _nulls(column)
             target[:] = values_of(column)
         return scores.T, wrong
@@ -242,7 +248,7 @@ class ColumnarSource:
     def _what_is_wrong(self, data: Any, row: int, place: str) -> DataError:
         """Return what is missing in a row of a record batch."""
         if self._list is None:
-            name = next(name for name in self._classes if not data.column(name)[row].is_valid)
+            name = next(name for name in self._classes if data.column(name)[row].as_py() is None)
             return DataError(f'{place}: column "{visible(name)}": is null')
         found = data.column(self._list)[row].as_py()
         if found is not None and len(found) == self._width:
@@ -278,7 +284,13 @@ class ParquetSource(ColumnarSource):
 
         if self.input.size is None:
             self.input.spool(None)
-        self._file = pyarrow.parquet.ParquetFile(Seekable(self.input), pre_buffer=False, buffer_size=1 << 16)
+
+        def opened(**options: Any) -> Any:
+            return pyarrow.parquet.ParquetFile(Seekable(self.input), pre_buffer=False, buffer_size=1 << 16, **options)
+
+        self._file = opened()
+        self._texts = [field.name for field in self._file.schema_arrow if is_text(field.type)]
+        self._dictionaries = opened(read_dictionary=self._texts)
         self._chunks = chunks_of(self.input)
         if len(self._chunks) != self._file.num_row_groups:
             raise ValueError("its metadata say two things")
@@ -290,7 +302,20 @@ class ParquetSource(ColumnarSource):
         """Yield record batches, each out of one row group or, where those are small, several."""
         needed = [*self._classes, *(name for name in self._fields if name not in self._classes)]
         for numbers in self._runs(rows):
-            yield from self._file.iter_batches(rows, row_groups=numbers, columns=needed, use_threads=False)
+            most = max(1, min(rows, _REPEATED_BYTES // max(1, self._longest_texts(numbers))))
+            yield from self._file.iter_batches(most, row_groups=numbers, columns=needed, use_threads=False)
+
+    def _longest_texts(self, numbers: Sequence[int]) -> int:
+        """Return how many bytes the longest texts in the dictionaries of row groups take, one of each column."""
+        total = 0
+        for name in self._texts:
+            found = [0]
+            for number in numbers:
+                # With the first row comes the dictionary of all.
+                batches = self._dictionaries.iter_batches(1, row_groups=[number], columns=[name], use_threads=False)
+                found += [longest(batch.column(0).dictionary) for batch in itertools.islice(batches, 1)]
+            total += max(found)
+        return total
 
     def _runs(self, rows: int) -> Iterator[list[int]]:
         """Yield the numbers of row groups that together have so many rows, or are the last; their pages are checked."""
@@ -356,6 +381,11 @@ def _list_hint(name: str) -> str:
     return f"if a list holds all scores of a row: --classes {shlex.quote(visible(name))}"
 
 
+def _reason(error: Exception) -> str:
+    """Return the first line of what Arrow says."""
+    return visible((str(error).splitlines() or [type(error).__name__])[0], 160)
+
+
 def _is_numeric(type: Any) -> bool:
     return bool(pa.types.is_integer(type) or pa.types.is_floating(type) or pa.types.is_decimal(type))
 
@@ -399,6 +429,8 @@ class ColumnarSink:
     options
         Of text; nothing of it matters here.
     """
+
+    what = ""
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
         self.output = output
@@ -472,11 +504,23 @@ class ColumnarSink:
                 place = sum(len(other.headers) for other in self.columns[:number])
                 rows = from_numpy(values_of(piece.column(place)) + start)
                 piece = piece.set_column(place, self._schema.field(place), rows)
-        self.put(piece)
+        with self._writing():
+            self.put(piece)
 
     def finish(self) -> None:
         """End the file."""
-        self.writer.close()
+        with self._writing():
+            self.end()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except pa.ArrowException as error:
+            raise OutputError(
+                f"{self.output.name}: cannot be written as {self.what}: {_reason(error)}",
+                hint="--columns chooses what is written; text formats take everything",
+            ) from None
 
     @property
     def writer(self) -> Any:
@@ -492,6 +536,10 @@ class ColumnarSink:
     def put(self, batch: Any) -> None:
         """Write a record batch."""
         raise NotImplementedError
+
+    def end(self) -> None:
+        """Write what is left, and the end of the file."""
+        self.writer.close()
 
 
 def _rank(labels: Any, codes: np.ndarray[Any, Any], probabilities: np.ndarray[Any, Any]) -> list[Any]:
@@ -512,6 +560,8 @@ def _rank(labels: Any, codes: np.ndarray[Any, Any], probabilities: np.ndarray[An
 class ArrowSink(ColumnarSink):
     """Arrow IPC: a file, or where it goes to a pipe, a stream."""
 
+    what = "Arrow"
+
     def begin(self, file: Any) -> Any:
         """Return what writes record batches to `file`."""
         return (pa.ipc.new_file if self.output.seekable else pa.ipc.new_stream)(file, self._schema)
@@ -523,6 +573,8 @@ class ArrowSink(ColumnarSink):
 
 class ParquetSink(ColumnarSink):
     """Parquet; small batches are gathered to a row group."""
+
+    what = "Parquet"
 
     def open(self, layout: Layout) -> int:
         """Settle the schema."""
@@ -545,10 +597,10 @@ class ParquetSink(ColumnarSink):
         if self._gathered_bytes >= _ROW_GROUP_BYTES:
             self._write()
 
-    def finish(self) -> None:
+    def end(self) -> None:
         """Write what is left, and the end of the file."""
         self._write()
-        super().finish()
+        super().end()
 
     def _write(self) -> None:
         if self._gathered:
