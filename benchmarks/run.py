@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 ACTCLI = "actcli"
 _MIB = 2**20
 
+_IMPORT_AND_COPY = "import shutil, sys, numpy; shutil.copyfile(*sys.argv[1:])"
+_IMPORT_AND_PARSE = "import sys, numpy; from pyarrow import csv; [None for batch in csv.open_csv(sys.argv[1])]"
+
 
 @dataclass(slots=True)
 class Entrant:
@@ -175,7 +178,7 @@ def _entrants(shape: Shape, source: Path, places: Places, missing: list[str]) ->
     return [
         _actcli(shape, source, places),
         *(entrant for entrant in found.values() if entrant is not None),
-        *(_floor(floor, shape, source, target, places) for floor in shape.floors),
+        *(_floor(floor, source, target, places) for floor in shape.floors),
     ]
 
 
@@ -203,19 +206,18 @@ def _peer(peer: str, shape: Shape, source: Path, target: Path, places: Places) -
     return Entrant(peer, command, target, feed=feed, captured=shape.pipe)
 
 
-def _floor(name: str, shape: Shape, source: Path, target: Path, places: Places) -> Entrant:
+def _floor(name: str, source: Path, target: Path, places: Places) -> Entrant:
     python = str(places.python or places.peers)
     command = {
-        "actcli > file": [str(places.actcli), *shape.arguments, "--format", shape.suffix, str(source)],
         "cp": ["cp", str(source), str(target)],
-        "cp, sync": ["sh", "-c", 'cp "$1" "$2" && sync "$2"', "sh", str(source), str(target)],
         "cat": ["cat"],
         "python": [python, "-c", "pass"],
         "import numpy": [python, "-c", "import numpy"],
+        "import, copy": [python, "-c", _IMPORT_AND_COPY, str(source), str(target)],
+        "import, parse": [python, "-c", _IMPORT_AND_PARSE, str(source)],
     }[name]
     piped = name == "cat"
-    captured = piped or name == "actcli > file"
-    return Entrant(name, command, target, feed=source if piped else None, captured=captured, does_less=True)
+    return Entrant(name, command, target, feed=source if piped else None, captured=piped, does_less=True)
 
 
 def _check(entrant: Entrant, ours: Entrant, shape: Shape, source: Path, places: Places) -> None:

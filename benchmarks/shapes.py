@@ -141,7 +141,8 @@ class Growth:
 _FULL = ("softmax", "--quiet", "--columns", "id,label,probability,probabilities")
 _LABELS = ("softmax", "--quiet", "--columns", "id,label")
 _PLAIN = ("softmax", "--quiet")
-_COPIES = ("actcli > file", "cp", "cp, sync")
+_COPIES = ("cp", "import, copy")
+_PARSES = ("cp", "import, parse")
 _TABLES = ("polars", "duckdb", "pandas")
 _ARRAYS = ("numpy", "scipy", "torch")
 _STARTS = ("python", "import numpy")
@@ -157,7 +158,7 @@ SHAPES = (
         _FULL,
         "csv",
         (*_TABLES, "awk"),
-        _COPIES,
+        _PARSES,
         aims=(Aim("wall", 0.65, "polars"), Aim("peak", 0.5, "polars"), Aim("wall", 0.1, "pandas")),
     ),
     Shape(
@@ -168,6 +169,7 @@ SHAPES = (
         _LABELS,
         "csv",
         (*_TABLES, "awk"),
+        _PARSES,
         aims=(Aim("wall", 0.5, "polars"),),
     ),
     Shape(
@@ -178,7 +180,7 @@ SHAPES = (
         _FULL,
         "csv",
         _TABLES,
-        _COPIES,
+        _PARSES,
     ),
     Shape(
         "csv-two",
@@ -188,7 +190,7 @@ SHAPES = (
         _FULL,
         "csv",
         _TABLES,
-        _COPIES,
+        _PARSES,
     ),
     Shape(
         "npy",
@@ -259,7 +261,7 @@ SHAPES = (
         _FULL,
         "parquet",
         _TABLES,
-        _COPIES,
+        ("cp",),
     ),
     Shape(
         "pipe",
