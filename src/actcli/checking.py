@@ -54,7 +54,7 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
     if dtype.itemsize < batch.scores.dtype.itemsize:
         wrong |= (np.isinf(scores) & np.isfinite(batch.scores)).any(axis=1)
     if exclusive:
-        wrong |= np.isneginf(highest)
+        wrong |= highest == -np.inf
     if rules.origin == "probabilities":
         wrong |= (highest > 1) | (scores.min(axis=1) < 0)
     elif rules.origin == "log-probabilities":
