@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from actcli.cli import COMMANDS
+from actcli.cli.options import PictureKind
 from program import SAMPLES, Actcli, terminal
 
 EXAMPLE = re.compile(r"^    ((?:actcli|\.\.\.) .*)$", re.MULTILINE)
@@ -99,3 +100,23 @@ def test_help_names_the_next_command(command: str, actcli: Actcli) -> None:
     assert last.lstrip().startswith("Next: ")
     assert named
     assert set(named) <= set(COMMANDS) - {command}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("--bogus",), "actcli --help lists the options"),
+        (("bogus",), "actcli --help lists the options"),
+        (("softmax", "--bogus"), "actcli softmax --help lists the options"),
+        (("softmax", "-f"), "actcli softmax --help lists the options"),
+        (("softmax", "--dtype", "int8"), "actcli softmax --help lists the options"),
+        (("plot",), "choose from " + ", ".join(kind.value for kind in PictureKind)),
+    ],
+)
+def test_what_the_command_line_does_not_take(arguments: tuple[str, ...], hint: str, actcli: Actcli) -> None:
+    """Is a usage error whose hint leads to the help of that very command, or lists what can be chosen."""
+    result = actcli(*arguments)
+    assert (result.code, result.out) == (2, b"")
+    error, *more = result.err.splitlines()
+    assert error.startswith("actcli: error: ")
+    assert more == [f"hint: {hint}"]

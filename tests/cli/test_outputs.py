@@ -207,16 +207,17 @@ def test_where_nothing_can_be_written(tmp_path: Path, actcli: Actcli) -> None:
         assert len(result.err.splitlines()) == 1
 
 
-def test_standard_output_that_is_full() -> None:
-    """One line, exit 1."""
+@pytest.mark.parametrize(
+    "arguments", [("softmax", DIGITS, "-q"), ("--help",), ("--version",), ("softmax", "-h")], ids=lambda given: given[0]
+)
+def test_standard_output_that_is_full(arguments: tuple[str | Path, ...]) -> None:
+    """One line, exit 1; of help as of rows."""
     import subprocess
 
     from program import command, environment
 
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            command("softmax", DIGITS, "-q"), stdout=full, stderr=subprocess.PIPE, check=False, env=environment()
-        )
+        done = subprocess.run(command(*arguments), stdout=full, stderr=subprocess.PIPE, check=False, env=environment())
     assert done.returncode == 1
     assert done.stderr == b"actcli: error: standard output: cannot be written: No space left on device\n"
 

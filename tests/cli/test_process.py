@@ -128,6 +128,16 @@ def test_a_reader_that_goes_away_ends_it_silently(tmp_path: Path) -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("plot", "--help")])
+def test_help_that_nobody_reads_ends_silently(arguments: tuple[str, ...]) -> None:
+    """By SIGPIPE too."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as pipe:
+        done = subprocess.run(command(*arguments), stdout=pipe, stderr=subprocess.PIPE, check=False, env=environment())
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
 def test_a_signal_while_waiting_for_input(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Ends it at once, and leaves neither the output nor a temporary file."""

@@ -54,8 +54,34 @@ _GRAMMAR_ERROR: type[Any] = typer.BadParameter.__mro__[2]
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+def _shown_by_us(option: Any) -> Any:
+    """Return a help option that writes as all else is written: where it cannot, Typer's own shows a traceback."""
+    option.callback = _show_help
+    return option
+
+
+def _show_help(context: Any, _: Any, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        _show(context.get_help())
+        context.exit()
+
+
+def _show(text: str) -> None:
+    """Write a text that was asked for to standard output."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
+
+
 class Command(TyperCommand):
     """A command whose help shows its options in groups: its arguments, then by `rich_help_panel`."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return --help."""
+        return _shown_by_us(super().get_help_option(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups for help."""
@@ -92,6 +118,10 @@ class Commands(TyperGroup):
         )(function)
         return typer.main.get_command(app)
 
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return --help."""
+        return _shown_by_us(super().get_help_option(ctx))
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Write the list of commands for help."""
         with formatter.section("Commands"):
@@ -111,7 +141,7 @@ def _show_version(value: bool) -> None:
     if value:
         from actcli import __version__
 
-        typer.echo(f"actcli {__version__}")
+        _show(f"actcli {__version__}")
         raise typer.Exit
 
 
@@ -140,12 +170,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         given = sys.argv[1:] if arguments is None else arguments
         result = app(args=arguments, prog_name="actcli", standalone_mode=False, obj=given)
-        return _flushed(result if isinstance(result, int) else 0)
+        return result if isinstance(result, int) else 0
     except ActcliError as error:
         _report(error.message, error.hint)
         return error.exit_code
     except _GRAMMAR_ERROR as error:
-        return _report_grammar(error)
+        return _report_grammar(error, given)
     except MemoryError:
         _report("there is not enough memory for this", "fewer chunks at once take less: --jobs 1")
         return 1
@@ -156,30 +186,20 @@ def main(arguments: list[str] | None = None) -> int:
         return 141
 
 
-def _flushed(code: int) -> int:
-    """Write what help or a version left in Python's own buffer; return the exit code."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise ReaderGoneError from None
-    except OSError as error:
-        raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
-    return code
-
-
 def _report(message: str, hint: str | None) -> None:
     say(f"actcli: error: {message}\n" + (f"hint: {hint}\n" if hint else ""))
 
 
-def _report_grammar(error: Any) -> int:
+def _report_grammar(error: Any, given: list[str]) -> int:
     """Report what the command line's parser refuses; without any argument it refuses with the whole help."""
     message = str(error.format_message())
     if type(error).__name__.startswith("NoArgsIsHelp"):
         say(message + "\n")
         return 2
     first, _, rest = message.partition("\n")
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "actcli"
-    _report(visible(first, 500), visible(rest.strip(), 200) if rest.strip() else f"{command} --help lists the options")
+    command = " ".join(["actcli", *(name for name in given[:1] if name in COMMANDS)])
+    more = " ".join(rest.split())
+    if first.endswith(" Choose from:"):
+        first, more = first.removesuffix(" Choose from:"), f"choose from {more}"
+    _report(visible(first, 500), visible(more, 200) or f"{command} --help lists the options")
     return 2
