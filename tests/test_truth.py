@@ -295,10 +295,11 @@ def test_sets_that_are_none(text: str, message: str, tmp_path: Path) -> None:
     assert message in caught.value.message
 
 
-def test_a_table_of_other_names(tmp_path: Path) -> None:
-    """Is an error that says which names the columns should have."""
+@pytest.mark.parametrize("header", ["id,x,y", "a,dog,y"])
+def test_a_table_of_other_names(header: str, tmp_path: Path) -> None:
+    """Is an error that says which names the columns should have, whatever else the first line could be."""
     with pytest.raises(DataError, match="which one holds the truth") as caught:
-        answers(tmp_path, "id,x,y\na,0,1\nb,1,0\nc,0,0\n", task="multilabel")
+        answers(tmp_path, f"{header}\na,0,1\nb,1,0\nc,0,0\n", task="multilabel")
     assert (caught.value.hint or "").endswith('a 0/1 table has the columns "cat", "dog", "bird"')
 
 

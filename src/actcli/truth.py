@@ -442,7 +442,7 @@ class _Reader:
                 return list(self._question.classes), batch
             raise DataError(
                 f"{batch.place(0)}: {len(cells)} columns without a header: nothing says which one holds the truth",
-                hint="begin the file with their names, for instance: id,label",
+                hint=f"begin the file with their names, for instance: id,label{self._of_a_table()}",
             )
         for cell in cells:
             if cells.count(cell) > 1:
@@ -509,11 +509,14 @@ class _Reader:
         missing = [name for name in self._question.classes if name not in names]
         if self._question.sets and len(missing) < len(self._question.classes):
             raise DataError(f"{self.name}: there is no column for {listed(missing, 4)}")
-        table = f"; a 0/1 table has the columns {listed(self._question.classes, 4)}" if self._question.sets else ""
         raise DataError(
             f"{self.name}: has {len(names)} columns, {listed(names, 6)}: which one holds the truth?",
-            hint=f"say it with --truth-column NAME{table}",
+            hint=f"say it with --truth-column NAME{self._of_a_table()}",
         )
+
+    def _of_a_table(self) -> str:
+        """Return the end of a hint that says how the columns of a 0/1 table are called, where there can be one."""
+        return f"; a 0/1 table has the columns {listed(self._question.classes, 4)}" if self._question.sets else ""
 
     def _bits(self, batch: Batch, kinds: Mapping[str, Kind], keyed: Mapping[str, str]) -> Array:
         """Return the 0/1 table, its columns matched by name; for exclusive classes, as codes."""
