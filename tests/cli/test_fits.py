@@ -261,10 +261,10 @@ def test_prediction_sets_of_two_classes(actcli: Actcli, policy: Path) -> None:
 
 
 def test_too_few_rows_for_a_promise(actcli: Actcli, policy: Path) -> None:
-    """Every class is in every set, which is said; the quantile is null; a masked class is in none."""
+    """Of 90 % if none is asked for: every class is in every set, which is said; a masked class is in none."""
     path = policy.with_name("truth.csv")
     path.write_text("a\nb\n", encoding="utf-8")
-    result = actcli("conformal", "--truth", path, "--policy", policy, "--alpha", "0.1", stdin=b"a,b\n1,0\n0,2\n")
+    result = actcli("conformal", "--truth", path, "--policy", policy, stdin=b"a,b\n1,0\n0,2\n")
     assert "2 rows are too few to promise anything with alpha 0.1: every class is in every set" in result.err
     assert held(policy)["conformal"]["quantile"] is None
     run = ("softmax", "--policy", policy, "--columns", "prediction_set", "--no-output-header")
@@ -455,7 +455,7 @@ RAPS = ("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "
     ("arguments", "code", "message"),
     [
         (("calibrate",), 2, "Missing option '--policy'"),
-        (("conformal", "--policy", "p.json"), 2, "Missing option '--alpha'"),
+        (("conformal",), 2, "Missing option '--policy'"),
         (("calibrate", "--policy", "p.json"), 2, "nothing says what is right"),
         (("calibrate", "--policy", "-", "--truth", TRUTH), 2, "is no file that can be read again"),
         (("calibrate", "--policy", "p.json", "--truth", TRUTH, "--seed", "1"), 2, "--seed says which rows"),

@@ -18,10 +18,10 @@ def conformal(
     files: given.Files = None,
     *,
     policy: given.PolicyToWrite,
-    alpha: given.Alpha,
     truth: given.Truth = None,
     truth_column: given.TruthColumn = None,
     task: given.TaskOption = None,
+    alpha: given.Alpha = "0.1",
     score: given.Score = None,
     raps_lambda: given.RapsLambda = None,
     raps_k: given.RapsK = None,
@@ -52,7 +52,7 @@ def conformal(
     is missed. All numbers are kept in memory: about 80 bytes for each.
 
     \b
-      actcli conformal logits.npy --truth labels.npy --policy policy.json --alpha 0.1
+      actcli conformal logits.npy --truth labels.npy --policy policy.json
       actcli conformal logits.csv --truth labels.csv --policy policy.json --alpha 0.05 --score aps --holdout 0.3
       actcli softmax more.csv --policy policy.json --columns id,prediction_set
     """
