@@ -97,15 +97,7 @@ class Gathering:
         """Do nothing: `rows` is what comes of it."""
 
     def rows(self) -> Rows:
-        """Return all rows, once.
-
-        Raises
-        ------
-        DataError
-            If there are none.
-        """
-        if not self._given:
-            raise DataError("there are no rows to fit")
+        """Return all rows, of which there are some, once."""
         given, self._given = np.concatenate(self._given), []
         truth, self._truths = np.concatenate(self._truths), []
         return Rows(given, truth)

@@ -529,7 +529,7 @@ def test_a_fit_that_fails_leaves_the_policy_alone(actcli: Actcli, policy: Path) 
         assert policy.read_bytes() == before
     truth.write_text("label\n", encoding="utf-8")
     result = actcli("calibrate", "--truth", truth, "--policy", policy, stdin=header)
-    assert (result.code, "there are no rows to fit" in result.err) == (1, True)
+    assert (result.code, "<stdin>: has no rows, so there is nothing to fit" in result.err) == (1, True)
     assert sorted(path.name for path in policy.parent.iterdir()) == [".stdin", "policy.json", "truth.csv"]
 
 

@@ -156,6 +156,8 @@ def _gathered(asked: Asked, inputs: Inputs, settled: Plan, truth: Any) -> tuple[
     with Watch(inputs.size, quiet=asked.quiet) as watch:
         run(inputs.chunks(sink.open(settled.layout)), settled.decide, sink, jobs=asked.jobs, watch=watch)
     truth.finish(watch.rows + watch.left_out, watch.left_out)
+    if not watch.rows:
+        raise DataError(f"{inputs.title}: has no rows, so there is nothing to fit")
     return sink.rows(), watch.warnings()
 
 
