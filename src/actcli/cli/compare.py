@@ -11,7 +11,7 @@ from actcli.cli.prediction import (
     Writing,
     check_input,
     check_writing,
-    class_names,
+    class_name_rules,
     output_format,
     sink_of,
     temperature_rule,
@@ -117,7 +117,7 @@ def show_both(reading: Reading, writing: Writing, **given_rules: Any) -> None:
     options = reading.options("row")
     format = output_format(writing)
     check_writing(writing, format)
-    names, names_file = class_names(reading)
+    names = class_name_rules(reading)
 
     from actcli.comparison import empty_comparison, plan_comparison
     from actcli.formats import FORMATS, WriteOptions, open_inputs
@@ -129,9 +129,8 @@ def show_both(reading: Reading, writing: Writing, **given_rules: Any) -> None:
     rules = Rules(
         skip=reading.skip,
         dtype=None if reading.dtype is None else reading.dtype.value,
-        class_names=names,
-        names_file=names_file,
         precision=None if format == TABLE else writing.precision,
+        **names,
         **given_rules,
     )
     inputs = open_inputs(reading.files or ["-"], options)

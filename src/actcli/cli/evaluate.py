@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, check_input, shown_rows, temperature_rule, threshold_rules, with_policy
+from actcli.cli.prediction import (
+    Reading,
+    check_input,
+    class_name_rules,
+    shown_rows,
+    temperature_rule,
+    threshold_rules,
+    with_policy,
+)
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import CheckError, DataError, UsageError, say, visible
 
@@ -474,18 +482,14 @@ def _label_column(asked: Asked, layout: Layout) -> str | None:
 
 
 def _rules(asked: Asked, reading: Reading, layout: Layout) -> Rules:
-    from actcli.option_files import read_class_names
     from actcli.predict import Rules
 
-    given_rules = dict(asked.rules)
-    if reading.class_names is not None:
-        names, names_from = read_class_names(reading.class_names)
-        given_rules |= {"class_names": names, "names_file": names_from}
-    elif layout.recorded:
-        names = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
-        given_rules |= {"class_names": names, "names_file": None}
+    names = class_name_rules(reading)
+    if layout.recorded and not names:
+        recorded = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
+        names = {"class_names": recorded, "names_file": None}
     origin = "probabilities" if reading.origin is None and layout.recorded is not None else reading.numbers
-    return Rules(origin=origin, skip=reading.skip, dtype="float64", **given_rules)
+    return Rules(origin=origin, skip=reading.skip, dtype="float64", **asked.rules | names)
 
 
 def _recorded(asked: Asked, layout: Layout, question: Question) -> Recorded | None:

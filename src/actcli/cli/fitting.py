@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from actcli.cli.prediction import check_input, with_policy_names
+from actcli.cli.prediction import check_input, class_name_rules, with_policy_names
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import DataError, UsageError, say, visible
 
@@ -188,7 +188,6 @@ def _task(asked: Asked, found: Policy | None, classes: int) -> str:
 
 def _rules(asked: Asked, found: Policy | None) -> Any:
     """Return the rules of the steps before this one."""
-    from actcli.option_files import read_class_names
     from actcli.predict import Rules
 
     reading, given = asked.reading, dict[str, Any](positive=asked.positive, negative=asked.negative)
@@ -196,15 +195,12 @@ def _rules(asked: Asked, found: Policy | None) -> Any:
         reading, given = with_policy_names(found, asked.policy, reading, given)
         if asked.step != "calibration":
             given["calibration"] = found.calibration
-    if asked.reading.class_names is not None:
-        names, names_from = read_class_names(asked.reading.class_names)
-        given |= {"class_names": names, "names_file": names_from}
     return Rules(
         origin=reading.numbers,
         skip=reading.skip,
         dtype="float64",
         renormalize=asked.renormalize,
-        **given,
+        **given | class_name_rules(reading),
     )
 
 

@@ -12,7 +12,7 @@ from actcli.cli.prediction import (
     Writing,
     check_input,
     check_writing,
-    class_names,
+    class_name_rules,
     output_format,
     sink_of,
     temperature_rule,
@@ -139,7 +139,7 @@ def differentiate(
     options = replace(reading.options("row"), truth=truth_column if truth is None else None)
     format = output_format(writing)
     check_writing(writing, format)
-    names, names_file = class_names(reading)
+    names = class_name_rules(reading)
 
     from actcli.derivatives import LossGradientSink, plan_jacobian, plan_loss_gradient, plan_sigmoid_derivative
     from actcli.formats import FORMATS, open_inputs
@@ -148,12 +148,11 @@ def differentiate(
 
     rules = Rules(
         origin=reading.numbers,
-        **temperature_rule(temperature),
         skip=reading.skip,
         dtype=None if reading.dtype is None else reading.dtype.value,
-        class_names=names,
-        names_file=names_file,
         precision=None if format == TABLE else writing.precision,
+        **names,
+        **temperature_rule(temperature),
     )
     plans = {
         given.Function.SIGMOID: plan_sigmoid_derivative,

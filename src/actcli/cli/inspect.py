@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from actcli.cli import options as given
-from actcli.cli.prediction import Reading, check_input, class_names
+from actcli.cli.prediction import Reading, check_input, class_name_rules
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import say
 
@@ -90,7 +90,7 @@ def examine(
     check_input("inspect", reading.files)
     # A long array of one dimension is a column of yes-or-no logits rather than a single row.
     options = reading.options("column")
-    names, names_file = class_names(reading)
+    rules = class_name_rules(reading)
 
     from actcli.cli.progress import Watch
     from actcli.formats import open_inputs
@@ -100,8 +100,7 @@ def examine(
 
     inputs = open_inputs(reading.files or ["-"], options)
     try:
-        rules = Rules(class_names=names, names_file=names_file)
-        inspection = Inspection(plan("multilabel", inputs.layout, rules).layout.classes)
+        inspection = Inspection(plan("multilabel", inputs.layout, Rules(**rules)).layout.classes)
         with open_result(path, inputs=inputs.identities, clobber=clobber) as output:
             watch = Watch(inputs.size, quiet=quiet)
             with watch:

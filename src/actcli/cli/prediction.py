@@ -30,7 +30,7 @@ __all__ = [
     "check_input",
     "check_writing",
     "checked_share",
-    "class_names",
+    "class_name_rules",
     "output_format",
     "predict",
     "shown_rows",
@@ -285,9 +285,6 @@ def _rules(task: str, reading: Reading, writing: Writing, format: str, given: di
     from actcli.columns import split_list
     from actcli.predict import Rules
 
-    names, names_from = class_names(reading)
-    if names is not None:
-        given = given | {"class_names": names, "names_file": names_from}
     return Rules(
         origin=reading.numbers,
         skip=reading.skip,
@@ -297,7 +294,7 @@ def _rules(task: str, reading: Reading, writing: Writing, format: str, given: di
         else tuple(split_list(writing.columns, "--columns")),
         # The table rounds what it shows by itself, and adds up what is not rounded.
         precision=None if format == TABLE else writing.precision,
-        **given,
+        **given | class_name_rules(reading),
     )
 
 
@@ -364,22 +361,25 @@ def with_policy_names(
             raise UsageError(f"{option}: {visible(asked or '')!r} is not what {name} says: {visible(held or '')!r}")
     if reading.class_names is None:
         rules = rules | {"class_names": policy.classes, "names_file": path}
-    elif class_names(reading)[0] != policy.classes:
+    elif class_name_rules(reading)["class_names"] != policy.classes:
         raise UsageError(f"--class-names: these are not the classes of {name}", hint="leave --class-names out")
     return replace(reading, origin=Origin(policy.origin)), rules | {"policy": path}
 
 
-def class_names(reading: Reading) -> tuple[tuple[str, ...] | None, str | None]:
-    """Return the names that ``--class-names`` gives, and the file that they are from, where there are such.
+def class_name_rules(reading: Reading) -> dict[str, Any]:
+    """Return the rules that ``--class-names`` gives.
 
     Raises
     ------
     ActcliError
-        If they cannot be read.
+        If the names cannot be read.
     """
     from actcli.option_files import read_class_names
 
-    return (None, None) if reading.class_names is None else read_class_names(reading.class_names)
+    if reading.class_names is None:
+        return {}
+    names, names_file = read_class_names(reading.class_names)
+    return {"class_names": names, "names_file": names_file}
 
 
 def _packer(writing: Writing, format: str) -> Packer | None:
