@@ -30,14 +30,14 @@ class ComparisonSink:
         The other sink.
     comparison
         What is added up.
-    screen_of
-        The output to draw the summary on, after the lines; None for none.
+    output
+        Where the summary is drawn, after the lines; None for nowhere.
     """
 
-    def __init__(self, lines: Sink, comparison: Comparison, screen_of: Output | None) -> None:
+    def __init__(self, lines: Sink, comparison: Comparison, output: Output | None) -> None:
         self._lines = lines
         self._comparison = comparison
-        self._output = screen_of
+        self._output = output
 
     def open(self, layout: Layout) -> int:
         """Begin."""

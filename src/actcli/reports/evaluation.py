@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
 from actcli.metrics import COUNTS
-from actcli.reports.screen import Screen
+from actcli.reports.screen import Screen, counted, empty_table
 
 if TYPE_CHECKING:
     from actcli.evaluation import CalibrationBin, Evaluation
@@ -93,7 +92,7 @@ class _Report:
     def title(self) -> str:
         """Return what it is about."""
         result = self._result
-        facts = [result.task, _plural(result.rows, "row"), _plural(len(result.classes), "class", "classes")]
+        facts = [result.task, counted(result.rows, "row"), counted(len(result.classes), "class", "classes")]
         return (" - " if self._plain else " · ").join(facts)
 
     # The metrics
@@ -121,7 +120,7 @@ class _Report:
             table.add_row(*cells)
         note = []
         if self._result.intervals is not None:
-            replicates = _plural(self._result.intervals.replicates, "bootstrap replicate")
+            replicates = counted(self._result.intervals.replicates, "bootstrap replicate")
             note = [Text(f"95 % intervals of {replicates}, seed {self._result.intervals.seed}", style="dim")]
         return [table, *note]
 
@@ -157,14 +156,14 @@ class _Report:
                 break
             room -= needed
             columns.append(name)
-        table = _table()
+        table = empty_table()
         table.add_column("class", no_wrap=True, overflow="ellipsis", max_width=name_width)
         for name in columns:
             table.add_column(_SHORT.get(name, name), justify="right", no_wrap=True)
         for row, label in enumerate(shown):
             table.add_row(Text(self._names[label]), *(Text(cells[name][row]) for name in columns))
         more = len(order) - len(shown)
-        note = f"{'...' if self._plain else '…'} {_plural(more, 'more class', 'more classes')} (--rows all shows them)"
+        note = f"{'...' if self._plain else '…'} {counted(more, 'more class', 'more classes')} (--rows all shows them)"
         return [table, *([Text(note, style="dim")] if more else [])]
 
     # What is taken for what
@@ -221,7 +220,7 @@ class _Report:
         if not cells:
             return [Text("nothing is taken for anything else", style="dim")]
         name_width = max(_NARROWEST_NAME, (self._width - 30) // 2)
-        table = _table()
+        table = empty_table()
         for header in ("true", "predicted"):
             table.add_column(header, no_wrap=True, overflow="ellipsis", max_width=name_width)
         table.add_column("rows", justify="right", no_wrap=True)
@@ -282,8 +281,8 @@ class _Report:
         """Return how much is undefined."""
         metrics = sum(value is None for value in self._result.metrics.values())
         of_classes = sum(value is None for found in self._result.per_class.values() for value in found.values())
-        parts = [_plural(metrics, "metric")] if metrics else []
-        parts += [_plural(of_classes, "number of a class", "numbers of classes")] if of_classes else []
+        parts = [counted(metrics, "metric")] if metrics else []
+        parts += [counted(of_classes, "number of a class", "numbers of classes")] if of_classes else []
         if not parts:
             return []
         verb = "is" if metrics + of_classes == 1 else "are"
@@ -306,10 +305,6 @@ def _range(each: CalibrationBin, *, plain: bool) -> str:
     return f"{each.lower:.3f}{'-' if plain else '–'}{each.upper:.3f}"  # noqa: RUF001  an en dash is meant
 
 
-def _plural(count: int, one: str, many: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def _fitted(name: str, width: int) -> str:
     text = Text(name)
     text.truncate(width, overflow="ellipsis")
@@ -318,7 +313,3 @@ def _fitted(name: str, width: int) -> str:
 
 def _cells(name: str, width: int) -> int:
     return cell_len(_fitted(name, width))
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.cells import cell_len
-from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
+from actcli.reports.screen import empty_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.table import Table
 
 __all__ = ["calibrate", "conformal", "tune"]
 
@@ -85,7 +86,7 @@ def _parts(document: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
 
 
 def _before_and_after(document: Mapping[str, Any]) -> Table:
-    table = _table()
+    table = empty_table()
     table.add_column("")
     parts = _parts(document)
     for _, what in parts:
@@ -109,7 +110,7 @@ def _thresholds(document: Mapping[str, Any], part: Mapping[str, Any], width: int
         room -= max(len(name), 6) + _GAP
         if room >= 0:
             others.append(name)
-    table = _table()
+    table = empty_table()
     table.add_column("label", overflow="fold")
     for name in ("true", "threshold", "was", *others, measure, "was"):
         style = {"was": "dim", "threshold": _ACCENT, measure: _ACCENT}.get(name, "")
@@ -139,7 +140,3 @@ def _foot(document: Mapping[str, Any]) -> Iterator[Text]:
     if document["held_out"] is None:
         yield Text("measured on the very rows that were fitted", style="dim")
     yield Text(f"written to {visible(document['policy'], 200)}", style="dim")
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)

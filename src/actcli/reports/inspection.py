@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
 from actcli.files import STANDARD_INPUT
-from actcli.reports.screen import Screen
+from actcli.reports.screen import Screen, counted, empty_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,10 +65,10 @@ def _shown(command: str) -> str:
 
 def _lines(found: Mapping[str, Any], between: str) -> list[tuple[str, str]]:
     rows = found["rows"]
-    size = f"{_counted(rows, 'row')} x {_counted(found['classes'], 'class', 'classes')}"
+    size = f"{counted(rows, 'row')} x {counted(found['classes'], 'class', 'classes')}"
     lines = [("format", between.join([found["format"], found["dtype"]])), ("size", size)]
     if found["rows_left_out"]:
-        lines.append(("left out", _counted(found["rows_left_out"], "row") + " that cannot be read"))
+        lines.append(("left out", counted(found["rows_left_out"], "row") + " that cannot be read"))
     if found["carried"]:
         lines.append(("carried along", ", ".join(visible(name, 30) for name in found["carried"][:MOST_CLASSES])))
     if not rows:
@@ -80,7 +79,7 @@ def _lines(found: Mapping[str, Any], between: str) -> list[tuple[str, str]]:
     cells = ((found["nan"], "NaN"), (found["infinities"], "+inf"), (found["masked"], "-inf (masked)"))
     lines.append(("not finite", between.join(f"{count:,} {name}" for count, name in cells if count) or "none"))
     if found["classes"] > 1:
-        lines.append(("ties", f"{_counted(found['ties'], 'row')} with several largest numbers"))
+        lines.append(("ties", f"{counted(found['ties'], 'row')} with several largest numbers"))
     shares = [f"within [0, 1] in {_percent(found['share_in_0_1'])} of the rows"]
     if found["classes"] > 1:
         shares.append(f"sum to 1 in {_percent(found['share_summing_to_1'])}")
@@ -91,7 +90,7 @@ def _lines(found: Mapping[str, Any], between: str) -> list[tuple[str, str]]:
 
 def _classes(found: Mapping[str, Any]) -> Table:
     """Return the table of the classes."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
+    table = empty_table()
     table.add_column("class", overflow="ellipsis", no_wrap=True, max_width=30)
     strange = any(found[name] for name in ("nan", "infinities", "masked"))
     several = found["classes"] > 1
@@ -105,10 +104,6 @@ def _classes(found: Mapping[str, Any]) -> Table:
             cells.append(f"{of_class['largest']:,}")
         table.add_row(Text(visible(name, 60)), *cells)
     return table
-
-
-def _counted(count: int, what: str, several: str | None = None) -> str:
-    return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
 def _number(value: float | None) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich import box
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
 from actcli.pictures import Bars, Curves, Matrix, round_numbers
-from actcli.reports.screen import Screen
+from actcli.reports.screen import Screen, empty_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,7 +186,7 @@ class _Canvas:
 def _draw_bars(screen: Screen, content: Bars) -> None:
     """Draw a bar for each bin that holds something, lying, with its numbers beside it."""
     names = list(content.parts)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
+    table = empty_table()
     screen.console.print(Text(f"{content.y.label}, by the {content.x.label}", style="dim"))
     table.add_column("between", no_wrap=True)
     table.add_column(content.what, justify="right", no_wrap=True)
@@ -293,7 +292,7 @@ def _draw_mistakes(screen: Screen, content: Matrix, names: Sequence[str]) -> Non
     np.fill_diagonal(off, 0)
     order = np.argsort(-off, axis=None, kind="stable")[:20]
     screen.console.print(Text("the most frequent mistakes; a wider terminal, or -o FILE.svg, shows all", style="dim"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
+    table = empty_table()
     for header in ("truth", "predicted"):
         table.add_column(header, no_wrap=True, overflow="crop" if screen.ascii else "ellipsis")
     table.add_column("rows", justify="right", no_wrap=True)

@@ -7,14 +7,16 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from actcli.files import Output
 
-__all__ = ["Screen", "draw"]
+__all__ = ["Screen", "counted", "draw", "empty_table"]
 
 _NARROWEST = 10
 
@@ -61,6 +63,16 @@ def draw(output: Output, parts: Callable[[int], Iterable[Any]]) -> None:
     for part in parts(screen.console.width):
         screen.console.print(part)
     screen.write()
+
+
+def empty_table() -> Table:
+    """Return a table without columns or rows yet, whose header stands over a rule."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return how many there are of what is called `one`, or `many`; left out, that has an s at its end."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 class _Capture(io.StringIO):

@@ -1,4 +1,4 @@
-"""Bars as SVG inside a page, whose style gives them their colours: `--bar`, `--bar-2`, `--ink` and `--faint`."""
+"""Bars as SVG inside a page, whose style colours what stands here as bar-1, bar-2, mark, guide, grid and axis."""
 
 from __future__ import annotations
 

@@ -9,18 +9,18 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from rich import box
 from rich.cells import cell_len
-from rich.table import Table
 from rich.text import Text
 
 from actcli.batch import Kind
 from actcli.errors import visible
 from actcli.outputs import REASONS
-from actcli.reports.screen import Screen
+from actcli.reports.screen import Screen, counted, empty_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
 
     from actcli.batch import Batch, Column, Layout
     from actcli.files import Output
@@ -160,7 +160,7 @@ class TableSink:
         carried = [number for number, column in enumerate(self._columns) if column.carried is not None]
         probabilities = self._at["probabilities"]
         classes = [visible(name, _LONGEST_LABEL) for name in self._columns[probabilities].labels]
-        table = _table()
+        table = empty_table()
         # Identifiers have what the decision does not need, however long they are.
         needed = min(max(map(cell_len, classes)) + len(" █ 0.0000"), 2 * width // 3)
         labels: list[Text] = []
@@ -328,7 +328,7 @@ class TableSink:
         optional = [kind in (Kind.MATRIX, Kind.RANKING) for kind in kinds]
         shown = _fitting([wide + _GAP for wide in least], optional, width + _GAP)
         limits = _shared([widths[position] for position in shown], [least[position] for position in shown], width)
-        table = _table()
+        table = empty_table()
         for position, limit in zip(shown, limits, strict=True):
             table.add_column(
                 headers[position],
@@ -389,10 +389,10 @@ class TableSink:
         more = rows - len(self._head) // self._lines
         lines = []
         if self._left_out:
-            lines.append(f"{ellipsis} {self._left_out:,} more column{'' if self._left_out == 1 else 's'}")
+            lines.append(f"{ellipsis} {counted(self._left_out, 'more column')}")
         if more > 0 and self._head:
-            lines.append(f"{ellipsis} {more:,} more row{'' if more == 1 else 's'} (--rows all shows them)")
-        facts = [f"{rows:,} row{'' if rows == 1 else 's'}"]
+            lines.append(f"{ellipsis} {counted(more, 'more row')} (--rows all shows them)")
+        facts = [counted(rows, "row")]
         if self._rows and {"probability", "top_k"} & self._at.keys():
             facts.append(f"mean confidence {self._total / self._rows:.4f}")
         if self._rows and self._decided is not None and self._decided.kind is Kind.SET:
@@ -445,10 +445,6 @@ def _fitting(widths: Sequence[int], optional: Sequence[bool], room: int) -> list
         else:
             room = 0
     return shown
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
 
 
 def _text_column(table: Table, header: str, cells: Sequence[str], most: int, *, right: bool = False) -> int:
