@@ -77,6 +77,29 @@ def test_files_that_cannot_be_read(tmp_path: Path, actcli: Actcli) -> None:
     assert actcli("softmax", tmp_path).code == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments", "option"),
+    [
+        ("softmax", ("",), "FILE"),
+        ("softmax", ("scores.csv", ""), "FILE"),
+        ("softmax", ("-o", ""), "--output"),
+        ("softmax", ("--policy", ""), "--policy"),
+        ("softmax", ("--class-names", ""), "--class-names"),
+        ("multilabel", ("--thresholds", ""), "--thresholds"),
+        ("evaluate", ("--truth", ""), "--truth"),
+        ("evaluate", ("-o", ""), "--output"),
+        ("evaluate", ("--report", ""), "--report"),
+        ("calibrate", ("--policy", ""), "--policy"),
+        ("plot", ("sigmoid", "-o", ""), "--output"),
+    ],
+)
+def test_a_file_without_a_name(command: str, arguments: tuple[str, ...], option: str, actcli: Actcli) -> None:
+    """Is a usage error: what the shell makes of a variable that is not set."""
+    result = actcli(command, *arguments)
+    assert (result.code, result.out) == (2, b"")
+    assert result.err.startswith(f"actcli: error: {option}: is empty")
+
+
 def test_a_header_without_rows(actcli: Actcli) -> None:
     """Is an empty result."""
     assert actcli("softmax", stdin=b"id,cat,dog\n") == (

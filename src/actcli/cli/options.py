@@ -7,10 +7,11 @@ Nothing heavy is imported: `--help` must be quick.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from actcli.errors import UsageError
 from actcli.formats import FORMATS
 
 _READ = ", ".join(format.name for format in FORMATS.values() if format.source)
@@ -149,9 +150,19 @@ class Function(StrEnum):
     CROSS_ENTROPY = "cross-entropy"
 
 
+def _named(parameter: typer.CallbackParam, value: Any) -> Any:
+    """Refuse a file without a name, which is what a shell makes of a variable that it does not know."""
+    if value is not None and "" in ([value] if isinstance(value, str) else value):
+        option = parameter.opts[-1] if parameter.param_type_name == "option" else "FILE"
+        raise UsageError(f"{option}: is empty, and no name of a file", hint="is a variable of the shell not set?")
+    return value
+
+
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[FILE]...", help="Tables of scores, read as one; - or none is standard input."),
+    typer.Argument(
+        metavar="[FILE]...", help="Tables of scores, read as one; - or none is standard input.", callback=_named
+    ),
 ]
 
 # Input
@@ -232,6 +243,7 @@ ClassNames = Annotated[
         "--class-names",
         metavar="FILE|a,b,c",
         help="What the classes are called: one name a line, JSON, a Hugging Face config.json, or the names.",
+        callback=_named,
         rich_help_panel=INPUT,
     ),
 ]
@@ -258,6 +270,7 @@ Truth = Annotated[
         "--truth",
         metavar="FILE",
         help="What is right: class names, indices, label sets or a 0/1 table; joined by id, else by position.",
+        callback=_named,
         rich_help_panel=TRUTH,
     ),
 ]
@@ -279,6 +292,7 @@ PolicyFile = Annotated[
         "--policy",
         metavar="FILE",
         help="What calibrate, tune and conformal have written: how scores become decisions.",
+        callback=_named,
         rich_help_panel=DECISION,
     ),
 ]
@@ -316,6 +330,7 @@ Thresholds = Annotated[
         "--thresholds",
         metavar="FILE",
         help="A threshold for each class: JSON, or CSV name,threshold.",
+        callback=_named,
         rich_help_panel=DECISION,
     ),
 ]
@@ -387,6 +402,7 @@ PolicyToWrite = Annotated[
         "--policy",
         metavar="FILE",
         help="Write the result into this JSON file; what else it holds stays.",
+        callback=_named,
         rich_help_panel=FIT,
     ),
 ]
@@ -565,7 +581,14 @@ DrawnClass = Annotated[
 ]
 PictureFile = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write FILE.png, .svg, .pdf or .json.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write FILE.png, .svg, .pdf or .json.",
+        callback=_named,
+        rich_help_panel=OUTPUT,
+    ),
 ]
 PictureFormatOption = Annotated[
     PictureFormat | None,
@@ -582,12 +605,15 @@ ReportFile = Annotated[
         "--report",
         metavar="FILE.html",
         help="Also write a page with pictures, tables and the worst mistakes, complete in one file.",
+        callback=_named,
         rich_help_panel=OUTPUT,
     ),
 ]
 ResultFile = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE.json.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Write the result to FILE.json.", callback=_named, rich_help_panel=OUTPUT
+    ),
 ]
 ResultFormatOption = Annotated[
     ResultFormat | None,
@@ -601,7 +627,12 @@ ResultFormatOption = Annotated[
 OutputFile = Annotated[
     str | None,
     typer.Option(
-        "-o", "--output", metavar="FILE", help="Write a file; its suffix is its format.", rich_help_panel=OUTPUT
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write a file; its suffix is its format.",
+        callback=_named,
+        rich_help_panel=OUTPUT,
     ),
 ]
 FormatOption = Annotated[
