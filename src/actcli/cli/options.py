@@ -392,7 +392,8 @@ TaskOption = Annotated[
     Task | None,
     typer.Option(
         "--task",
-        help="What is decided of a row; else what the policy says, or what the number of classes suggests.",
+        help="What is decided of a row; else what the policy says, else binary for one class, softmax for several "
+        "(tune: multilabel).",
         rich_help_panel=FIT,
     ),
 ]
