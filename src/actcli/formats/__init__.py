@@ -294,11 +294,11 @@ class Inputs:
         The names of their formats.
     notes
         What a user should know about how they were read.
+    names
+        Their paths as they were given.
 
     Attributes
     ----------
-    names
-        Their paths.
     stored
         The dtype of the scores as they are stored.
     title
@@ -306,7 +306,12 @@ class Inputs:
     """
 
     def __init__(
-        self, sources: Sequence[Source], inputs: Sequence[Input], formats: Sequence[str], notes: Sequence[str]
+        self,
+        sources: Sequence[Source],
+        inputs: Sequence[Input],
+        formats: Sequence[str],
+        notes: Sequence[str],
+        names: Sequence[str],
     ) -> None:
         import numpy as np
 
@@ -316,7 +321,7 @@ class Inputs:
         self._inputs = inputs
         self.formats = tuple(formats)
         self.notes = notes
-        self.names = tuple(input.path for input in inputs)
+        self.names = tuple(names)
         self.title = inputs[0].name
         self.identities = [input.identity for input in inputs]
         first = sources[0].layout
@@ -385,7 +390,7 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
         for input in inputs:
             input.close()
         raise
-    return Inputs(sources, inputs, formats, notes)
+    return Inputs(sources, inputs, formats, notes, paths)
 
 
 def _check_options(format: Format, options: ReadOptions, input: Input) -> None:
