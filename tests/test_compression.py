@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,22 @@ def test_the_suffix_compresses_the_output(name: str, format: str, tmp_path: Path
     path = tmp_path / f"out.{format}.{name}"
     assert actcli("softmax", DIGITS, "-q", "-o", path).code == 0
     assert unpacked(path.read_bytes(), name) == actcli("softmax", DIGITS, "-q", "-f", format).out
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+def test_zstandard_is_a_single_frame(tmp_path: Path, actcli: Actcli) -> None:
+    """There are readers that stop after the first one; however many pieces there were, its mark is there once."""
+    path = tmp_path / "out.csv.zst"
+    actcli("softmax", DIGITS, "-q", "-o", path)
+    assert path.read_bytes().count(packed(b"", "zst")[:4]) == 1
+
+
+def test_a_compressed_input_is_called_by_its_whole_name(tmp_path: Path, actcli: Actcli) -> None:
+    """In the column `file`, and in what inspect says."""
+    path = tmp_path / "scores.csv.gz"
+    path.write_bytes(packed(b"a,b\n1,2\n", "gz"))
+    assert actcli("softmax", path, "--columns", "file", "--no-output-header").out.decode() == f"{path}\n"
+    assert json.loads(actcli("inspect", path).out)["files"] == [str(path)]
 
 
 def test_the_gzip_command_reads_it(tmp_path: Path, actcli: Actcli) -> None:

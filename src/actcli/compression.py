@@ -38,24 +38,53 @@ class Packer(Protocol):
 
 def packer(name: str) -> Packer:
     """Return a packer for the suffix "gz" or "zst"."""
-    return zlib.compressobj(6, zlib.DEFLATED, _GZIP) if name == "gz" else _Frames()
+    return zlib.compressobj(6, zlib.DEFLATED, _GZIP) if name == "gz" else _Frame()
 
 
-class _Frames:
-    """Zstandard, a frame for each piece."""
+class _Frame:
+    """Zstandard, all in one frame: there are readers that stop after the first."""
 
     def __init__(self) -> None:
         import pyarrow as pa
 
-        self._codec = pa.Codec("zstd")
+        self._pieces = _Pieces()
+        self._stream = pa.CompressedOutputStream(pa.PythonFile(self._pieces, "w"), "zstd")
 
     def compress(self, data: Any, /) -> bytes:
-        """Return `data` as a frame."""
-        return bytes(self._codec.compress(data, asbytes=True))
+        """Return what is packed of all bytes so far and not yet returned."""
+        self._stream.write(data)
+        return self._pieces.taken()
 
     def flush(self) -> bytes:
-        """Return nothing: every frame is complete."""
-        return b""
+        """Return the rest, and the end of the frame."""
+        self._stream.close()
+        return self._pieces.taken()
+
+
+class _Pieces:
+    """What Arrow takes for a file to write to."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        """Keep `data`."""
+        self._pieces.append(bytes(data))
+        return len(self._pieces[-1])
+
+    def flush(self) -> None:
+        """Do nothing: nothing is kept back."""
+
+    def close(self) -> None:
+        """Do nothing: what is here is yet to be taken."""
+
+    def taken(self) -> bytes:
+        """Return what came since the last call."""
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        return data
 
 
 class Unpacked(Input):
