@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from actcli.formats.delimited import cut
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from program import Actcli
 
 CELLS = st.text(st.sampled_from('ab,;" \n\r'), max_size=6)
@@ -237,6 +240,29 @@ def test_a_wide_row_is_read_whole(actcli: Actcli) -> None:
     row = ",".join(["0.25"] * (classes - 1) + ["9.5"])
     result = actcli("softmax", "--no-header", "--columns", "index", "-", stdin=f"{row}\n{row}\n".encode())
     assert result.text == f"index\n{classes - 1}\n{classes - 1}\n"
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+@pytest.mark.parametrize("names", [["k"], ["k", "j"]])
+def test_no_row_becomes_a_blank_line(ending: str, names: list[str], tmp_path: Path, actcli: Actcli) -> None:
+    """Cells of nothing and of blanks are in quotes where they are all of a line, which else would count for none."""
+    cells = ["", " ", "x", "\t ", ""]
+    rows = [[cell] * len(names) for cell in cells]
+    text = "\n".join(json.dumps({**dict(zip(names, row, strict=True)), "a": 1, "b": 2}) for row in rows)
+    path = tmp_path / f"out.{ending}"
+    ids = [part for name in names for part in ("--id", name)]
+    actcli("softmax", *ids, "--columns", "carried", "-o", path, stdin=text.encode())
+    written = path.read_text()
+    assert records(written, "," if ending == "csv" else "\t") == [names, *rows]
+    if ending == "tsv" or len(names) == 1:
+        assert all(line.strip() for line in written.splitlines())
+
+
+def test_a_class_called_by_a_blank(actcli: Actcli) -> None:
+    """Its label, and the name of its column, are still to be seen where they stand alone."""
+    assert actcli("softmax", "--columns", "label", stdin=b'" ",b\n3,1\n1,3\n').out == b'label\n" "\nb\n'
+    assert actcli("softmax", "--id", "\t", "--columns", "carried", stdin=b"\t,a,b\n1,3,1\n").out == b'"\t"\n1\n'
 
 
 def test_an_empty_cell_alone_on_its_line(actcli: Actcli) -> None:

@@ -40,6 +40,7 @@ from actcli.formats.text import (
     TextSink,
     call_function,
     from_numpy,
+    join,
     join_lists,
     numbers,
     offsets_of,
@@ -499,17 +500,14 @@ class DelimitedSink(TextSink):
     def begin(self) -> str:
         """Return the line of names."""
         names = [quoted(name, self.delimiter) for column in self.columns for name in column.headers]
-        # A line that is one empty cell would be taken for a blank line.
-        return (self.delimiter.join(names) or '""') + "\n" if names and self.options.header else ""
+        return self._visible(self.delimiter.join(names)) + "\n" if names and self.options.header else ""
 
     def cells(self, batch: Batch, start: int) -> list[Any]:
         """Return the cells of a line, each with what stands before it."""
         cells: list[Any] = []
         for columns in self._runs():
             cells += self._cells_of(columns, batch, start, self._lead(columns[0]))
-        if len(cells) == 2 and len(self.columns) == 1:
-            cells[1] = where(np.diff(offsets_of(cells[1])) > 0, cells[1], '""')
-        return cells
+        return [self._all_visible(join(cells, ""))] if cells and self._may_be_blank else cells
 
     def _runs(self) -> Iterator[list[Column]]:
         """Yield the columns one by one, but those together that are all numbers: one text for many costs least."""
@@ -553,10 +551,31 @@ class DelimitedSink(TextSink):
         if column.kind is Kind.SET:
             return column.labels
         cells = [quoted(label, self.delimiter) for label in column.labels]
-        if column.kind is Kind.RANKING:
-            return [*cells, ""]
-        empty = '""' if len(self.columns) == 1 else ""
-        return [self._lead(column) + (cell or empty) for cell in cells]
+        return [*cells, ""] if column.kind is Kind.RANKING else [self._lead(column) + cell for cell in cells]
+
+    @functools.cached_property
+    def _may_be_blank(self) -> bool:
+        """Whether a line can be one of blanks only: in a column of numbers there is always something to see."""
+        if len(self.columns) > 1 and not self.delimiter.isspace():
+            return False
+        texts = (Kind.TEXT, Kind.VALUE, Kind.JSON, Kind.SET)
+        return all(
+            column.kind in texts or (column.kind is Kind.CODE and not all(map(str.strip, column.labels)))
+            for column in self.columns
+        )
+
+    def _all_visible(self, lines: Any) -> Any:
+        """Return lines, each with `before_row` before it, of which none is blank."""
+        if np.diff(offsets_of(call_function("ascii_trim_whitespace", [lines]))).all():
+            return lines
+        return pa.array([self.before_row + self._visible(line[1:]) for line in lines.to_pylist()], pa.string())
+
+    def _visible(self, line: str) -> str:
+        """Return a line as it is, or where it is blank, and so would count for none, with its first cell in quotes."""
+        if line.strip(" \t"):
+            return line
+        first, delimiter, others = line.partition(self.delimiter)
+        return f'"{first}"{delimiter}{others}'
 
 
 def _numbers_or_name(column: Column) -> tuple[str, str | None]:
