@@ -164,12 +164,19 @@ def test_rows_that_are_left_out(actcli: Actcli, tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_text("a\na\na\nb\n")
     options = ("--of", "cross-entropy", "--truth", tmp_path / "truth.csv", "--on-bad-row", "skip")
     assert actcli("gradient", *options, stdin=stdin).text == "grad_a,grad_b\n-0.5,0.5\n0.5,-0.5\n"
+    assert actcli("gradient", *options, "-o", tmp_path / "g.npy", stdin=stdin).code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "g.npy"), [[-0.5, 0.5], [0.5, -0.5]])
+    result = actcli("gradient", *options, stdin=stdin.removesuffix(b"3,3\n"))
+    assert (result.code, "has 4 rows, but the input has 3" in result.err) == (1, True)
     text = actcli("gradient", "--on-bad-row", "skip", "--no-output-header", stdin=stdin).text
     assert [line[:3] for line in text.splitlines()] == ["1,a", "1,b", "3,a", "3,b"]
     text = actcli("gradient", "--on-bad-row", "skip", "--row", "3", stdin=stdin).text
     assert text == "class,grad_a,grad_b\na,0.25,-0.25\nb,-0.25,0.25\n"
     result = actcli("gradient", "--on-bad-row", "skip", "--row", "2", stdin=stdin)
     assert (result.code, "row 2 cannot be read" in result.err) == (2, True)
+    result = actcli("gradient", "--on-bad-row", "skip", "--row", "0", "-o", tmp_path / "row.npy", stdin=stdin)
+    assert (result.code, "row 0 is wrong, and is left out" in result.err) == (2, True)
+    assert not (tmp_path / "row.npy").exists()
 
 
 @pytest.mark.parametrize("origin", ["probabilities", "log-probabilities"])

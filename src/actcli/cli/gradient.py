@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from actcli.files import Output
     from actcli.formats import Inputs
     from actcli.predict import Plan
+    from actcli.truth import Truth
 
 
 def gradient(
@@ -180,9 +181,7 @@ def differentiate(
             sink = sink_of(output, plan, writing, format, "gradient", chosen=True, rows=most)
             return sink if right is None else LossGradientSink(sink, right, rules)
 
-        # Of a single row, the truths of the others are not missed.
-        check = None if right is None or row is not None else right.finish
-        write(inputs, plan, writing, format, sink_to, chunks=chunks, check=check)
+        write(inputs, plan, writing, format, sink_to, chunks=chunks, check=end_check(row, right))
     finally:
         inputs.close()
 
@@ -236,3 +235,25 @@ def only_row(inputs: Inputs, row: int, *, skip: bool) -> Callable[[int], Iterato
         there = f"they are numbered from 0 to {count - 1}" if count else None
         raise UsageError(f"--row: the input has {count} row{'' if count == 1 else 's'}, and no row {row}", hint=there)
     return lambda output_bytes: iter([Ready(found)])  # noqa: ARG005  nothing is left to cut
+
+
+def end_check(row: int | None, truth: Truth | None) -> Callable[[int, int], None]:
+    """Return what refuses, at the end, a single row that was left out, or a truth that is not used up.
+
+    Parameters
+    ----------
+    row
+        The only one that is written, for which the truths of the others are not missed.
+    truth
+        What is right, for the loss.
+    """
+
+    def check(rows: int, left_out: int) -> None:
+        if row is None and truth is not None:
+            truth.finish(rows, left_out)
+        elif row is not None and left_out:
+            raise UsageError(
+                f"--row: row {row} is wrong, and is left out", hint="without --on-bad-row skip, an error says why"
+            )
+
+    return check

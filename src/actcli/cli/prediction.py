@@ -235,7 +235,7 @@ def write(
         with watch:
             run((chunks or inputs.chunks)(sink.open(plan.layout)), plan.decide, sink, jobs=writing.jobs, watch=watch)
         if check is not None:
-            check(watch.rows, watch.left_out)
+            check(watch.rows + watch.left_out, watch.left_out)
         sink.finish()
         output.commit()
     if not writing.quiet:
