@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shlex
 import struct
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -70,6 +72,15 @@ def test_what_from_says_names_the_array(tmp_path: Path, actcli: Actcli) -> None:
         assert list(arrays) == ["label", "probability", "probabilities"]
         expected = arrays["label"]
     assert labels(actcli, path, "--from", "probabilities").split() == expected.tolist()
+
+
+def test_without_an_array_of_that_name_it_is_logits(tmp_path: Path, actcli: Actcli) -> None:
+    """Whatever the numbers are said to be, so that the command that inspect proposes can read what inspect has read."""
+    path = tmp_path / "scores.npz"
+    np.savez(path, other=SCORES, logits=np.array([[0.25, 0.75], [0.5, 0.5]]))
+    command = json.loads(actcli("inspect", path).out)["next"]
+    assert "--from probabilities" in command
+    assert actcli(*shlex.split(command)[1:], "--columns", "label").text == "label\n1\n1\n"
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,9 @@ def _chosen(archive: zipfile.ZipFile, name: str, options: ReadOptions) -> zipfil
         raise DataError(f'{name}: holds two arrays called "{visible(twice)}"')
     key = options.key
     if key is None:
+        # Archives that actcli writes may hold several forms of the same scores.
         usual = options.origin.replace("-", "_")
-        key = next(iter(arrays)) if len(arrays) == 1 else usual
+        key = next(iter(arrays)) if len(arrays) == 1 else usual if usual in arrays else "logits"
         if key not in arrays:
             raise DataError(
                 f'{name}: holds {len(arrays)} arrays and none is called "{usual}": {listed(list(arrays))}',
