@@ -102,6 +102,9 @@ class Scoring:
         assert self.calibration is not None
         values, done = self.calibration.calibrated(logits[:, 1:] - logits[:, :1], exclusive=False)
         both = np.concatenate([1 - values if done else np.zeros_like(values), values], axis=1)
+        if not done:
+            # What is certain is so by the score of the other, which is masked or impossible: softmax takes no infinity.
+            both[np.isposinf(values[:, 0])] = -np.inf, 0
         both[self.masked(given)] = 0 if done else -np.inf
         return Scored(both, PROBABILITIES if done else LOGITS)
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import scipy.special
 
 from program import SAMPLES, Actcli
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("chunk_bytes")
 
@@ -133,3 +139,26 @@ def test_too_many_classes(actcli: Actcli) -> None:
 def test_logits_that_look_like_probabilities(stdin: bytes, *, warned: bool, actcli: Actcli) -> None:
     """One column: all within [0, 1]; two: rows that sum to 1."""
     assert ("--from probabilities" in actcli("binary", "-q", stdin=stdin).err) is warned
+
+
+@pytest.mark.parametrize(
+    ("origin", "stdin", "expected"),
+    [
+        ("logits", b"no,yes\n-inf,-4\n1,-inf\n0,0\n", [1, 0, 0.5]),
+        ("probabilities", b"no,yes\n0,1\n1,0\n0.5,0.5\n", [1, 0, 0.5]),
+        ("probabilities", b"1\n0\n0.5\n", [1, 0, 0.5]),
+        ("log-probabilities", b"0\n-inf\n", [1, 0]),
+    ],
+)
+def test_what_is_certain_stays_certain_when_it_is_calibrated(
+    origin: str, stdin: bytes, expected: list[float], tmp_path: Path, actcli: Actcli
+) -> None:
+    """Where the other class is masked, or its probability is 0: a line has no other end than 0 and 1."""
+    line = {"method": "platt", "slope": {"yes": 1.5}, "intercept": {"yes": 0.0}}
+    policy = {"actcli": 1, "task": "binary", "from": origin, "classes": ["no", "yes"], "calibration": line}
+    (tmp_path / "policy.json").write_text(json.dumps(policy))
+    columns = ("--columns", "probabilities,log_probabilities", "-f", "json")
+    rows = json.loads(actcli("binary", "--policy", tmp_path / "policy.json", *columns, stdin=stdin).out)
+    assert [row["probabilities"]["yes"] for row in rows] == expected
+    assert [row["probabilities"]["no"] for row in rows] == [1 - p for p in expected]
+    assert [row["log_probabilities"]["yes"] for row in rows][:1] == [0]
