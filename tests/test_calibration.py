@@ -310,6 +310,17 @@ def test_two_columns_are_one(method: str) -> None:
     assert certain.tolist() == [[1.0], [0.0]]
 
 
+@pytest.mark.parametrize("calibration", [VectorScaling((2, 3), (0, 0)), Platt((2, 3), (0, 0))])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_line_does_not_lead_beyond_all_numbers(calibration: VectorScaling | Platt, dtype: type) -> None:
+    """However large a logit is, the probabilities of its row are numbers that sum to 1."""
+    most = np.finfo(dtype).max
+    logits: Array = np.array([[most, 2], [most, most], [-most, -np.inf], [-most, 0]], dtype=dtype)
+    found = calibration.probabilities(logits)
+    assert found.sum(axis=1).tolist() == [1, 1, 1, 1]
+    assert found[2:].tolist() == [[1, 0], [0, 1]]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_an_infinite_logit_stays_as_it_is(method: str) -> None:
     """A masked label keeps its 0 and a certain one its 1, and neither takes part in the fit."""

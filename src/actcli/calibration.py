@@ -409,10 +409,12 @@ def _labels(problem: _Problem) -> Iterator[tuple[Array, Array]]:
 
 
 def _line(logits: Array, slope: tuple[float, ...], intercept: tuple[float, ...]) -> Array:
-    """Return ``slope * logits + intercept``; what is infinite stays as it is."""
+    """Return ``slope * logits + intercept``; what is infinite stays as it is, and what is finite stays finite."""
+    most = np.finfo(logits.dtype).max
     with np.errstate(invalid="ignore", over="ignore"):
         result: Array = logits * np.array(slope, dtype=logits.dtype)
         result += np.array(intercept, dtype=logits.dtype)
+    np.clip(result, -most, most, out=result)
     infinite = np.isinf(logits)
     if infinite.any():
         result[infinite] = logits[infinite]
