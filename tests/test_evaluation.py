@@ -17,7 +17,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 import actcli
 from actcli.errors import DataError, UsageError
 from actcli.metrics import METRICS, PER_CLASS
-from actcli.ranking import ranking_scores
+from actcli.ranking import Ranking, packed, ranking_scores
 
 CLOSE = 1e-11
 
@@ -265,28 +265,57 @@ def test_bins_of_equal_mass() -> None:
     assert cells.metrics["ece"] == 0.5
 
 
+def assert_ranking(found: tuple[float, float], scores: np.ndarray, positive: np.ndarray) -> None:
+    """Assert that the ROC AUC and the average precision are scikit-learn's, and NaN where there are none."""
+    auc, precision = found
+    if positive.any() and not positive.all():
+        assert abs(auc - sklearn_metrics.roc_auc_score(positive, scores)) < CLOSE
+    else:
+        assert np.isnan(auc)
+    if positive.any():
+        assert abs(precision - sklearn_metrics.average_precision_score(positive, scores)) < CLOSE
+    else:
+        assert np.isnan(precision)
+
+
 @given(
-    values=st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=30),
+    values=st.lists(
+        st.tuples(st.integers(0, 5), st.booleans(), st.lists(st.integers(0, 8), min_size=4, max_size=4)),
+        min_size=1,
+        max_size=30,
+    ),
 )
 @settings(max_examples=60)
-def test_ranking_with_ties_and_weights(values: list[tuple[int, bool, int]]) -> None:
+def test_ranking_with_ties_and_weights(values: list[tuple[int, bool, list[int]]]) -> None:
     """Is scikit-learn's; with weights, that of rows which are there as often."""
     scores = np.array([float(score) for score, _, _ in values])
     positive = np.array([truth for _, truth, _ in values])
-    weights = np.array([[weight for _, _, weight in values]], dtype=np.uint8)
-    auc, precision = ranking_scores(scores, positive)
-    weighted_auc, weighted_precision = ranking_scores(scores, positive, weights)
-    repeated = np.repeat(np.arange(len(values)), weights[0])
-    for found, rows in (((auc, precision), np.arange(len(values))), ((weighted_auc, weighted_precision), repeated)):
-        truth, score = positive[rows], scores[rows]
-        if truth.any() and not truth.all():
-            assert abs(found[0][0] - sklearn_metrics.roc_auc_score(truth, score)) < CLOSE
-        else:
-            assert np.isnan(found[0][0])
-        if truth.any():
-            assert abs(found[1][0] - sklearn_metrics.average_precision_score(truth, score)) < CLOSE
-        else:
-            assert np.isnan(found[1][0])
+    weights = np.array([often for _, _, often in values], dtype=np.uint8).T
+    assert_ranking(ranking_scores(scores, positive), scores, positive)
+    found = zip(*Ranking(scores, positive).scores(packed(weights)), strict=True)
+    for often, pair in zip(weights, found, strict=True):
+        assert_ranking(pair, np.repeat(scores, often), np.repeat(positive, often))
+
+
+@pytest.mark.parametrize("values", [1, 40, 1_000_000])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 1.0])
+def test_ranking_of_many_rows(values: int, share: float) -> None:
+    """Counts more rows of one value, and with more weight, than 16 bits hold; few or many replicates at once."""
+    rng = np.random.default_rng(11)
+    scores = rng.integers(0, values, 20_000) / values
+    positive = rng.random(20_000) < share
+    weights = rng.integers(0, 16, (8, 20_000)).astype(np.uint8)
+    weights[0] = 15
+    words = packed(weights)
+    ranking = Ranking(scores, positive)
+    found = ranking.scores(words)
+    for number in (0, 5):
+        often = weights[number]
+        pair = found[0][number], found[1][number]
+        assert_ranking(pair, np.repeat(scores, often), np.repeat(positive, often))
+    for number in range(2):
+        for every, some in zip(found, ranking.scores(words[:, number : number + 1]), strict=True):
+            np.testing.assert_array_equal(some, every[4 * number : 4 * number + 4])
 
 
 def test_thresholds_belong_to_classes() -> None:

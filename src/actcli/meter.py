@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from actcli.metrics import LARGEST_CONFUSION, Settings, measured
-from actcli.ranking import ranking_scores
+from actcli.ranking import Ranking, packed, ranking_scores
 from actcli.summaries import bin_codes, bin_edges, equal_masses
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ __all__ = ["Cells", "Memory", "Meter"]
 _REPLICATES_AT_ONCE = 16
 _LARGEST_BLOCK = 4096
 _CELLS_IN_BLOCK = 1 << 22
+_CELLS_IN_CACHE = 1 << 19
+"""Of so many rows times replicates, the weights are packed at once."""
+
+_RANKING_BYTES = 1 << 26
+"""So much memory is taken for the order of the rows by one class after the other."""
 
 
 class Cells(Protocol):
@@ -178,18 +183,36 @@ class Meter:
         shape = (1 + self.settings.bootstrap, self.settings.classes)
         auc, precision = np.full(shape, np.nan), np.full(shape, np.nan)
         truth = self._all_truth()
-        numbers = np.concatenate(self._numbers) if self._numbers else np.zeros(0, dtype=np.int64)
-        at_once = max(1, min(_REPLICATES_AT_ONCE, _CELLS_IN_BLOCK // max(1, len(truth))))
+        rankings: dict[int, Ranking] = {}
+        room = _RANKING_BYTES
         for number in range(self.settings.classes):
             values, positive = self._cells.column(number), _positive(truth, number)
-            auc[:1, number], precision[:1, number] = ranking_scores(values, positive)
-            for first in range(0, self.settings.bootstrap, _REPLICATES_AT_ONCE):
-                weights = self._weights(first // _REPLICATES_AT_ONCE, numbers)[: self.settings.bootstrap - first]
-                for start in range(0, len(weights), at_once):
-                    some = weights[start : start + at_once]
-                    rows = slice(1 + first + start, 1 + first + start + len(some))
-                    auc[rows, number], precision[rows, number] = ranking_scores(values, positive, some)
+            auc[0, number], precision[0, number] = ranking_scores(values, positive)
+            if self.settings.bootstrap:
+                rankings[number] = Ranking(values, positive)
+                room -= rankings[number].nbytes
+            # The weights are made once for as many classes as there is room for.
+            if room <= 0:
+                self._replicate(rankings, auc, precision)
+                rankings, room = {}, _RANKING_BYTES
+        self._replicate(rankings, auc, precision)
         return auc, precision
+
+    def _replicate(self, rankings: Mapping[int, Ranking], auc: Array, precision: Array) -> None:
+        """Put the scores of each replicate of some classes where they belong."""
+        if not rankings:
+            return
+        numbers = np.concatenate(self._numbers)
+        groups = -(-self.settings.bootstrap // _REPLICATES_AT_ONCE)
+        at_once = max(1, _CELLS_IN_CACHE // (_REPLICATES_AT_ONCE * max(1, len(numbers))))
+        for start in range(0, groups, at_once):
+            some = range(start, min(start + at_once, groups))
+            words = np.concatenate([packed(self._weights(group, numbers)) for group in some], axis=1)
+            rows = slice(1 + start * _REPLICATES_AT_ONCE, 1 + (start + at_once) * _REPLICATES_AT_ONCE)
+            for number, ranking in rankings.items():
+                found = auc[rows, number], precision[rows, number]
+                for place, scores in zip(found, ranking.scores(words), strict=True):
+                    place[:] = scores[: len(place)]
 
     def _bins(self) -> dict[str, Array]:
         """Return the sums of each bin, count, confidence and correct, (1 + R, bins), and the edges, (bins + 1,)."""
