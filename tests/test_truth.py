@@ -234,6 +234,21 @@ def test_columns_with_types(tmp_path: Path) -> None:
     assert answers(tmp_path, path, given=given, task="multilabel") == [[False, True, False], [True, False, False]]
 
 
+def test_a_table_of_one_class(tmp_path: Path) -> None:
+    """Is a table where its column is called as the class and holds numbers: 0 is no index of a label that is there."""
+    given = "cat\n1\n2\n"
+    path = tmp_path / "truth.parquet"
+    pa.parquet.write_table(pa.table({"cat": [0, 1]}), path)
+    assert answers(tmp_path, path, given=given, task="multilabel", classes=("cat",)) == [[False], [True]]
+    lines = tmp_path / "truth.jsonl"
+    lines.write_text('{"cat": 0}\n{"cat": 1}\n')
+    assert answers(tmp_path, lines, given=given, task="multilabel", classes=("cat",)) == [[False], [True]]
+    pa.parquet.write_table(pa.table({"cat": ["", "cat"]}), path)
+    assert answers(tmp_path, path, given=given, task="multilabel", classes=("cat",)) == [[False], [True]]
+    pa.parquet.write_table(pa.table({"truth": [0]}), path)
+    assert answers(tmp_path, path, given="cat\n1\n", task="multilabel", classes=("cat",)) == [[True]]
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Protocol, TypeAlias
 
-    from actcli.batch import Batch, Layout
+    from actcli.batch import Batch, Carried, Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -474,7 +474,9 @@ class _Reader:
     def _choose(self, names: Sequence[str], column: str | None, carried: Mapping[str, Kind], batch: Batch) -> None:
         """Settle `_column`, `_table` and `join`."""
         classes = self._question.classes
-        self._table = column is None and len(names) > 1 and all(name in names for name in classes)
+        # A single column that is called as the only class is a table if it holds 0 and 1, else it holds label sets.
+        tabular = len(names) > 1 or _begins_with_number(batch, self._layout.carried[0])
+        self._table = column is None and tabular and all(name in names for name in classes)
         self._column = ""
         joinable = [name for name in carried if name in names]
         if self._table:
@@ -564,7 +566,7 @@ def decoded(
     encoded = call_function("dictionary_encode", [texts])
     indices = encoded.indices
     codes = np.frombuffer(indices.buffers()[1] or b"", dtype=np.int32)[indices.offset :][: len(indices)]
-    textual = kind is Kind.TEXT or (kind is Kind.VALUE and str(values.type) in ("string", "large_string"))
+    textual = _is_textual(values, kind)
     found = []
     for number, text in enumerate(encoded.dictionary.to_pylist()):
         try:
@@ -574,6 +576,20 @@ def decoded(
             where = place if shown is None else f'{place}: column "{visible(shown)}"'
             raise DataError(f"{where}: {error}", hint=error.hint) from None
     return codes, found
+
+
+def _is_textual(values: Any, kind: Kind) -> bool:
+    """Return whether the values of a carried column are texts, not what texts stand for."""
+    return kind is Kind.TEXT or (kind is Kind.VALUE and str(values.type) in ("string", "large_string"))
+
+
+def _begins_with_number(batch: Batch, column: Carried) -> bool:
+    """Return whether the first value of a carried column is a number, or true or false."""
+    from actcli.formats.text import texts_of
+
+    values = batch.carried[column.name][:1]
+    texts = texts_of(values) if column.kind is Kind.VALUE else values
+    return not _is_textual(values, column.kind) and isinstance(_value(texts[0].as_py()), int | float)
 
 
 def _answers(question: Question, book: Codebook, batch: Batch, column: str, kind: Kind, *, shown: str | None) -> Array:
