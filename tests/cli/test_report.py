@@ -180,6 +180,21 @@ def test_the_command(actcli: Actcli, tmp_path: Path) -> None:
     assert f"actcli evaluate {DIGITS[0]} --truth {DIGITS[2]} -q --threshold-op ge --report {tmp_path}" in page.text
 
 
+def test_the_file_is_opened_first(actcli: Actcli, tmp_path: Path) -> None:
+    """What cannot be written, or would be an input, is found before what is wrong with a row."""
+    logits = tmp_path / "logits.html"
+    logits.write_text("a,b\n1,2\n3,nan\n")
+    (tmp_path / "truth.csv").write_text("truth\na\nb\n")
+    given = (logits, "--input-format", "csv", "--truth", tmp_path / "truth.csv", "-o", tmp_path / "x.json")
+    result = actcli("evaluate", *given, "--report", tmp_path / "missing" / "x.html")
+    assert (result.code, result.err) == (1, f"actcli: error: {tmp_path / 'missing' / 'x.html'}: no such directory\n")
+    result = actcli("evaluate", *given, "--report", logits)
+    assert (result.code, "is one of the inputs" in result.err) == (2, True)
+    assert actcli("evaluate", *given, "--report", tmp_path / "x.html").code == 1
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] != ".") == ["logits.html", "truth.csv"]
+    assert not list(tmp_path.glob(".actcli*"))
+
+
 def test_the_file(actcli: Actcli, tmp_path: Path) -> None:
     """Appears whole or not at all, is a page, and no other file."""
     page = tmp_path / "x.html"

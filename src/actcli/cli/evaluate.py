@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -25,6 +26,7 @@ from actcli.errors import CheckError, DataError, UsageError, say, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from actcli.batch import Batch, Layout
     from actcli.evaluation import Evaluation, Evaluator
@@ -286,8 +288,8 @@ def _run(asked: Asked, reading: Reading, showing: Showing, arguments: Sequence[s
         return mistakes[0]
 
     def write(measured: Measured, output: Output) -> None:
-        if showing.report is not None:
-            write_report(showing.report, measured, mistakes[0], arguments, clobber=showing.clobber)
+        if measured.page is not None:
+            write_page(measured.page, measured.result, mistakes[0], arguments)
         if showing.format is given.ResultFormat.TABLE:
             from actcli.reports.evaluation import draw
 
@@ -317,31 +319,27 @@ def check_report(report: str | None, output: str | None) -> None:
         raise UsageError("--report and --output are the same file")
 
 
-def write_report(path: str, measured: Measured, mistakes: Mistakes, arguments: Sequence[str], *, clobber: bool) -> None:
+def write_page(page: Output, result: Evaluation, mistakes: Mistakes, arguments: Sequence[str]) -> None:
     """Write the page of an evaluation.
 
     Parameters
     ----------
-    path
-        Of the file.
-    measured, mistakes
+    page
+        Where to.
+    result, mistakes
         What it shows.
     arguments
         Of the command that makes it.
-    clobber
-        Whether a file that exists is replaced.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    from actcli.files import Output
-    from actcli.reports.page import page
+    from actcli.reports.page import page as page_of
 
-    with Output(path, inputs=measured.identities, clobber=clobber) as file:
-        file.write(page(measured.result, mistakes.worst, arguments).encode("utf-8", "backslashreplace"))
-        file.commit()
+    page.write(page_of(result, mistakes.worst, arguments).encode("utf-8", "backslashreplace"))
+    page.commit()
 
 
 class Measured(NamedTuple):
@@ -349,8 +347,8 @@ class Measured(NamedTuple):
 
     result: Evaluation
     evaluator: Evaluator
-    identities: Sequence[tuple[int, int]]
-    """Of the files that were read."""
+    page: Output | None = None
+    """Where the page goes, if there is to be one."""
 
 
 def measure(
@@ -425,7 +423,10 @@ def measure(
         identities = [*inputs.identities, *truth.identities]
         # Where the page is the only file, --no-clobber is for the page.
         clobber = showing.clobber or (showing.report is not None and showing.output in (None, "-"))
-        with open_result(showing.output, inputs=identities, clobber=clobber) as output:
+        with (
+            open_result(showing.output, inputs=identities, clobber=clobber) as output,
+            _open_page(showing, identities) as page,
+        ):
             watch = Watch(inputs.size, quiet=showing.quiet)
             with watch:
                 chunks = inputs.chunks(evaluator.open(planned.layout))
@@ -434,7 +435,7 @@ def measure(
             if not watch.rows:
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
             result = evaluator.result(classes)
-            write(Measured(result, evaluator, identities), output)
+            write(Measured(result, evaluator, page), output)
             output.commit()
     finally:
         inputs.close()
@@ -444,6 +445,15 @@ def measure(
     for warning in (*watch.warnings(), *(_warnings(result) if asked.truth_is_given else ())):
         say(f"actcli: warning: {warning}\n")
     return result
+
+
+def _open_page(showing: Showing, inputs: Sequence[tuple[int, int]]) -> AbstractContextManager[Output | None]:
+    """Return where the page goes, if there is to be one: open before the work, as every output is."""
+    from actcli.files import Output
+
+    if showing.report is None:
+        return nullcontext()
+    return Output(showing.report, inputs=inputs, clobber=showing.clobber)
 
 
 def _policy_task(path: str) -> str:
