@@ -6,6 +6,7 @@ is made of the probabilities at the end, one class after the other.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -252,7 +253,7 @@ def _block_rows(classes: int) -> int:
 def _runs(values: Array) -> list[tuple[int, int]]:
     """Return where runs of equal values start and end."""
     starts = np.flatnonzero(np.diff(values, prepend=-1)).tolist()
-    return list(zip(starts, [*starts[1:], len(values)], strict=True))
+    return list(itertools.pairwise([*starts, len(values)]))
 
 
 def _poisson_table() -> Array:
@@ -301,7 +302,7 @@ class _Counted(NamedTuple):
 
     def summed(self, weights: Array | None) -> Array:
         """Return the sum for each code, shape (R, size)."""
-        rows = (self.values if weights is None else weights * self.values).reshape(-1, len(self.values))
+        rows = np.atleast_2d(self.values if weights is None else weights * self.values)
         return np.array([np.bincount(self.codes, row, minlength=self.size) for row in rows])
 
 

@@ -120,6 +120,20 @@ def test_what_actcli_did_not_write(text: bytes, classes: list[str], actcli: Actc
     assert result["metrics"]["accuracy"] == 1
 
 
+@pytest.mark.parametrize("more", [(), ("--bootstrap", "20"), ("--bootstrap", "20", "--binning", "equal-mass")])
+def test_every_label_was_withheld(more: tuple[str, ...], actcli: Actcli) -> None:
+    """Then there is a coverage of 0, and nothing else is known, with or without intervals."""
+    decided = actcli("softmax", DIGITS[0], "--abstain-below", "1", "--abstain-margin", "1", "-q")
+    lines = [line.split(",", 2) for line in decided.text.splitlines()]
+    text = "\n".join([",".join(lines[0]), *(f"{id},abstain,{rest}" for id, _, rest in lines[1:])])
+    result = found(actcli("evaluate", *DIGITS[1:], *more, stdin=text.encode()))
+    metrics = result["metrics"]
+    assert metrics.pop("coverage") == 0
+    assert set(metrics.values()) == {None}
+    if more:
+        assert result["intervals"]["metrics"] == dict.fromkeys(metrics) | {"coverage": [0, 0]}
+
+
 def test_labels_that_were_withheld(tmp_path: Path, actcli: Actcli) -> None:
     """Count in the coverage, and nowhere else."""
     for label in ("abstain", "dunno"):
