@@ -103,10 +103,12 @@ class Scoring:
         values, done = self.calibration.calibrated(logits[:, 1:] - logits[:, :1], exclusive=False)
         both = np.concatenate([1 - values if done else np.zeros_like(values), values], axis=1)
         if not done:
-            # What is certain is so by the score of the other, which is masked or impossible: softmax takes no infinity.
+            # Of an infinite difference there is no softmax, but of any number beside a class that cannot be.
             both[np.isposinf(values[:, 0])] = -np.inf, 0
-        both[self.masked(given)] = 0 if done else -np.inf
-        return Scored(both, PROBABILITIES if done else LOGITS)
+            return Scored(both, LOGITS)
+        masked = self.masked(given)
+        both[masked], both[masked[:, ::-1]] = 0, 1
+        return Scored(both, PROBABILITIES)
 
 
 def log(values: Array) -> Array:

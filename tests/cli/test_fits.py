@@ -400,6 +400,33 @@ LABELS = SOFTMAX | {"task": "multilabel", "thresholds": {"a": 0.3, "b": 0.6}}
 COOLED = {"calibration": {"method": "temperature", "temperature": 2.0}}
 
 
+@pytest.mark.parametrize("method", ["temperature", "vector", "platt", "isotonic"])
+@pytest.mark.parametrize("origin", ["logits", "probabilities"])
+def test_one_of_two_classes_is_impossible(
+    method: str, origin: str, actcli: Actcli, policy: Path, tmp_path: Path
+) -> None:
+    """Then the other one is certain, also after calibration, and the loss is a number."""
+    rng = np.random.default_rng(3)
+    truth = np.arange(60) % 2
+    scores = rng.normal(size=(60, 2)) + np.eye(2)[truth]
+    scores[:4] = [[-np.inf, 1.5], [0.5, -np.inf], [-np.inf, -2], [-3, -np.inf]]
+    truth[:4] = 1, 0, 1, 0
+    np.save(tmp_path / "x.npy", scores if origin == "logits" else scipy.special.softmax(scores, axis=1))
+    np.save(tmp_path / "y.npy", truth)
+    given = (tmp_path / "x.npy", "--task", "binary", "--truth", tmp_path / "y.npy", "--policy", policy, "-q")
+    options = ("--from", origin) if origin != "logits" else ()
+    fitted = actcli("calibrate", *given, *options, "--method", method)
+    assert fitted.code == 0, fitted.err
+    assert 0 < json.loads(fitted.text)["fitted_on"]["after"]["log_loss"] < 1
+    result = actcli("binary", tmp_path / "x.npy", "--policy", policy, "-f", "jsonl", "-q")
+    assert result.code == 0, result.err
+    table = np.array([list(row["probabilities"].values()) for row in result.rows])
+    np.testing.assert_allclose(table.sum(axis=1), 1)
+    # Of a probability of 0 an isotonic function says what it says of others.
+    if (method, origin) != ("isotonic", "probabilities"):
+        np.testing.assert_array_equal(table[:4, 1], [1, 0, 1, 0])
+
+
 @pytest.mark.parametrize(
     ("document", "arguments", "code", "message"),
     [
