@@ -224,3 +224,15 @@ def test_the_table(width: int) -> None:
     assert [line.split()[:2] for line in lines[2:4]] == [["digit-0021", "zero"], ["digit-0021", "one"]]
     assert "… 449 more rows (--rows all shows them)" in lines
     assert lines[-1] == "450 rows"
+
+
+def test_truths_that_are_left_over(actcli: Actcli, tmp_path: Path) -> None:
+    """Are found at the end: an error, and no file."""
+    (tmp_path / "x.csv").write_text("id,cat,dog\na,1,2\nb,3,4\n")
+    (tmp_path / "t.csv").write_text("id,label\na,cat\nb,dog\nc,dog\n")
+    output = tmp_path / "y.csv"
+    result = actcli(
+        "gradient", "--of", "cross-entropy", tmp_path / "x.csv", "--truth", tmp_path / "t.csv", "-o", output
+    )
+    assert (result.code, '1 of its 3 rows is not in the input, by "id": "c"' in result.err) == (1, True)
+    assert not output.exists()
