@@ -42,11 +42,10 @@ __all__ = [
     "Sets",
     "Sink",
     "Source",
-    "chunk_bytes",
     "rows_in_chunk",
 ]
 
-CHUNK_BYTES = 1 << 19
+CHUNK_BYTES = 1 << 20
 """How much input a chunk aims at. A chunk holds at least one row; its size never changes a result."""
 
 MOST_FAULTS = 5
@@ -55,22 +54,16 @@ MOST_FAULTS = 5
 _MANY_COLUMNS = 250
 _LONGER = 4
 
-_GROWTH = 4
-"""How many times larger than that its output may be before a chunk holds fewer rows."""
 
+def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1) -> int:
+    """Return how many rows a chunk holds, given about how many bytes a row takes on its way in and out.
 
-def chunk_bytes(columns: int = 1, times: int = 1) -> int:
-    """Return how many bytes a chunk aims at; of many columns, each costs something per chunk.
-
-    `times` is for a format that is read so quickly that what a chunk costs in itself is a large part.
+    Much of what a chunk costs is the same for any number of rows, and some of it for each column: large ones are
+    quicker. What bounds them is memory, most of which goes into the output.
     """
-    return CHUNK_BYTES * max(times, min(_LONGER, columns // _MANY_COLUMNS))
-
-
-def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1, times: int = 1) -> int:
-    """Return how many rows a chunk holds, given about how many bytes a row takes on its way in and out."""
-    size = chunk_bytes(columns, times)
-    return max(1, min(size // max(1, input_bytes), _GROWTH * size // max(1, output_bytes)))
+    longer = max(1, min(_LONGER, columns // _MANY_COLUMNS))
+    most_input, most_output = CHUNK_BYTES * max(1, longer // 2), CHUNK_BYTES * longer * 4 // 3
+    return max(1, min(most_input // max(1, input_bytes), most_output // max(1, output_bytes)))
 
 
 class Kind(Enum):

@@ -58,8 +58,9 @@ def plan_comparison(layout: Layout, rules: Rules) -> Plan:
     ActcliError
         If the input and the options do not fit.
     """
-    exclusive = plan("softmax", layout, replace(_plain(rules), columns=("index", "probabilities")))
-    independent = plan("multilabel", layout, replace(rules, columns=("logits", "probabilities", "multihot")))
+    exact = replace(rules, precision=None)
+    exclusive = plan("softmax", layout, replace(_plain(exact), columns=("logits", "index", "probabilities")))
+    independent = plan("multilabel", layout, replace(exact, columns=("logits", "probabilities", "multihot")))
     classes = exclusive.layout.classes
     columns, notes = long_columns(
         exclusive.layout,
@@ -72,7 +73,7 @@ def plan_comparison(layout: Layout, rules: Rules) -> Plan:
     def decide(batch: Batch) -> Batch:
         chosen = exclusive.decide(batch)
         label, shares = chosen.values["index"], chosen.values["probabilities"]
-        batch = independent.decide(chosen)
+        batch = independent.decide(replace(chosen, scores=chosen.values["logits"]))
         logits, cells, hot = (batch.values[name] for name in ("logits", "probabilities", "multihot"))
         values = {"logit": logits, "sigmoid": cells, "softmax": shares}
         values = {name: rounded(found.reshape(-1), rules.precision) for name, found in values.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,8 +24,6 @@ __all__ = ["Piece", "find_row", "run"]
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BLOCK = 1 << 24
 _KEPT_IN_ALL = 1 << 26
-
-_SWITCH_INTERVAL = 0.0002
 
 IN_FLIGHT_PER_JOB = 2
 """Chunks that may be under way for each thread: one in work, one waiting, so that none runs dry."""
@@ -221,8 +218,6 @@ def _pool(jobs: int) -> Executor:
     from concurrent.futures import ThreadPoolExecutor
 
     _keep_memory()
-    # The work is done outside of Python's lock; who comes back from there must not wait long for it.
-    sys.setswitchinterval(min(_SWITCH_INTERVAL, sys.getswitchinterval()))
     return ThreadPoolExecutor(jobs, thread_name_prefix="actcli")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from actcli import batch as batches
-from actcli.batch import MOST_FAULTS, Batch, Fault, chunk_bytes, rows_in_chunk
+from actcli.batch import MOST_FAULTS, Batch, Fault, rows_in_chunk
 from actcli.errors import DataError, visible
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ class BlockSource:
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the input into blocks of whole records; None before waiting for more of a pipe."""
-        columns = len(self.layout.classes)
-        wanted = min(chunk_bytes(columns), rows_in_chunk(self.row_bytes, output_bytes, columns) * self.row_bytes)
+        wanted = rows_in_chunk(self.row_bytes, output_bytes, len(self.layout.classes)) * self.row_bytes
         while True:
             while len(self.rest) < wanted and not self.ended and self.input.ready():
                 self._fill()

@@ -155,7 +155,7 @@ class NpySource:
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the array into ranges of rows; None before waiting for more of a pipe."""
-        count = rows_in_chunk(self.row_bytes, output_bytes, self._width, times=2)
+        count = rows_in_chunk(self.row_bytes, output_bytes, self._width)
         if self.input.size is not None:
             for start in range(0, self._rows, count):
                 yield Rows(self, start, min(count, self._rows - start))

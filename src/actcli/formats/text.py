@@ -172,6 +172,7 @@ def numbers(lead: str, *columns: np.ndarray[Any, Any], separator: str = ",", nul
     flat = np.zeros(1 + rows * width, dtype=tables[0].dtype)
     np.concatenate(tables, axis=1, out=flat[1:].reshape(rows, width))
     data = _with_names(orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY), flat, null=null)
+    del flat
     characters = np.frombuffer(data, np.uint8)
     commas = np.flatnonzero(characters == ord(","))
     starts = np.empty(rows + 1, dtype=np.int32)
