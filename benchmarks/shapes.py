@@ -142,7 +142,7 @@ _FULL = ("softmax", "--quiet", "--columns", "id,label,probability,probabilities"
 _LABELS = ("softmax", "--quiet", "--columns", "id,label")
 _PLAIN = ("softmax", "--quiet")
 _COPIES = ("cp", "import, copy")
-_PARSES = ("cp", "import, parse")
+_TEXT_FLOORS = ("cp", "import")
 _TABLES = ("polars", "duckdb", "pandas")
 _ARRAYS = ("numpy", "scipy", "torch")
 _STARTS = ("python", "import numpy")
@@ -158,7 +158,7 @@ SHAPES = (
         _FULL,
         "csv",
         (*_TABLES, "awk"),
-        _PARSES,
+        _TEXT_FLOORS,
         aims=(Aim("wall", 0.65, "polars"), Aim("peak", 0.5, "polars"), Aim("wall", 0.1, "pandas")),
     ),
     Shape(
@@ -169,7 +169,7 @@ SHAPES = (
         _LABELS,
         "csv",
         (*_TABLES, "awk"),
-        _PARSES,
+        _TEXT_FLOORS,
         aims=(Aim("wall", 0.5, "polars"),),
     ),
     Shape(
@@ -180,7 +180,7 @@ SHAPES = (
         _FULL,
         "csv",
         _TABLES,
-        _PARSES,
+        _TEXT_FLOORS,
     ),
     Shape(
         "csv-two",
@@ -190,7 +190,7 @@ SHAPES = (
         _FULL,
         "csv",
         _TABLES,
-        _PARSES,
+        _TEXT_FLOORS,
     ),
     Shape(
         "npy",

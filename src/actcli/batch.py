@@ -62,7 +62,7 @@ def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1) -> int:
     quicker. What bounds them is memory, most of which goes into the output.
     """
     longer = max(1, min(_LONGER, columns // _MANY_COLUMNS))
-    most_input, most_output = CHUNK_BYTES * max(1, longer // 2), CHUNK_BYTES * longer * 4 // 3
+    most_input, most_output = CHUNK_BYTES * max(1, longer // 2), CHUNK_BYTES * longer
     return max(1, min(most_input // max(1, input_bytes), most_output // max(1, output_bytes)))
 
 

@@ -33,7 +33,7 @@ __all__ = ["ArrowSink", "ArrowSource", "ParquetSink", "ParquetSource"]
 _REPEATED_BYTES = 1 << 24
 """How much the values of a chunk may take that the file has only once."""
 
-_ROW_GROUP_BYTES = 1 << 25
+_ROW_GROUP_BYTES = 3 << 23
 """How much a row group of Parquet gathers before it is written."""
 
 
