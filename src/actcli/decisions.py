@@ -30,14 +30,11 @@ def argmax(scores: ArrayLike) -> NDArray[np.int64]:
     array = _as_table(scores)
     if array.flags.c_contiguous:
         return np.asarray(array.argmax(axis=1), dtype=np.int64)
-    # NumPy copies to reduce over a strided axis. Class by class, the largest score counts for more the earlier it
-    # stands, in whole numbers so small that many of them are compared at once.
+    # NumPy copies to reduce over a strided axis. The largest score counts for more the earlier it stands, in whole
+    # numbers so small that many of them are compared at once.
     count = array.shape[1]
-    best = array.max(axis=1)
-    small = np.min_scalar_type(count)
-    rank = np.zeros(len(array), dtype=small)
-    for column in range(count):
-        np.maximum(rank, (array[:, column] == best) * small.type(count - column), out=rank)
+    weights = np.arange(count, 0, -1, dtype=np.min_scalar_type(count))
+    rank = (np.equal(array, array.max(axis=1)[:, np.newaxis]) * weights).max(axis=1)
     return np.asarray(count - rank.astype(np.int64))
 
 

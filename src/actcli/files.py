@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import select
 import stat
@@ -34,6 +35,10 @@ __all__ = [
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _HEAD_BYTES = 1 << 16
+_PIPE_BYTES = 1 << 20
+_FLOW_BYTES = 1 << 16
+_MOMENT = 2
+"""In milliseconds: so long it takes at most until somebody who writes much and at once has written more."""
 STANDARD_INPUT = "<stdin>"
 """What a message calls standard input."""
 
@@ -64,6 +69,7 @@ class Input:
         self.name = STANDARD_INPUT if path == "-" else visible(path, 200)
         self._head = b""
         self._position = 0
+        self._flows = False
         self.descriptor = -1
         try:
             self.descriptor = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -79,6 +85,10 @@ class Input:
         # Standard input may be a file that something before us has read a part of: then it is read on as a pipe is.
         whole = stat.S_ISREG(status.st_mode) and os.lseek(self.descriptor, 0, os.SEEK_CUR) == 0
         self.size = status.st_size if whole else None
+        if stat.S_ISFIFO(status.st_mode) and hasattr(fcntl, "F_SETPIPE_SZ"):
+            # Who writes need not wait for us so often, nor we for them.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     def head(self, marks: Iterable[bytes]) -> bytes:
         """Return the beginning of what is unread, without taking it, or nothing at the end.
@@ -110,12 +120,12 @@ class Input:
         return self._read(count)
 
     def ready(self) -> bool:
-        """Return whether `read` would not have to wait."""
+        """Return whether `read` would not have to wait; where much came at once, for more than a moment."""
         if self.size is not None or self._head:
             return True
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(_MOMENT if self._flows else 0))
 
     def read_at(self, buffer: memoryview, offset: int) -> None:
         """Fill `buffer` with the bytes of the file from `offset` on: for files with a `size`, in any thread.
@@ -195,6 +205,7 @@ class Input:
             return self._read(count)
         except OSError as error:
             raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
+        self._flows = len(data) >= _FLOW_BYTES
         if not data and count and self.size is not None and os.lseek(self.descriptor, 0, os.SEEK_CUR) < self.size:
             raise DataError(f"{self.name}: has become shorter while it was read")
         return data

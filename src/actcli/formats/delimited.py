@@ -295,9 +295,13 @@ class DelimitedSource(BlockSource):
         columns = self._parse(data, self._convert_options)
         # One class after the other in memory: as Arrow has them, and as the kernels want few classes.
         scores = np.empty((classes, len(columns[0])), dtype=np.float64)
-        for target, column in zip(scores, columns[:classes], strict=True):
-            # Arrow's own conversion would import pandas where that is installed.
-            target[:] = np.frombuffer(column.buffers()[1], dtype=np.float64)[column.offset :][: len(column)]
+        # Arrow's own conversion would import pandas where that is installed.
+        parts = [
+            np.frombuffer(column.buffers()[1], np.float64, len(column), 8 * column.offset)
+            for column in columns[:classes]
+        ]
+        if parts:
+            np.concatenate(parts, out=scores.reshape(-1))
         special = ~np.isfinite(scores)
         if special.any():
             self._check_special(data, special)
