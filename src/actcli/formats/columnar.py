@@ -303,7 +303,12 @@ class ParquetSource(ColumnarSource):
         needed = [*self._classes, *(name for name in self._fields if name not in self._classes)]
         for numbers in self._runs(rows):
             most = max(1, min(rows, _REPEATED_BYTES // max(1, self._longest_texts(numbers))))
-            yield from self._file.iter_batches(most, row_groups=numbers, columns=needed, use_threads=False)
+            missing = sum(self._file.metadata.row_group(number).num_rows for number in numbers)
+            for batch in self._file.iter_batches(most, row_groups=numbers, columns=needed, use_threads=False):
+                missing -= len(batch)
+                yield batch
+            if missing:
+                raise ValueError(f"{missing} rows are missing")
 
     def _longest_texts(self, numbers: Sequence[int]) -> int:
         """Return how many bytes the longest texts in the dictionaries of row groups take, one of each column."""
