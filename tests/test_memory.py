@@ -7,6 +7,7 @@ import io
 import os
 import struct
 import subprocess
+import sys
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
@@ -43,22 +44,32 @@ class Measured(NamedTuple):
     peak: int
 
 
+_MEASURE = """
+import os, resource, subprocess, sys
+code = subprocess.call(["bash", "-c", sys.argv[1]])
+os.write(int(sys.argv[2]), b"%d %d" % (code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+"""
+"""Run by a process of its own: until it runs its program, a process counts for as large as who started it."""
+
+
 def measured(line: str) -> Measured:
     """Run the program by a line of the shell, which calls it $ACTCLI, and return how much memory it took."""
     # The time is limited only so that a hang ends; the size of a file, for what is endless.
-    process = subprocess.Popen(
-        ["bash", "-c", "ulimit -t 100 -f 131072; " + line.replace("$ACTCLI", " ".join(command("softmax", "-q")))],
+    line = "ulimit -t 100 -f 131072; " + line.replace("$ACTCLI", " ".join(command("softmax", "-q")))
+    reading, writing = os.pipe()
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, line, str(writing)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=environment(),
+        pass_fds=[writing],
+        check=True,
     )
-    assert process.stderr is not None
-    err = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stderr.close()
-    return Measured(process.returncode, err, usage.ru_maxrss * UNIT)
+    os.close(writing)
+    with open(reading, "rb") as file:
+        code, peak = map(int, file.read().split())
+    return Measured(code, done.stderr.decode(), peak * UNIT)
 
 
 @functools.cache
