@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zlib
 from typing import TYPE_CHECKING, Any, Protocol
@@ -47,43 +48,31 @@ class _Frame:
     def __init__(self) -> None:
         import pyarrow as pa
 
-        self._pieces = _Pieces()
-        self._stream = pa.CompressedOutputStream(pa.PythonFile(self._pieces, "w"), "zstd")
+        self._packed = _Packed()
+        self._stream = pa.CompressedOutputStream(pa.PythonFile(self._packed, "w"), "zstd")
 
     def compress(self, data: Any, /) -> bytes:
         """Return what is packed of all bytes so far and not yet returned."""
         self._stream.write(data)
-        return self._pieces.taken()
+        return self._packed.taken()
 
     def flush(self) -> bytes:
         """Return the rest, and the end of the frame."""
         self._stream.close()
-        return self._pieces.taken()
+        return self._packed.taken()
 
 
-class _Pieces:
-    """What Arrow takes for a file to write to."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, data: Any) -> int:
-        """Keep `data`."""
-        self._pieces.append(bytes(data))
-        return len(self._pieces[-1])
-
-    def flush(self) -> None:
-        """Do nothing: nothing is kept back."""
+class _Packed(io.BytesIO):
+    """What Arrow writes to, and closes at the end, when the rest is yet to be taken."""
 
     def close(self) -> None:
-        """Do nothing: what is here is yet to be taken."""
+        """Do nothing."""
 
     def taken(self) -> bytes:
         """Return what came since the last call."""
-        data = b"".join(self._pieces)
-        self._pieces.clear()
+        data = self.getvalue()
+        self.seek(0)
+        self.truncate()
         return data
 
 

@@ -37,8 +37,11 @@ _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _HEAD_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _FLOW_BYTES = 1 << 16
+"""Who writes so much at once has more to come."""
+
 _MOMENT = 2
-"""In milliseconds: so long it takes at most until somebody who writes much and at once has written more."""
+"""In milliseconds: so long it is waited for."""
+
 STANDARD_INPUT = "<stdin>"
 """What a message calls standard input."""
 

@@ -290,7 +290,7 @@ class ParquetSource(ColumnarSource):
 
         self._file = opened()
         self._texts = [field.name for field in self._file.schema_arrow if is_text(field.type)]
-        self._dictionaries = opened(read_dictionary=self._texts)
+        self._dictionaries: Any = opened(read_dictionary=self._texts) if self._texts else None
         self._chunks = chunks_of(self.input)
         if len(self._chunks) != self._file.num_row_groups:
             raise ValueError("its metadata say two things")
