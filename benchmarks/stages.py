@@ -15,8 +15,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from actcli import files, pipeline
-from actcli.cli import main
+from actcli.cli.app import main
+from actcli.streaming import output, pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ def run_with(arguments: list[str]) -> tuple[int, dict[str, list[float]]]:
             original(cuts(chunks), clock.timed("decide", decide), sink, **options)
 
     pipeline.run = run
-    clock.wrap(files.Output, "commit")
+    clock.wrap(output.Output, "commit")
     code = main(arguments)
     return code, clock.sums
 

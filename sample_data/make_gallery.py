@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from actcli.cli import main
+from actcli.cli.app import main
 
 HERE = Path(__file__).parent
 DIGITS = ("digits_logits.csv", "--id", "id", "--truth", "digits_truth.csv")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from actcli import batch
-from actcli.cli import main
+from actcli.cli.app import main
+from actcli.streaming import batch
 from program import Actcli, Result
 
 # Machines differ in speed: no test is late, and fixtures that do not change may be used by every example.

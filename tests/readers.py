@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 
-from actcli import batch as batches
-from actcli import predict as predicting
-from actcli.compression import MAGICS
 from actcli.errors import ActcliError
 from actcli.formats import FORMATS, ReadOptions, WriteOptions, named, open_inputs, open_sink
-from actcli.pipeline import run
+from actcli.prediction import plan as predicting
+from actcli.streaming import batch as batches
+from actcli.streaming.compression import MAGICS
+from actcli.streaming.pipeline import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from actcli.cli import main
+from actcli.cli.app import main
 from actcli.formats import FORMATS
 from program import command, environment
 

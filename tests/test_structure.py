@@ -13,96 +13,105 @@ from pathlib import Path
 import pytest
 
 import actcli as package
-from actcli.cli import COMMANDS
+from actcli.cli.registry import COMMANDS
 from actcli.formats import FORMATS
 from program import SAMPLES, Actcli, environment
 
 SOURCE = Path(package.__file__).parent
 
-# Each may import what stands after it, and others of its own.
 LAYERS = [
     {"__main__"},
     {"cli"},
     {"reports"},
-    {"steps"},
     {"fitting"},
-    {"truth"},
-    {"pictures"},
-    {"comparison", "derivatives", "inspection", "mistakes"},
-    {"long_form"},
-    {"pipeline", "formats"},
     {"evaluation"},
-    {"predict", "policy"},
-    {"outputs", "checking", "option_files", "scoring", "schema"},
-    {"curves", "meter"},
-    {"summaries"},
-    {"ranking"},
-    {"metrics"},
-    {"labels", "calibration", "tuning", "conformal"},
-    {"solvers"},
-    {"activations", "decisions"},
-    {"compression", "cells"},
-    {"columns", "files"},
-    {"batch"},
-    {"errors", "signals"},
+    {"prediction"},
+    {"formats"},
+    {"streaming", "calibration", "metrics"},
+    {"activations"},
+    {"errors", "tasks"},
 ]
+"""The rooms of the package. A room imports from the layers below its own, and from no other room of its layer."""
+
+MOST_ROOMS = 12
+"""So many rooms a reader can keep in mind. `__init__` and `__main__` are not counted."""
+
+NUMERIC = ("activations", "calibration", "metrics")
+"""The rooms that know NumPy and nothing else: no files, no Arrow, no Rich, no Typer."""
+
+TESTS_OF_ALL = {"benchmarks", "docs", "faults", "memory", "sample_data", "structure"}
+"""What test modules outside the rooms are about."""
+
 RESULTS = {"inspect"}
 """The commands whose result is no table of rows, and decides nothing."""
 HEAVY = ("numpy", "pyarrow", "rich", "typer")
 
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in SOURCE.rglob("*.py")
+    if path != SOURCE / "__init__.py"
+}
+"""The path of each module, by its name within the package."""
 
-def imports_of(path: Path, *, for_types: bool = False) -> set[str]:
-    """Return the modules that a file imports, wherever in it; those only for types aside."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+
+def imports_of(path: Path) -> set[str]:
+    """Return the modules that a file imports anywhere in it, those for types included."""
     found: set[str] = set()
-
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not for_types:
-            return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-        for child in ast.iter_child_nodes(node):
-            visit(child)
-
-    visit(tree)
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.add(name if name.removeprefix("actcli.") in MODULES else node.module)
     return found
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_go_one_way(path: Path) -> None:
-    """From the command line to the numbers, never back."""
-    own = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    if own == "__init__":
-        return
-    level = next(number for number, names in enumerate(LAYERS) if own in names)
-    above = set().union(*LAYERS[:level]) | (LAYERS[level] - {own})
-    used = {name.split(".")[1] for name in imports_of(path) if name.startswith("actcli.")}
-    assert not used & above
+def own_imports(module: str) -> set[str]:
+    """Return the modules of the package that a module of it imports."""
+    names = {name.removeprefix("actcli.") for name in imports_of(MODULES[module]) if name.startswith("actcli.")}
+    return names & set(MODULES)
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "activations",
-        "calibration",
-        "conformal",
-        "curves",
-        "decisions",
-        "meter",
-        "metrics",
-        "ranking",
-        "scoring",
-        "summaries",
-        "solvers",
-        "tuning",
-    ],
-)
-def test_the_numeric_core_knows_only_numpy(module: str) -> None:
-    """No files, no Typer, no Rich, no Arrow."""
-    used = {name.split(".")[0] for name in imports_of(SOURCE / f"{module}.py", for_types=True)}
+def test_the_rooms_are_few() -> None:
+    """And each stands in one layer."""
+    rooms = {module.partition(".")[0] for module in MODULES} - {"__main__"}
+    assert rooms == set().union(*LAYERS) - {"__main__"}
+    assert len(rooms) <= MOST_ROOMS
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_go_one_way(module: str) -> None:
+    """From the command line to the numbers, never back; imports for types count."""
+    room = module.partition(".")[0]
+    level = next(number for number, rooms in enumerate(LAYERS) if room in rooms)
+    allowed = {room}.union(*LAYERS[level + 1 :])
+    assert {name.partition(".")[0] for name in own_imports(module)} <= allowed
+
+
+def test_no_circle() -> None:
+    """No module imports itself through others, inside a package either."""
+    left = {module: own_imports(module) - {module} for module in MODULES}
+    while free := {module for module, names in left.items() if not names & set(left)}:
+        left = {module: names for module, names in left.items() if module not in free}
+    assert not left
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.partition(".")[0] in NUMERIC))
+def test_the_numeric_rooms_know_only_numpy(module: str) -> None:
+    """So their functions can be checked and used without the rest."""
+    used = {name.partition(".")[0] for name in imports_of(MODULES[module])}
     assert not used & set(HEAVY) - {"numpy"}
+
+
+def test_tests_mirror_the_package() -> None:
+    """A test module stands in a folder of the room that it tests, or is about the whole program."""
+    tests = Path(__file__).parent
+    rooms = {module.partition(".")[0] for module in MODULES}
+    for path in tests.rglob("test_*.py"):
+        folder = path.relative_to(tests).parts[0]
+        subject = path.stem.removeprefix("test_")
+        assert folder in rooms if path.parent != tests else subject in TESTS_OF_ALL | rooms
 
 
 def modules_after(code: str) -> set[str]:
@@ -137,7 +146,7 @@ def modules_after(code: str) -> set[str]:
 )
 def test_start_up_loads_no_more_than_it_needs(arguments: list[str] | None, absent: tuple[str, ...]) -> None:
     """Modules are counted, not seconds."""
-    code = "from actcli.cli import main" + ("" if arguments is None else f"\nmain({arguments!r})")
+    code = "from actcli.cli.app import main" + ("" if arguments is None else f"\nmain({arguments!r})")
     loaded = modules_after(code)
     assert not loaded & set(absent)
 

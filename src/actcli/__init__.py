@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         softmax,
         softmax_jacobian,
     )
-    from actcli.calibration import (
+    from actcli.calibration.conformal import Conformal, RiskControl, fit_conformal, fit_risk_control
+    from actcli.calibration.methods import (
         Isotonic,
         Platt,
         Temperature,
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
         fit_temperature,
         fit_vector_scaling,
     )
-    from actcli.conformal import Conformal, RiskControl, fit_conformal, fit_risk_control
-    from actcli.decisions import argmax, at_least_one, best_among, margin, reached, top_k
+    from actcli.calibration.thresholds import Tuned, tune_thresholds
     from actcli.errors import ActcliError, CheckError, DataError, OutputError, UsageError
-    from actcli.evaluation import CalibrationBin, Evaluation, Intervals, evaluate
-    from actcli.tuning import Tuned, tune_thresholds
+    from actcli.evaluation.evaluator import CalibrationBin, Evaluation, Intervals, evaluate
+    from actcli.prediction.decisions import argmax, at_least_one, best_among, margin, reached, top_k
 
 __version__ = "0.1.0"
 
@@ -91,7 +91,7 @@ _HOMES = {
         "softmax",
         "softmax_jacobian",
     ),
-    "calibration": (
+    "calibration.methods": (
         "Isotonic",
         "Platt",
         "Temperature",
@@ -101,11 +101,11 @@ _HOMES = {
         "fit_temperature",
         "fit_vector_scaling",
     ),
-    "conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
-    "decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
-    "tuning": ("Tuned", "tune_thresholds"),
+    "calibration.conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
+    "prediction.decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
+    "calibration.thresholds": ("Tuned", "tune_thresholds"),
     "errors": ("ActcliError", "CheckError", "DataError", "OutputError", "UsageError"),
-    "evaluation": ("CalibrationBin", "Evaluation", "Intervals", "evaluate"),
+    "evaluation.evaluator": ("CalibrationBin", "Evaluation", "Intervals", "evaluate"),
 }
 
 

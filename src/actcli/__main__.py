@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 
-from actcli.signals import handle
+from actcli.streaming.signals import handle
 
 __all__ = ["run"]
 
@@ -25,7 +25,7 @@ def run() -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _occupy_standard_streams()
     handle()
-    from actcli.cli import main
+    from actcli.cli.app import main
 
     code = main()
     for stream in (sys.stdout, sys.stderr):

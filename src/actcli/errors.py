@@ -8,16 +8,30 @@
     ├── UsageError              2   what was asked for
     └── CheckError              3   a check that was asked for, and failed
 
-Library code raises these; `actcli.cli.main` catches the base class, once. `ReaderGoneError` stands beside them: it is
-the end of the output, and no error.
+Library code raises these; `actcli.cli.app.main` catches the base class, once. `ReaderGoneError` is beside the tree: it
+marks the end of the output and is no error.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from typing import TYPE_CHECKING
 
-__all__ = ["ActcliError", "CheckError", "DataError", "OutputError", "ReaderGoneError", "UsageError", "say", "visible"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "ActcliError",
+    "CheckError",
+    "DataError",
+    "OutputError",
+    "ReaderGoneError",
+    "UsageError",
+    "listed",
+    "say",
+    "visible",
+]
 
 
 class ActcliError(Exception):
@@ -81,3 +95,9 @@ def visible(text: str, limit: int = 60) -> str:
         for character in text[: limit + 1]
     )
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return `names` as a message shows them: quoted, a few."""
+    shown = ", ".join(f'"{visible(name, 30)}"' for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -254,7 +254,7 @@ def test_the_environment_does_not_change_data(more: dict[str, str]) -> None:
 def test_the_number_of_jobs_changes_nothing(jobs: str, actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of what is written, and in which order."""
     expected = actcli("softmax", SAMPLES / "digits_logits.csv").out
-    monkeypatch.setattr("actcli.batch.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("actcli.streaming.batch.CHUNK_BYTES", 1000)
     assert actcli("softmax", SAMPLES / "digits_logits.csv", "--jobs", jobs).out == expected
 
 
@@ -269,6 +269,6 @@ def test_rows_that_find_their_own_place(
     for number, path in enumerate(paths):
         np.save(path, scores[300 * number : 300 * number + 400])
     more = ("--columns", columns, *(("--top-k", "2") if columns == "top_k" else ()))
-    monkeypatch.setattr("actcli.batch.CHUNK_BYTES", 500)
+    monkeypatch.setattr("actcli.streaming.batch.CHUNK_BYTES", 500)
     assert actcli("softmax", *paths, *more, "--jobs", "3", "-o", tmp_path / f"out.{suffix}").code == 0
     assert (tmp_path / f"out.{suffix}").read_bytes() == actcli("softmax", *paths, *more, "-f", suffix).out

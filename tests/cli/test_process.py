@@ -220,7 +220,10 @@ def test_progress_on_a_terminal(tmp_path: Path) -> None:
     """A bar appears when the work takes long, and leaves no trace; not with --quiet."""
     path = tmp_path / "scores.npy"
     np.save(path, np.zeros((300_000, 10), dtype=np.float32))
-    script = "import sys; from actcli.cli import main, progress; progress.PATIENCE = 0; sys.exit(main(sys.argv[1:]))"
+    script = (
+        "import sys; from actcli.cli import progress; from actcli.cli.app import main; "
+        "progress.PATIENCE = 0; sys.exit(main(sys.argv[1:]))"
+    )
     run = [sys.executable, "-c", script, "softmax", str(path), "-o", str(tmp_path / "out.csv")]
     code, shown = terminal(run, TERM="xterm-256color")
     assert code == 0
@@ -233,7 +236,7 @@ def test_progress_on_a_terminal(tmp_path: Path) -> None:
 def test_a_small_input_starts_no_thread_pool() -> None:
     """Nothing of concurrent.futures is loaded for a few rows."""
     code = (
-        "import sys; from actcli.cli import main; "
+        "import sys; from actcli.cli.app import main; "
         f"main(['softmax', {str(SAMPLES / 'digits_logits.npy')!r}, '-q']); "
         "sys.exit('concurrent.futures.thread' in sys.modules)"
     )

@@ -16,8 +16,8 @@ import pyarrow.parquet
 import pytest
 import scipy.special
 
-from actcli.batch import CHUNK_BYTES
 from actcli.formats import ReadOptions, messages, open_inputs
+from actcli.streaming.batch import CHUNK_BYTES
 from program import Actcli, command, environment, process, started
 
 if TYPE_CHECKING:

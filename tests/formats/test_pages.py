@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actcli.errors import DataError
-from actcli.files import Input
 from actcli.formats import ReadOptions, pages
 from actcli.formats.pages import Chunk, Page, check_pages, chunks_of, pages_of
+from actcli.streaming.input import Input
 from readers import check
 from thrift import BINARY, I32, I64, LIST, STRUCT, header, packed, parquet
 
@@ -246,7 +246,7 @@ def test_metadata_that_are_cut(tmp_path: Path) -> None:
 
 def test_row_groups_are_looked_at_one_after_the_other(actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
     """So the rows before a wrong one come out."""
-    monkeypatch.setattr("actcli.batch.CHUNK_BYTES", 1)
+    monkeypatch.setattr("actcli.streaming.batch.CHUNK_BYTES", 1)
     file = io.BytesIO()
     pa.parquet.write_table(pa.table({"0": np.arange(40.0), "1": np.ones(40)}), file, row_group_size=10)
     data = bytearray(file.getvalue())

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from actcli import evaluate
-from actcli.files import Output
 from actcli.reports.evaluation import draw
+from actcli.streaming.output import Output
 from program import SAMPLES, command, terminal, without_escapes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actcli.evaluation import Evaluation
+    from actcli.evaluation.evaluator import Evaluation
 
 
 @pytest.fixture(autouse=True)

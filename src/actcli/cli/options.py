@@ -1,18 +1,32 @@
 """The options that commands share: each is declared once, as an alias that a command's signature uses.
 
-Values stay what they are on the command line here; `actcli.cli.prediction` turns them into what the library takes.
+Values stay what they are on the command line here; `actcli.cli.running` turns them into what the library takes.
 Nothing heavy is imported: `--help` must be quick.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from actcli.errors import UsageError
 from actcli.formats import FORMATS
+from actcli.tasks import (
+    Binning,
+    ChartFormat,
+    ConformalScore,
+    Dtype,
+    Function,
+    Method,
+    Metric,
+    OnBadRow,
+    Origin,
+    ResultFormat,
+    Scope,
+    Task,
+    ThresholdOperator,
+)
 
 _READ = ", ".join(format.name for format in FORMATS.values() if format.source)
 _WRITTEN = ", ".join(format.name for format in FORMATS.values() if format.sink)
@@ -23,131 +37,6 @@ FIT = "Fit"
 DECISION = "Decision"
 MEASURE = "Measures"
 OUTPUT = "Output"
-
-
-class Origin(StrEnum):
-    """What the numbers of the input are."""
-
-    LOGITS = "logits"
-    PROBABILITIES = "probabilities"
-    LOG_PROBABILITIES = "log-probabilities"
-
-
-class Dtype(StrEnum):
-    """In what precision to compute."""
-
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-
-
-class Binning(StrEnum):
-    """What the bins of a calibration error have in common."""
-
-    EQUAL_WIDTH = "equal-width"
-    EQUAL_MASS = "equal-mass"
-
-
-class OnBadRow(StrEnum):
-    """What to do with a row that is wrong."""
-
-    ERROR = "error"
-    SKIP = "skip"
-
-
-class ThresholdOperator(StrEnum):
-    """When a threshold is reached."""
-
-    GE = "ge"
-    GT = "gt"
-
-
-class Task(StrEnum):
-    """What is decided of a row."""
-
-    SOFTMAX = "softmax"
-    MULTILABEL = "multilabel"
-    BINARY = "binary"
-
-
-class Method(StrEnum):
-    """How probabilities are calibrated."""
-
-    TEMPERATURE = "temperature"
-    VECTOR = "vector"
-    PLATT = "platt"
-    ISOTONIC = "isotonic"
-
-
-class Metric(StrEnum):
-    """What a threshold is to make as large as possible."""
-
-    F1 = "f1"
-    FBETA = "fbeta"
-    YOUDEN = "youden"
-    BALANCED_ACCURACY = "balanced-accuracy"
-
-
-class Scope(StrEnum):
-    """What a threshold is for."""
-
-    CLASS = "class"
-    GLOBAL = "global"
-
-
-class ConformalScore(StrEnum):
-    """How a class is scored: the lower, the sooner it is in the prediction set."""
-
-    LAC = "lac"
-    APS = "aps"
-    RAPS = "raps"
-
-
-class PictureKind(StrEnum):
-    """What to draw."""
-
-    SIGMOID = "sigmoid"
-    SOFTMAX = "softmax"
-    RELIABILITY = "reliability"
-    CONFIDENCE = "confidence"
-    ROC = "roc"
-    PRECISION_RECALL = "precision-recall"
-    THRESHOLDS = "thresholds"
-    CONFUSION = "confusion"
-
-
-FUNCTION_KINDS = ("sigmoid", "softmax")
-"""Pictures of a function, which need no file."""
-
-BINNED_KINDS = ("reliability", "confidence")
-"""Pictures of bins."""
-
-CURVE_KINDS = ("roc", "precision-recall", "thresholds")
-"""Pictures of curves, which need the probability of every cell, and have one for each class."""
-
-
-class PictureFormat(StrEnum):
-    """How a picture is written."""
-
-    TABLE = "table"
-    JSON = "json"
-    PNG = "png"
-    SVG = "svg"
-    PDF = "pdf"
-
-
-class ResultFormat(StrEnum):
-    """How a result that is no table of rows is written."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class Function(StrEnum):
-    """What to take the derivative of."""
-
-    SIGMOID = "sigmoid"
-    SOFTMAX = "softmax"
-    CROSS_ENTROPY = "cross-entropy"
 
 
 def _named(parameter: typer.CallbackParam, value: Any) -> Any:
@@ -580,7 +469,7 @@ DrawnClass = Annotated[
     list[str] | None,
     typer.Option("--class", metavar="NAME", help="Draw the curve of this class; repeatable.", rich_help_panel=OUTPUT),
 ]
-PictureFile = Annotated[
+ChartFile = Annotated[
     str | None,
     typer.Option(
         "-o",
@@ -591,8 +480,8 @@ PictureFile = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-PictureFormatOption = Annotated[
-    PictureFormat | None,
+ChartFormatOption = Annotated[
+    ChartFormat | None,
     typer.Option(
         "-f",
         "--format",
@@ -605,7 +494,7 @@ ReportFile = Annotated[
     typer.Option(
         "--report",
         metavar="FILE.html",
-        help="Also write a page with pictures, tables and the worst mistakes, complete in one file.",
+        help="Also write a page with charts, tables and the worst mistakes, complete in one file.",
         callback=_named,
         rich_help_panel=OUTPUT,
     ),

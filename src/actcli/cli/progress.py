@@ -6,13 +6,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from actcli import signals
-from actcli.batch import MOST_FAULTS
-from actcli.files import is_terminal
+from actcli.streaming import signals
+from actcli.streaming.batch import MOST_BAD_ROWS
+from actcli.streaming.terminal import is_terminal
 
 if TYPE_CHECKING:
     from actcli.errors import DataError
-    from actcli.pipeline import Piece
+    from actcli.streaming.pipeline import EncodedChunk
 
 __all__ = ["Watch"]
 
@@ -62,12 +62,12 @@ class Watch:
             warnings.append("the logits look like probabilities; if they are: --from probabilities")
         return warnings
 
-    def __call__(self, piece: Piece) -> None:
+    def __call__(self, piece: EncodedChunk) -> None:
         """Take note of a piece that the sink has."""
         self._done += piece.size
         self.rows += piece.rows
         self.left_out += piece.left_out
-        self._faults += [fault.error for fault in piece.faults[: MOST_FAULTS - len(self._faults)]]
+        self._faults += [fault.error for fault in piece.faults[: MOST_BAD_ROWS - len(self._faults)]]
         self._suspicious &= piece.like_probabilities or not piece.rows
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rows=f"{self.rows:,}")

@@ -7,13 +7,13 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from actcli.cli.options import ResultFormat
 from actcli.errors import UsageError, visible
+from actcli.tasks import ResultFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actcli.files import Output
+    from actcli.streaming.output import Output
 
 __all__ = ["json_bytes", "open_result", "result_format"]
 
@@ -28,8 +28,9 @@ def result_format(output: str | None, format: ResultFormat | None) -> ResultForm
     UsageError
         If the suffix is another one than .json.
     """
-    from actcli.compression import split_suffix
-    from actcli.files import is_device, is_terminal
+    from actcli.streaming.compression import split_suffix
+    from actcli.streaming.output import is_device
+    from actcli.streaming.terminal import is_terminal
 
     if format is not None:
         return format
@@ -51,8 +52,8 @@ def open_result(output: str | None, *, inputs: Sequence[tuple[int, int]], clobbe
     UsageError
         If there is no file that ``--no-clobber`` could protect.
     """
-    from actcli.compression import packer, split_suffix
-    from actcli.files import Output
+    from actcli.streaming.compression import packer, split_suffix
+    from actcli.streaming.output import Output
 
     if not clobber and output in (None, "-"):
         raise UsageError("--no-clobber is for a file", hint="add -o FILE")

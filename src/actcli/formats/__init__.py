@@ -16,8 +16,9 @@ from actcli.errors import DataError, UsageError, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Chunk, Column, Layout, Sink, Source
-    from actcli.files import Input, Output
+    from actcli.streaming.batch import Chunk, Column, Layout, Sink, Source
+    from actcli.streaming.input import Input
+    from actcli.streaming.output import Output
 
 __all__ = ["FORMATS", "Format", "Inputs", "ReadOptions", "WriteOptions", "named", "open_inputs", "open_sink"]
 
@@ -139,7 +140,7 @@ class ReadOptions:
     key
         The name of the array that holds the scores.
     classes
-        Which columns are classes, see `actcli.columns.select`.
+        Which columns are classes, see `actcli.formats.column_roles.select`.
     ids
         Names of columns to carry along.
     origin
@@ -264,7 +265,7 @@ def _text_format(head: bytes) -> Format:
 
 def _unpacked(input: Input, options: ReadOptions) -> Input:
     """Return `input`, or what it holds where it is compressed."""
-    from actcli.compression import MAGICS, Unpacked, split_suffix
+    from actcli.streaming.compression import MAGICS, Unpacked, split_suffix
 
     head = input.head(MAGICS.values())
     name = next((name for name, magic in MAGICS.items() if head.startswith(magic)), None)
@@ -359,8 +360,8 @@ def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
     UsageError
         If an option does not fit the format.
     """
-    from actcli.compression import Unpacked
-    from actcli.files import Input
+    from actcli.streaming.compression import Unpacked
+    from actcli.streaming.input import Input
 
     if paths.count("-") > 1:
         raise UsageError("standard input can be read only once")

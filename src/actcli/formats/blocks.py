@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from actcli import batch as batches
-from actcli.batch import MOST_FAULTS, Batch, Fault, rows_in_chunk
 from actcli.errors import DataError, visible
+from actcli.streaming import batch as batches
+from actcli.streaming.batch import MOST_BAD_ROWS, BadRow, Batch, rows_in_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Chunk, Layout
-    from actcli.files import Input
+    from actcli.streaming.batch import Chunk, Layout
+    from actcli.streaming.input import Input
 
 __all__ = ["BYTE_ORDER_MARK", "LONGEST_RECORD", "BlockSource", "RowByRow"]
 
@@ -124,8 +124,8 @@ class BlockSource:
                 return data[:end]
             size *= 2
 
-    def _chunk(self, data: bytes, *, last: bool = False) -> Block:
-        block = Block(self, data, self.line, last=last)
+    def _chunk(self, data: bytes, *, last: bool = False) -> TextBlockChunk:
+        block = TextBlockChunk(self, data, self.line, last=last)
         self.line += self.lines(data)
         del self.rest[: len(data)]
         return block
@@ -147,7 +147,7 @@ class BlockSource:
         return found + (data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else 0)
 
 
-class Block:
+class TextBlockChunk:
     """A chunk: whole rows, not yet parsed."""
 
     __slots__ = ("data", "last", "line", "size", "source")
@@ -183,7 +183,7 @@ class RowByRow:
         self._right: list[int] = []
         self._scores: list[Sequence[float]] = []
         self._texts: list[list[str]] = [[] for _ in layout.carried]
-        self._faults: list[Fault] = []
+        self._faults: list[BadRow] = []
 
     def begin(self, line: int) -> str:
         """Begin the row that stands in that line, and return its place for messages."""
@@ -199,8 +199,8 @@ class RowByRow:
 
     def leave_out(self, error: DataError) -> None:
         """Leave the row out."""
-        if len(self._faults) < MOST_FAULTS:
-            self._faults.append(Fault(len(self._lines) - 1, error))
+        if len(self._faults) < MOST_BAD_ROWS:
+            self._faults.append(BadRow(len(self._lines) - 1, error))
 
     def batch(self, file: int, fault: DataError | None = None) -> Batch:
         """Return the rows that were kept; `fault` is what ends the table after them."""

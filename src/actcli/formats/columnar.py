@@ -12,21 +12,22 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from actcli.activations import computing_dtype
-from actcli.batch import Batch, Carried, Kind, Layout, rows_in_chunk
-from actcli.columns import MOST_COLUMNS, RECORDED, assign_roles, check_unique, is_index, listed
-from actcli.errors import DataError, OutputError, visible
-from actcli.files import Seekable
+from actcli.errors import DataError, OutputError, listed, visible
+from actcli.formats.column_roles import MOST_COLUMNS, RECORDED, assign_roles, check_unique, is_index
 from actcli.formats.messages import Messages
 from actcli.formats.pages import check_pages, chunks_of
 from actcli.formats.repeats import decoded, decoded_type, is_text, longest, longest_repeated
 from actcli.formats.text import call_function, from_numpy, pick, plain
+from actcli.streaming.batch import Batch, Carried, Kind, Layout, rows_in_chunk
+from actcli.streaming.input import Seekable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Chunk, Column, Source
-    from actcli.files import Input, Output
     from actcli.formats import ReadOptions, WriteOptions
+    from actcli.streaming.batch import Chunk, Column, Source
+    from actcli.streaming.input import Input
+    from actcli.streaming.output import Output
 
 __all__ = ["ArrowSink", "ArrowSource", "ParquetSink", "ParquetSource"]
 
@@ -212,7 +213,7 @@ class ColumnarSource:
             at_once = max(1, min(rows, _REPEATED_BYTES // max(1, longest_row)))
             for first in range(0, len(batch), at_once):
                 piece = batch.slice(first, at_once)
-                yield Slice(self, piece, start + first)
+                yield RecordBatchChunk(self, piece, start + first)
             start += len(batch)
 
     def decode(self, data: Any, start: int) -> Batch:
@@ -257,7 +258,7 @@ class ColumnarSource:
         return DataError(f'{place}: column "{visible(self._list)}": {what}')
 
 
-class Slice:
+class RecordBatchChunk:
     """A chunk: a record batch."""
 
     __slots__ = ("data", "rows", "size", "source", "start")

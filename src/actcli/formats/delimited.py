@@ -19,8 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from actcli.batch import Batch, Carried, Kind, Layout
-from actcli.columns import (
+from actcli.errors import DataError, listed, visible
+from actcli.formats import blocks
+from actcli.formats.blocks import BYTE_ORDER_MARK, BlockSource, RowByRow
+from actcli.formats.column_roles import (
     DECIMAL_COMMA_HINT,
     MOST_COLUMNS,
     RECORDED,
@@ -31,11 +33,7 @@ from actcli.columns import (
     has_decimal_comma,
     is_header,
     is_number,
-    listed,
 )
-from actcli.errors import DataError, visible
-from actcli.formats import blocks
-from actcli.formats.blocks import BYTE_ORDER_MARK, BlockSource, RowByRow
 from actcli.formats.text import (
     TextSink,
     call_function,
@@ -50,13 +48,14 @@ from actcli.formats.text import (
     texts_of,
     where,
 )
+from actcli.streaming.batch import Batch, Carried, Kind, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Column, Source
-    from actcli.files import Input
     from actcli.formats import ReadOptions
+    from actcli.streaming.batch import Column, Source
+    from actcli.streaming.input import Input
 
 __all__ = ["CsvSink", "CsvSource", "TsvSink", "TsvSource", "cut"]
 

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from actcli.batch import Carried, Kind, Layout
-from actcli.columns import RECORDED, Roles, assign_roles, check_unique, listed, select
-from actcli.errors import DataError, UsageError, visible
-from actcli.formats.blocks import Block, BlockSource, RowByRow
+from actcli.errors import DataError, UsageError, listed, visible
+from actcli.formats.blocks import BlockSource, RowByRow, TextBlockChunk
+from actcli.formats.column_roles import RECORDED, Roles, assign_roles, check_unique, select
 from actcli.formats.text import TextSink, has_any, join, join_lists, join_rows, numbers, pick, texts_of, where
+from actcli.streaming.batch import Carried, Kind, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Batch, Chunk, Column, Ranking, Source
-    from actcli.files import Input
     from actcli.formats import ReadOptions
+    from actcli.streaming.batch import Batch, Chunk, Column, Source, TopK
+    from actcli.streaming.input import Input
 
 __all__ = ["JsonSink", "JsonSource", "JsonlSink", "JsonlSource"]
 
@@ -369,7 +369,7 @@ class JsonSource(JsonlSource):
         """Cut the input into blocks of whole rows; the last block must close the list."""
         closed = False
         for chunk in super().chunks(output_bytes):
-            closed = isinstance(chunk, Block) and chunk.last
+            closed = isinstance(chunk, TextBlockChunk) and chunk.last
             yield chunk
         if not closed:
             raise DataError(f"{self.input.name}:{self.line}: the list of rows is not closed")
@@ -510,7 +510,7 @@ class JsonlSink(TextSink):
         flat = np.ascontiguousarray(values).reshape(-1)
         return join_rows(width, join([keys, numbers(":", flat, null=True)], ""), ",")
 
-    def _ranks(self, column: Column, ranking: Ranking) -> Any:
+    def _ranks(self, column: Column, ranking: TopK) -> Any:
         found = ranking.codes >= 0
         texts = join(
             [

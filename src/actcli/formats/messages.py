@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from actcli.errors import DataError
 
 if TYPE_CHECKING:
-    from actcli.files import Input
+    from actcli.streaming.input import Input
 
 __all__ = ["LARGEST_BATCH", "Messages"]
 

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib import format as npy_format
 
-from actcli.batch import Batch, Kind, Layout, Ranking, rows_in_chunk
-from actcli.columns import MOST_COLUMNS
 from actcli.errors import DataError, UsageError, visible
-from actcli.files import Spool
+from actcli.formats.column_roles import MOST_COLUMNS
+from actcli.streaming.batch import Batch, Kind, Layout, TopK, rows_in_chunk
+from actcli.streaming.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Chunk, Column, Source
-    from actcli.files import Input, Output
     from actcli.formats import ReadOptions, WriteOptions
+    from actcli.streaming.batch import Chunk, Column, Source
+    from actcli.streaming.input import Input
+    from actcli.streaming.output import Output
 
 __all__ = ["NpySink", "NpySource", "header"]
 
@@ -146,7 +147,7 @@ class NpySource:
     def _choose(self, options: ReadOptions, width: int) -> list[int] | None:
         if options.classes is None:
             return None
-        from actcli.columns import select
+        from actcli.formats.column_roles import select
 
         chosen, _ = select(options.classes, [str(position) for position in range(width)], range(width))
         if not chosen:
@@ -158,7 +159,7 @@ class NpySource:
         count = rows_in_chunk(self.row_bytes, output_bytes, self._width)
         if self.input.size is not None:
             for start in range(0, self._rows, count):
-                yield Rows(self, start, min(count, self._rows - start))
+                yield RowRangeChunk(self, start, min(count, self._rows - start))
         else:
             yield from self._pipe_chunks(count)
 
@@ -178,7 +179,7 @@ class NpySource:
             if not rows:
                 raise DataError(f"{self.input.name}: ends after row {row}, but its header says {self._rows} rows")
             end = rows * self.row_bytes
-            yield Rows(self, row, rows, bytes(rest[:end]))
+            yield RowRangeChunk(self, row, rows, bytes(rest[:end]))
             del rest[:end]
             row += rows
         yield None
@@ -206,7 +207,7 @@ class NpySource:
             self.input.read_at(memoryview(target.view(np.uint8).data), self._offset + first * self.dtype.itemsize)
 
 
-class Rows:
+class RowRangeChunk:
     """A chunk: a range of rows, still in the file unless it came through a pipe."""
 
     __slots__ = ("data", "rows", "size", "source", "start")
@@ -260,7 +261,7 @@ class NpySink:
     def encode(self, batch: Batch) -> Any:
         """Return the rows as they are stored, or put them there if their place is known, and return nothing."""
         data = batch.row_numbers() if self.column.kind is Kind.ROW else batch.data(self.column)
-        values = np.ascontiguousarray(data.codes if isinstance(data, Ranking) else data, dtype=self._dtype)
+        values = np.ascontiguousarray(data.codes if isinstance(data, TopK) else data, dtype=self._dtype)
         if batch.start is None or not self._has_places:
             return values
         self._write(values, batch.start)

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from actcli import batch as batches
-from actcli.batch import Batch, Kind, Ranking
-from actcli.columns import listed
-from actcli.errors import DataError, OutputError, UsageError, visible
-from actcli.files import Input, Seekable, Spool
+from actcli.errors import DataError, OutputError, UsageError, listed, visible
 from actcli.formats.npy import NpySource, header
 from actcli.formats.text import join_lists, pick, plain, texts_of
+from actcli.streaming import batch as batches
+from actcli.streaming.batch import Batch, Kind, TopK
+from actcli.streaming.input import Input, Seekable
+from actcli.streaming.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.batch import Column, Layout, Source
-    from actcli.files import Output
     from actcli.formats import ReadOptions, WriteOptions
+    from actcli.streaming.batch import Column, Layout, Source
+    from actcli.streaming.output import Output
 
 __all__ = ["NpzSink", "NpzSource"]
 
@@ -232,7 +232,7 @@ class NpzSink:
             case Kind.VALUE:
                 return _numbers_of(data, _key(column))
             case _:
-                values = data.codes if isinstance(data, Ranking) else data
+                values = data.codes if isinstance(data, TopK) else data
                 return np.ascontiguousarray(values, dtype=part.dtype if isinstance(part, _Numbers) else np.int64)
 
     def accept(self, piece: list[Any], start: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from actcli.files import Input
+    from actcli.streaming.input import Input
 
     Fields: TypeAlias = Mapping[tuple[int, int], Callable[["_Compact"], Any]]
 

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from actcli.batch import Batch, Kind
+from actcli.streaming.batch import Batch, Kind
 
 try:
     # pyarrow.compute makes a Python function for each of Arrow's on import, which takes longer than the work on a small
@@ -26,9 +26,9 @@ except ImportError:  # pragma: no cover
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actcli.batch import Column, Layout
-    from actcli.files import Output
     from actcli.formats import WriteOptions
+    from actcli.streaming.batch import Column, Layout
+    from actcli.streaming.output import Output
 
 __all__ = [
     "TextSink",

@@ -1,1 +1,1 @@
-"""Results as a person reads them: Rich renderables. Nothing is computed here."""
+"""Results as people read them: tables, charts, and the HTML page."""

@@ -13,10 +13,10 @@ from actcli.formats.json import JsonSink
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actcli.batch import Batch, Column, Layout, Sink
-    from actcli.comparison import Comparison
-    from actcli.files import Output
     from actcli.formats import WriteOptions
+    from actcli.prediction.comparison import Comparison
+    from actcli.streaming.batch import Batch, Column, Layout, Sink
+    from actcli.streaming.output import Output
 
 __all__ = ["ComparisonJsonSink", "ComparisonSink", "as_json", "sentences"]
 

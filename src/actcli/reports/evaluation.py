@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
-from actcli.metrics import COUNTS
+from actcli.metrics.definitions import COUNTS
 from actcli.reports.screen import Screen, counted, empty_table
 
 if TYPE_CHECKING:
-    from actcli.evaluation import CalibrationBin, Evaluation
-    from actcli.files import Output
+    from actcli.evaluation.evaluator import CalibrationBin, Evaluation
+    from actcli.streaming.output import Output
 
 __all__ = ["draw"]
 

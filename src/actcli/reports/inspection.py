@@ -8,13 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
-from actcli.files import STANDARD_INPUT
 from actcli.reports.screen import Screen, counted, empty_table
+from actcli.streaming.input import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actcli.files import Output
+    from actcli.streaming.output import Output
 
 __all__ = ["draw"]
 
@@ -23,7 +23,7 @@ MOST_CLASSES = 20
 
 
 def draw(found: Mapping[str, Any], output: Output) -> None:
-    """Draw what `actcli.inspection.facts` returns."""
+    """Draw what `actcli.prediction.inspection.facts` returns."""
     screen = Screen(output)
     _draw(screen, found)
     screen.write()

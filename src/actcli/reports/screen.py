@@ -14,7 +14,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from actcli.files import Output
+    from actcli.streaming.output import Output
 
 __all__ = ["Screen", "counted", "draw", "empty_table"]
 

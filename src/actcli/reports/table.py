@@ -12,18 +12,18 @@ import numpy as np
 from rich.cells import cell_len
 from rich.text import Text
 
-from actcli.batch import Kind
 from actcli.errors import visible
-from actcli.outputs import REASONS
+from actcli.prediction.output_columns import REASONS
 from actcli.reports.screen import Screen, counted, empty_table
+from actcli.streaming.batch import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.table import Table
 
-    from actcli.batch import Batch, Column, Layout
-    from actcli.files import Output
+    from actcli.streaming.batch import Batch, Column, Layout
+    from actcli.streaming.output import Output
 
 __all__ = ["TableSink"]
 

@@ -1,0 +1,1 @@
+"""Calibration methods, thresholds and conformal rules, as numbers: NumPy only."""

@@ -1,0 +1,173 @@
+"""The command line: `main` is the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from actcli.cli.registry import COMMANDS
+from actcli.errors import ActcliError, OutputError, ReaderGoneError, say, visible
+from actcli.streaming.signals import end_by
+
+__all__ = ["main"]
+
+# The base of all errors in the command line's own grammar; Typer does not export it, and brings its own copy of Click.
+_GRAMMAR_ERROR: type[Any] = typer.BadParameter.__mro__[2]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _shown_by_us(option: Any) -> Any:
+    """Return a help option that writes as all else is written: where it cannot, Typer's own shows a traceback."""
+    option.callback = _show_help
+    return option
+
+
+def _show_help(context: Any, _: Any, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        _show(context.get_help())
+        context.exit()
+
+
+def _show(text: str) -> None:
+    """Write a text that was asked for to standard output."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
+
+
+class Command(TyperCommand):
+    """A command whose help shows its options in groups: its arguments, then by `rich_help_panel`."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return --help."""
+        return _shown_by_us(super().get_help_option(ctx))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the groups for help."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                name = "Arguments" if parameter.param_type_name == "argument" else "Other"
+                groups.setdefault(getattr(parameter, "rich_help_panel", None) or name, []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+class Commands(TyperGroup):
+    """A group whose commands are imported when they are called, and listed without being imported."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return their names in the order in which help shows them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return the command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        function = getattr(import_module(f"actcli.cli.commands.{cmd_name}"), cmd_name)
+        app.command(
+            cmd_name,
+            cls=Command,
+            context_settings=_SETTINGS,
+            short_help=COMMANDS[cmd_name].summary,
+            epilog=f"Next: {COMMANDS[cmd_name].next_step}",
+        )(function)
+        return typer.main.get_command(app)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return --help."""
+        return _shown_by_us(super().get_help_option(ctx))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the list of commands for help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings=_SETTINGS,
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from actcli import __version__
+
+        _show(f"actcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def actcli(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn a classifier's raw scores (logits) into probabilities and decisions.
+
+    Try: actcli softmax logits.npy, or: ... | actcli multilabel --threshold 0.3
+
+    Not sure? actcli inspect FILE says what is in it, and which command to type next.
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; None takes those of the process.
+    """
+    try:
+        given = sys.argv[1:] if arguments is None else arguments
+        result = app(args=arguments, prog_name="actcli", standalone_mode=False, obj=given)
+        return result if isinstance(result, int) else 0
+    except ActcliError as error:
+        _report(error.message, error.hint)
+        return error.exit_code
+    except _GRAMMAR_ERROR as error:
+        return _report_grammar(error, given)
+    except MemoryError:
+        _report("there is not enough memory for this", "fewer chunks at once take less: --jobs 1")
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except ReaderGoneError:
+        end_by(signal.SIGPIPE)
+        return 141
+
+
+def _report(message: str, hint: str | None) -> None:
+    say(f"actcli: error: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+
+
+def _report_grammar(error: Any, given: list[str]) -> int:
+    """Report what the command line's parser refuses; without any argument it refuses with the whole help."""
+    message = str(error.format_message())
+    if type(error).__name__.startswith("NoArgsIsHelp"):
+        say(message + "\n")
+        return 2
+    first, _, rest = message.partition("\n")
+    command = " ".join(["actcli", *(name for name in given[:1] if name in COMMANDS)])
+    more = " ".join(rest.split())
+    if first.endswith(" Choose from:"):
+        first, more = first.removesuffix(" Choose from:"), f"choose from {more}"
+    _report(visible(first, 500), visible(more, 200) or f"{command} --help lists the options")
+    return 2

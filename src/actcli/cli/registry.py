@@ -1,0 +1,78 @@
+"""The commands: one line each, and what the command line needs to know of one before it is imported."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["COMMANDS", "Entry"]
+
+
+class Entry(NamedTuple):
+    """A command. Its module in `actcli.cli.commands`, and the function there, have its name."""
+
+    summary: str
+    """What it does, in one line of help."""
+    next_step: str
+    """What to type after it: the last line of its help."""
+    page: str
+    """The page of the documentation that explains it, in `docs/`."""
+
+
+COMMANDS = {
+    "inspect": Entry(
+        "What is in a file, what its numbers look like, and which command to type next.",
+        "the command that stands at the end: actcli softmax, actcli multilabel or actcli binary.",
+        "input",
+    ),
+    "softmax": Entry(
+        "Exclusive classes: probabilities, the label, its confidence.",
+        "are they right? actcli evaluate logits.csv --truth truth.csv",
+        "predicting",
+    ),
+    "multilabel": Entry(
+        "Any number of classes: a probability each, the set that reaches the threshold.",
+        "are they right? actcli evaluate logits.csv --truth truth.csv --task multilabel",
+        "predicting",
+    ),
+    "binary": Entry(
+        "Two classes, from one logit column or two.",
+        "are they right? actcli evaluate scores.csv --truth truth.csv --task binary",
+        "predicting",
+    ),
+    "evaluate": Entry(
+        "How good the predictions are, against the truth.",
+        "see it: actcli plot reliability; make it better: actcli calibrate, actcli tune.",
+        "evaluating",
+    ),
+    "calibrate": Entry(
+        "Fit probabilities that are right as often as they say.",
+        "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
+        "calibrating",
+    ),
+    "tune": Entry(
+        "Choose thresholds.",
+        "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
+        "thresholds",
+    ),
+    "conformal": Entry(
+        "Make prediction sets that keep a promise.",
+        "actcli softmax more.csv --policy policy.json --columns id,prediction_set",
+        "prediction-sets",
+    ),
+    "plot": Entry(
+        "Pictures: the functions, reliability, confidence, curves, thresholds, confusion.",
+        "the numbers: actcli evaluate logits.csv --truth truth.csv",
+        "plots",
+    ),
+    "compare": Entry(
+        "Sigmoid and softmax of the same logits side by side, and why they differ.",
+        "how the two react to a logit: actcli gradient; their curves: actcli plot softmax.",
+        "choosing-an-activation",
+    ),
+    "gradient": Entry(
+        "How fast probabilities, and the loss, move with the logits.",
+        "the curve and its slope: actcli plot sigmoid.",
+        "choosing-an-activation",
+    ),
+}
+"""By name, in the order in which help shows them."""

@@ -1,0 +1,1 @@
+"""How good predictions are: class labels, the truth, and the evaluator."""

@@ -1,0 +1,1 @@
+"""Fits over labelled rows: calibration, thresholds and prediction sets as steps of a policy."""

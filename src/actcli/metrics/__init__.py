@@ -1,0 +1,1 @@
+"""Metrics as numbers: definitions, row statistics, sums over rows, rankings and curves. NumPy only."""

@@ -1,0 +1,161 @@
+"""What ranks rows or labels: ROC AUC, average precision, label ranking average precision. NumPy only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from actcli.metrics.definitions import or_zero, ratio
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["RankedScores", "label_ranking", "packed", "ranking_scores"]
+
+_CELLS_AT_ONCE = 1 << 20
+_LANES = 4
+"""Replicates in a word, 16 bits for each."""
+
+_LONGEST_STRETCH = 4096
+"""Rows of which each may count 15 times without a sum that takes more than 16 bits."""
+
+
+def ranking_scores(values: Array, positive: Array) -> tuple[float, float]:
+    """Return the ROC AUC and the average precision of one class.
+
+    Parameters
+    ----------
+    values
+        The probability of the class, shape (N,).
+    positive
+        Where it is right.
+
+    Notes
+    -----
+    The AUC is the share of pairs of a positive and a negative row in which the positive one has the higher value, ties
+    counting one half (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747). The average precision is the mean,
+    over the positive rows, of the precision among all rows with a value as high.
+    """
+    chosen = np.sort(values[positive])
+    ordered = np.sort(values)
+    positives, rows = len(chosen), len(values)
+    below = np.searchsorted(ordered, chosen, "left")
+    up_to = np.searchsorted(ordered, chosen, "right")
+    own_below = np.searchsorted(chosen, chosen, "left")
+    own_up_to = np.searchsorted(chosen, chosen, "right")
+    # Whole numbers: twice the negatives below each positive, and once those that tie with it.
+    pairs = int((below - own_below).sum(dtype=np.int64)) + int((up_to - own_up_to).sum(dtype=np.int64))
+    negatives = rows - positives
+    auc = pairs / (2 * positives * negatives) if positives and negatives else np.nan
+    precision = (positives - own_below) / (rows - below)
+    return auc, precision.sum() / positives if positives else np.nan
+
+
+class RankedScores:
+    """The rows in the order of the probability of one class, to score any number of replicates of them.
+
+    Only the values that a positive row has are of interest: how many rows, and how many positive ones, have a higher
+    one or the same. All other rows are but added up, four replicates at a time.
+
+    Parameters
+    ----------
+    values
+        The probability of the class, shape (N,).
+    positive
+        Where it is right.
+    """
+
+    def __init__(self, values: Array, positive: Array) -> None:
+        order = np.argsort(values)[::-1]
+        ordered, chosen = values[order], positive[order]
+        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+        hits = np.add.reduceat(chosen, starts, dtype=np.int64) if len(starts) else starts
+        reached = np.append(starts, len(order))
+        levels = np.flatnonzero(hits)
+        self._hits = _Stretches(order[chosen], np.cumsum(hits[levels]))
+        self._above = _Stretches(order, np.concatenate([reached[levels], reached[levels + 1], [len(order)]]))
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        return self._hits.nbytes + self._above.nbytes
+
+    def scores(self, words: Array) -> tuple[Array, Array]:
+        """Return the ROC AUC and the average precision of each replicate, shape (R,).
+
+        Parameters
+        ----------
+        words
+            How often each row counts, by `packed`: shape (N, R / 4).
+        """
+        levels = len(self._hits.places)
+        at_once = max(1, min(words.shape[1], _CELLS_AT_ONCE // (_LANES * max(1, levels))))
+        parts = [self._scored(words[:, first : first + at_once]) for first in range(0, words.shape[1], at_once)]
+        auc, precision = zip(*parts, strict=True)
+        return np.concatenate(auc), np.concatenate(precision)
+
+    def _scored(self, words: Array) -> tuple[Array, Array]:
+        hits, seen = self._hits.counted(words), self._above.counted(words)
+        higher, as_high = np.split(seen[:, :-1], 2, axis=1)
+        rows, positives = seen[:, -1], hits[:, -1] if hits.shape[1] else np.zeros(len(seen))
+        new_hits = np.diff(hits, axis=1, prepend=0)
+        misses = (higher - hits + new_hits + as_high - hits) / 2
+        pairs = (new_hits * ((rows - positives)[:, np.newaxis] - misses)).sum(axis=1)
+        precision = or_zero(ratio(hits, as_high))
+        return ratio(pairs, positives * (rows - positives)), ratio((new_hits * precision).sum(axis=1), positives)
+
+
+class _Stretches:
+    """Rows in an order, and places in it up to which they are to be counted."""
+
+    def __init__(self, rows: Array, places: Array) -> None:
+        self._rows: Array = rows.astype(np.int32 if len(rows) <= np.iinfo(np.int32).max else np.int64)
+        cut = np.zeros(len(rows) + 1, dtype=np.bool_)
+        cut[places] = cut[::_LONGEST_STRETCH] = True
+        self._edges = np.flatnonzero(cut[:-1])
+        self.places = np.searchsorted(self._edges, places)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory they take."""
+        return self._rows.nbytes + self._edges.nbytes + self.places.nbytes
+
+    def counted(self, words: Array) -> Array:
+        """Return how often the rows before each place count in each replicate, shape (R, places), float64."""
+        before = np.zeros((_LANES * words.shape[1], 1 + len(self._edges)))
+        if len(self._edges):
+            stretches = np.add.reduceat(np.take(words, self._rows, axis=0), self._edges, axis=0)
+            np.cumsum(stretches.view(np.uint16).T, axis=1, dtype=np.float64, out=before[:, 1:])
+        return np.take(before, self.places, axis=1)
+
+
+def packed(weights: Array) -> Array:
+    """Return how often rows count, shape (R, N), each at most 15 times, with four replicates in a word: (N, R / 4).
+
+    The sum of up to `_LONGEST_STRETCH` words holds the four sums, so that an addition does the work of four.
+    """
+    return np.ascontiguousarray(weights.T, dtype=np.uint16).view(np.uint64)
+
+
+def label_ranking(truth: Array, probabilities: Array) -> Array:
+    """Return the label ranking average precision of each row: 1 where no label, or every label, is right.
+
+    Of each right label, the share of right ones among those that are ranked as high: Tsoumakas, Katakis and Vlahavas,
+    "Mining multi-label data", 2010.
+    """
+    count, classes = truth.shape
+    result = np.zeros(count)
+    rows, labels = np.nonzero(truth)
+    at_once = max(1, _CELLS_AT_ONCE // classes)
+    for start in range(0, len(rows), at_once):
+        row = rows[start : start + at_once]
+        values = probabilities[row]
+        as_high = values >= probabilities[row, labels[start : start + at_once]][:, np.newaxis]
+        shares = (as_high & truth[row]).sum(axis=1) / as_high.sum(axis=1)
+        result += np.bincount(row, shares, minlength=count)
+    actual = truth.sum(axis=1)
+    plain = (actual == 0) | (actual == classes)
+    return np.where(plain, 1.0, result / np.maximum(actual, 1))

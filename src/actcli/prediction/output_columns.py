@@ -1,0 +1,211 @@
+"""The columns that can be written for each row: what they are called, and which a command writes.
+
+A column is a property of the same name of the predictions in `actcli.prediction.plan`. To add one, write the property
+and its line in `OUTPUT`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from actcli.errors import UsageError, listed, visible
+from actcli.streaming.batch import Carried, Column, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
+    from actcli.prediction.plan import Rules
+
+    Maker: TypeAlias = Callable[[Sequence[str], "Rules"], Column]
+
+__all__ = ["OUTPUT", "REASONS", "carried_columns", "output_columns", "printable", "with_names_apart"]
+
+REASONS = ("ok", "below_confidence", "ambiguous")
+"""Why there is a label, or none."""
+
+
+def _matrix(name: str, prefix: str, integers: str | None = None) -> Maker:
+    def column(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
+        headers = tuple(prefix + label for label in classes)
+        return Column(name, Kind.MATRIX, headers, tuple(classes), dtype=integers)
+
+    return column
+
+
+def _number(name: str, integers: str | None = None) -> Maker:
+    return lambda classes, rules: Column(name, Kind.NUMBER, (name,), dtype=integers)  # noqa: ARG005
+
+
+def _label(classes: Sequence[str], rules: Rules) -> Column:
+    return Column("label", Kind.CODE, ("label",), (*classes, *([rules.abstain_label] if rules.abstains else [])))
+
+
+def _reason(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
+    return Column("reason", Kind.CODE, ("reason",), REASONS)
+
+
+def _top_k(classes: Sequence[str], rules: Rules) -> Column:
+    count = min(rules.top_k or len(classes), len(classes))
+    headers = [f"{what}_{rank}" for rank in range(1, count + 1) for what in ("label", "probability")]
+    return Column("top_k", Kind.RANKING, tuple(headers), tuple(classes), dtype="int64")
+
+
+def _set(name: str, *, integers: bool = False) -> Maker:
+    def column(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
+        labels = map(str, range(len(classes))) if integers else classes
+        return Column(name, Kind.SET, (name,), tuple(labels), dtype="int64" if integers else None)
+
+    return column
+
+
+_SHARED = {
+    "probabilities": _matrix("probabilities", "p_"),
+    "log_probabilities": _matrix("log_probabilities", "logp_"),
+    "logits": _matrix("logits", "logit_"),
+}
+_EXCLUSIVE = {
+    "label": _label,
+    "index": _number("index", "int64"),
+    "probability": _number("probability"),
+    **_SHARED,
+    "onehot": _matrix("onehot", "is_", "uint8"),
+    "top_k": _top_k,
+    "margin": _number("margin"),
+    "entropy": _number("entropy"),
+    "reason": _reason,
+    "prediction_set": _set("prediction_set"),
+}
+OUTPUT: dict[str, dict[str, Maker]] = {
+    "softmax": _EXCLUSIVE,
+    "multilabel": {
+        "labels": _set("labels"),
+        "indices": _set("indices", integers=True),
+        "count": _number("count", "int64"),
+        **_SHARED,
+        "multihot": _matrix("multihot", "is_", "uint8"),
+    },
+    "binary": _EXCLUSIVE,
+}
+"""By command and by the name in ``--columns``."""
+
+
+def output_columns(
+    task: str, carried: Sequence[Carried], classes: Sequence[str], rules: Rules, files: Sequence[str]
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Return the columns to write, and notes on those that had to be renamed.
+
+    Parameters
+    ----------
+    task
+        The command.
+    carried
+        The columns of the input that are no classes.
+    classes
+        The names of the classes.
+    rules
+        What was asked for.
+    files
+        The names of the inputs.
+
+    Raises
+    ------
+    UsageError
+        If a column is asked for that there is not, or twice.
+    """
+    columns: list[Column] = []
+    for name in rules.columns or _default(task, rules):
+        columns.extend(_column(name, task, carried, classes, rules, files))
+    _check_effect(task, [column.name for column in columns if column.carried is None], rules)
+    columns, notes = with_names_apart(columns)
+    seen: set[tuple[str, str | None]] = set()
+    for column in columns:
+        key = (column.name, column.carried)
+        if key in seen:
+            raise UsageError(f"--columns: {visible(column.carried or column.name)!r} is there twice")
+        seen.add(key)
+    return tuple(columns), notes
+
+
+def carried_columns(carried: Sequence[Carried], lines: int = 1) -> list[Column]:
+    """Return the columns of the input that are no classes, as columns of the output."""
+    return [Column(name, kind, (name,), carried=name, lines=lines) for name, kind, _ in carried]
+
+
+def with_names_apart(columns: Sequence[Column]) -> tuple[list[Column], tuple[str, ...]]:
+    """Return `columns`, those of the input renamed that are called like another one, and a note on each of these."""
+    taken = {name for column in columns if column.carried is None for name in (column.name, *column.headers)}
+    names = {column.headers[0] for column in columns if column.carried is not None}
+    result, notes = list(columns), []
+    for position, column in enumerate(columns):
+        name = column.headers[0]
+        if column.carried is None or name not in taken:
+            continue
+        while name in taken or name in names:
+            name = f"input_{name}"
+        result[position] = replace(column, headers=(name,))
+        notes.append(f'the input\'s column "{visible(column.carried)}" is written as "{visible(name)}"')
+    return result, tuple(notes)
+
+
+def _check_effect(task: str, written: Sequence[str], rules: Rules) -> None:
+    """Refuse options that change nothing of what is written."""
+    if task == "multilabel":
+        return
+    if rules.top_k is not None and "top_k" not in written:
+        raise UsageError("--top-k changes no column that is written", hint="add --columns top_k")
+    if rules.abstains and not {"label", "index", "onehot", "reason"} & set(written):
+        raise UsageError(
+            "--abstain-below and --abstain-margin change no column that is written", hint="add --columns index"
+        )
+
+
+def _default(task: str, rules: Rules) -> tuple[str, ...]:
+    if task == "multilabel":
+        return ("carried", "labels", "probabilities")
+    more = ("reason",) * rules.abstains + ("prediction_set",) * (rules.conformal is not None)
+    if rules.top_k is not None:
+        return ("carried", "top_k", *more)
+    return ("carried", "label", "probability", *more, "probabilities")
+
+
+def _column(
+    name: str,
+    task: str,
+    carried: Sequence[Carried],
+    classes: Sequence[str],
+    rules: Rules,
+    files: Sequence[str],
+) -> list[Column]:
+    along = {column.name: column for column in carried_columns(carried)}
+    if name == "carried" or (name == "id" and "id" not in along):
+        return list(along.values())
+    if name in OUTPUT[task]:
+        if name == "top_k" and rules.top_k is None and task == "softmax":
+            raise UsageError("--columns: top_k needs --top-k K")
+        if name == "prediction_set" and rules.conformal is None:
+            raise UsageError("--columns: prediction_set needs a --policy that actcli conformal has written to")
+        return [OUTPUT[task][name](classes, rules)]
+    if name == "row":
+        return [Column("row", Kind.ROW, ("row",), dtype="int64")]
+    if name == "file":
+        return [Column("file", Kind.CODE, ("file",), tuple(printable(file) for file in files))]
+    if name in along:
+        return [along[name]]
+    if name.startswith("input_") and name.removeprefix("input_") in along:
+        return [replace(along[name.removeprefix("input_")], headers=(name,))]
+    known = ["carried", "id", "row", "file", *OUTPUT[task]]
+    raise UsageError(
+        f"--columns: there is no column {visible(name)!r}",
+        hint=f"there are {', '.join(known)}" + (f", and of the input {listed(list(along))}" if along else ""),
+    )
+
+
+def printable(path: str) -> str:
+    """Return the name of a file as text: one that is not UTF-8 is shown as messages show it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return visible(path, 8 * len(path))
+    return path

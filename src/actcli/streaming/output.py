@@ -1,0 +1,232 @@
+"""Outputs: standard output, devices, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import stat
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from actcli.errors import OutputError, ReaderGoneError, UsageError, visible
+from actcli.streaming import signals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    Bytes: TypeAlias = bytes | bytearray | memoryview
+
+__all__ = ["Output", "Packer", "is_device"]
+
+_STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+class Packer(Protocol):
+    """Packs bytes piece by piece."""
+
+    def compress(self, data: Any, /) -> bytes:
+        """Return what is packed of all bytes so far and not yet returned."""
+
+    def flush(self) -> bytes:
+        """Return the rest."""
+
+
+class Output:
+    """An output, open for writing; use it as a context, and `commit` at the end.
+
+    A regular file is written beside its target and renamed in `commit`: without that it never appears, and what stood
+    there before stays. Standard output, devices and pipes are written directly.
+
+    Parameters
+    ----------
+    path
+        Of the file; None or ``-`` is standard output.
+    inputs
+        The identities of the inputs, none of which may be the output.
+    clobber
+        Whether a file that exists is replaced.
+    packer
+        Compresses what is written.
+    durable
+        Whether it is on the disk before it gets its name: for what is kept, and changed in place. A table that a power
+        failure takes can be made again, and waiting for the disk may take longer than making it.
+
+    Raises
+    ------
+    UsageError
+        If the output is one of the inputs.
+    OutputError
+        If it cannot be opened, or exists and must not be replaced.
+    """
+
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        inputs: Sequence[tuple[int, int]] = (),
+        clobber: bool = True,
+        packer: Packer | None = None,
+        durable: bool = False,
+    ) -> None:
+        self.path = None if path == "-" else path
+        self.name = "standard output" if self.path is None else visible(self.path, 200)
+        self._temporary: str | None = None
+        self._target = ""
+        self._clobber = clobber
+        self._inputs = inputs
+        self._packer = packer
+        self._durable = durable
+
+    def __enter__(self) -> Self:
+        signals.add(self._remove)
+        try:
+            self.descriptor = self._open()
+        except BaseException as error:
+            self._remove()
+            if isinstance(error, FileNotFoundError):
+                raise OutputError(f"{self.name}: no such directory") from None
+            if isinstance(error, OSError):
+                raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._remove()
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+    def _remove(self) -> None:
+        """Remove what was not committed."""
+        signals.remove(self._remove)
+        if self._temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)
+            self._temporary = None
+
+    def _open(self) -> int:
+        if self.path is None or self.path in _STANDARD_OUTPUT:
+            descriptor = os.dup(1)
+            self._refuse_input(os.fstat(descriptor))
+            return descriptor
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            status = None
+        if status is not None:
+            self._refuse_input(status)
+            if stat.S_ISDIR(status.st_mode):
+                raise OutputError(f"{self.name}: is a directory")
+            if not stat.S_ISREG(status.st_mode):
+                return os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+            if not self._clobber:
+                raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it")
+            if not os.access(self.path, os.W_OK):
+                raise OutputError(f"{self.name}: cannot be written: Permission denied")
+        return self._open_beside(status)
+
+    def _open_beside(self, status: os.stat_result | None) -> int:
+        assert self.path is not None
+        self._target = os.path.realpath(self.path)
+        folder = os.path.dirname(self._target)
+        # The name is known before the file exists, so that a signal in between leaves nothing.
+        self._temporary = os.path.join(folder, f".actcli-{os.urandom(8).hex()}.tmp")
+        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        if status is None:
+            mask = os.umask(0o022)
+            os.umask(mask)
+            os.fchmod(descriptor, 0o666 & ~mask)
+        else:
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+        return descriptor
+
+    def _refuse_input(self, status: os.stat_result) -> None:
+        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) in self._inputs:
+            raise UsageError(f"{self.name}: is one of the inputs", hint="write to another file, then rename it")
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person is looking at it."""
+        return os.isatty(self.descriptor)
+
+    @property
+    def seekable(self) -> bool:
+        """Whether `write_at` works."""
+        return self._temporary is not None
+
+    def write(self, data: Bytes) -> None:
+        """Write all of `data` at once: nothing stays in a buffer, unless it is compressed.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        ReaderGoneError
+            If the reader went away.
+        """
+        self._put(data if self._packer is None else self._packer.compress(data))
+
+    def _put(self, data: Bytes) -> None:
+        view = memoryview(data).cast("B")
+        while view:
+            try:
+                view = view[os.write(self.descriptor, view) :]
+            except BlockingIOError:
+                select.select([], [self.descriptor], [])
+            except BrokenPipeError:
+                raise ReaderGoneError from None
+            except OSError as error:
+                raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+    def write_at(self, data: Bytes, offset: int) -> None:
+        """Write all of `data` at that place of a `seekable` file, in any thread.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        view = memoryview(data).cast("B")
+        while view:
+            try:
+                count = os.pwrite(self.descriptor, view, offset)
+            except OSError as error:
+                raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+            view = view[count:]
+            offset += count
+
+    def commit(self) -> None:
+        """Make the file appear under its name, complete.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be, or if it must not replace a file that has appeared in the meantime.
+        """
+        if self._packer is not None:
+            self._put(self._packer.flush())
+        if self._temporary is None:
+            return
+        try:
+            if self._durable:
+                os.fsync(self.descriptor)
+            descriptor, self.descriptor = self.descriptor, -1
+            os.close(descriptor)  # a file system on a network may say only now that it is full
+            if self._clobber:
+                os.replace(self._temporary, self._target)
+            else:
+                os.link(self._temporary, self._target)
+                os.unlink(self._temporary)
+            self._temporary = None
+        except FileExistsError:
+            raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it") from None
+        except OSError as error:
+            raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+
+def is_device(path: str) -> bool:
+    """Return whether an output of that name is written directly: standard output, a device, a pipe."""
+    try:
+        return path in _STANDARD_OUTPUT or not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False

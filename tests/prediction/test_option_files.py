@@ -1,0 +1,80 @@
+"""Class names and thresholds from files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actcli.errors import DataError, UsageError
+from actcli.prediction.option_files import read_class_names, read_thresholds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = {"model_type": "vit", "id2label": {"1": "dog", "0": "cat"}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cat\ndog\n", "cat\r\ndog", "\ufeffcat\ndog\n", '["cat", "dog"]', '{"1": "dog", "0": "cat"}', json.dumps(CONFIG)],
+)
+def test_class_names_from_a_file(text: str, tmp_path: Path) -> None:
+    """Lines, a JSON list, an object by index, a model's configuration."""
+    path = tmp_path / "names"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert read_class_names(str(path)) == (("cat", "dog"), str(path))
+
+
+def test_lines_end_where_lines_end(tmp_path: Path) -> None:
+    """Not at other scripts' separators; and a name may look like the beginning of JSON."""
+    path = tmp_path / "names.txt"
+    path.write_text("[PAD]\na\u2028b\nc\x0cd\n", encoding="utf-8")
+    assert read_class_names(str(path))[0] == ("[PAD]", "a\u2028b", "c\x0cd")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "1" * 5000 + "]",
+        "",
+        "cat\n\ndog\n",
+        "cat\ncat\n",
+        '["cat", 1]',
+        '{"0": "cat", "2": "dog"}',
+        '{"0": "a", "0": "b"}',
+        "[" * 100_000,
+    ],
+)
+def test_class_names_that_are_none(text: str, tmp_path: Path) -> None:
+    """Empty, duplicate, or something else."""
+    path = tmp_path / "names"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError):
+        read_class_names(str(path))
+
+
+def test_class_names_on_the_command_line() -> None:
+    """With commas between; a name that holds one is quoted."""
+    assert read_class_names('cat,"dog, wet"') == (("cat", "dog, wet"), None)
+    with pytest.raises(UsageError):
+        read_class_names("cat,cat")
+    with pytest.raises(DataError, match="no such file"):
+        read_class_names("cat")
+
+
+def test_a_file_without_end() -> None:
+    """Is no list of names."""
+    with pytest.raises(DataError, match="has more than 64 MiB"):
+        read_class_names("/dev/zero")
+
+
+def test_thresholds_of_names_with_line_ends(tmp_path: Path) -> None:
+    """Are read as CSV quotes them; a quote that is not closed is an error."""
+    path = tmp_path / "thresholds.csv"
+    path.write_text('name,threshold\n"a\nb",0.5\n', encoding="utf-8", newline="")
+    assert read_thresholds(str(path)) == {"a\nb": 0.5}
+    path.write_text('"a,0.5\n', encoding="utf-8")
+    with pytest.raises(DataError, match="is not CSV"):
+        read_thresholds(str(path))

@@ -1,0 +1,272 @@
+"""The policy file: what it holds comes back, and what it must not hold is said."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actcli.calibration.conformal import Conformal, RiskControl
+from actcli.calibration.methods import Calibration, Isotonic, Platt, Temperature, VectorScaling
+from actcli.errors import DataError
+from actcli.prediction.policy import Policy, Record, read_policy, schema
+from actcli.prediction.schema import what_is_wrong
+
+RECORD = Record(10, {"cat": 4, "dog": 6}, "log_loss", math.nan, 0.5, "0.1.0")
+WHOLE: dict[str, Any] = {
+    "actcli": 1,
+    "task": "softmax",
+    "from": "logits",
+    "classes": ["cat", "dog"],
+    "calibration": {"method": "temperature", "temperature": 1.73},
+    "conformal": {"score": "lac", "alpha": 0.1, "quantile": 0.83},
+    "fitted": {
+        "calibration": {
+            "rows": 10,
+            "truth": {"cat": 4, "dog": 6},
+            "loss": {"name": "log_loss", "before": None, "after": 0.5},
+            "actcli": "0.1.0",
+        }
+    },
+}
+LABELS: dict[str, Any] = {
+    "actcli": 1,
+    "task": "multilabel",
+    "from": "probabilities",
+    "classes": ["cat", "dog"],
+    "thresholds": {"cat": 0.31},
+}
+
+
+def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy of a document with another value at a path, or without it where the value is `...`."""
+    copy = json.loads(json.dumps(document))
+    *parents, name = path.split(".")
+    inner = copy
+    for parent in parents:
+        inner = inner[parent]
+    if value is ...:
+        del inner[name]
+    else:
+        inner[name] = value
+    return copy if isinstance(copy, dict) else {}
+
+
+WRONG = [
+    (WHOLE, "colour", "red", "colour: is no key"),
+    (WHOLE, "calibration.colour", "red", "calibration.colour: is no key"),
+    (WHOLE, "fitted.calibration.colour", "red", "fitted.calibration.colour: is no key"),
+    (WHOLE, "task", "regression", "task: 'regression' is none of softmax, multilabel, binary"),
+    (WHOLE, "task", ..., "has no 'task'"),
+    (WHOLE, "from", "log-odds", "from: 'log-odds' is none of logits"),
+    (WHOLE, "classes", [], "classes: 0 items"),
+    (WHOLE, "classes", ["cat", "cat"], "'cat' is there twice"),
+    (WHOLE, "classes", ["cat", ""], r"classes\[1\]: is empty"),
+    (WHOLE, "classes", "cat", "classes: 'cat' is no array"),
+    (WHOLE, "calibration", 1.73, "calibration: 1.73 is no object"),
+    (
+        WHOLE,
+        "calibration.method",
+        "magic",
+        "calibration.method: 'magic' is none of temperature, vector, platt, isotonic",
+    ),
+    (WHOLE, "calibration.temperature", 0, "calibration.temperature: 0 is not above 0"),
+    (WHOLE, "calibration.temperature", "1", "calibration.temperature: '1' is no number"),
+    (WHOLE, "calibration.temperature", ..., "calibration: has no 'temperature'"),
+    (WHOLE, "calibration.temperature", True, "calibration.temperature: True is no number"),
+    (WHOLE, "conformal.alpha", 1, "conformal.alpha: 1 is not below 1"),
+    (WHOLE, "conformal.score", "size", "conformal.score: 'size' is none of lac, aps, raps, missed-labels"),
+    (WHOLE, "conformal.score", "raps", "conformal: has no 'lambda'"),
+    (LABELS, "thresholds.cat", 1.5, "thresholds.cat: 1.5 is above 1"),
+    (LABELS, "thresholds.cat", None, "thresholds.cat: None is no number"),
+    (WHOLE, "fitted.calibration.rows", 0, "fitted.calibration.rows: 0 is below 1"),
+    (WHOLE, "fitted.calibration.rows", 2.5, "fitted.calibration.rows: 2.5 is no integer"),
+]
+"""What the schema refuses, and what is said of it."""
+
+MISFITS = [
+    (WHOLE, "thresholds", {"cat": 0.5}, "softmax has none"),
+    (WHOLE, "positive", "cat", "softmax has no positive class"),
+    (WHOLE, "classes", ["cat"], "softmax needs two or more"),
+    (WHOLE, "task", "binary", ""),
+    (WHOLE, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "is not for softmax"),
+    (LABELS, "conformal", {"score": "lac", "alpha": 0.1, "quantile": 0.2}, "is not for multilabel"),
+    (LABELS, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "not that of every class"),
+    (LABELS, "thresholds", {"bird": 0.5}, "thresholds: 'bird' is not a class"),
+    (
+        LABELS,
+        "calibration",
+        {"method": "platt", "slope": {"cat": 1}, "intercept": {}},
+        "slope: there is none for 'dog'",
+    ),
+    (LABELS, "calibration", {"method": "isotonic", "points": {"cat": [[0, 1], [1, 0]], "dog": [[0, 0]]}}, "not rise"),
+    (LABELS, "calibration", {"method": "isotonic", "points": {"cat": [[0, 2]], "dog": [[0, 0]]}}, "not both prob"),
+]
+"""What only the program can see."""
+
+
+def written(tmp_path: Path, document: Any) -> str:
+    """Return the path of a file with this document."""
+    path = tmp_path / "policy.json"
+    path.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
+    return str(path)
+
+
+def test_the_schema_is_one() -> None:
+    """By the standard that it names."""
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize(
+    "document", [WHOLE, LABELS, *(changed(WHOLE, "fitted", ...), changed(LABELS, "thresholds", ...))]
+)
+def test_valid_documents(document: dict[str, Any], tmp_path: Path) -> None:
+    """Pass the schema, by jsonschema and by the check in the package, and are read."""
+    jsonschema.validate(document, schema())
+    assert what_is_wrong(document, schema()) is None
+    assert read_policy(written(tmp_path, document)).task == document["task"]
+
+
+@pytest.mark.parametrize(("document", "path", "value", "message"), WRONG)
+def test_invalid_documents(document: dict[str, Any], path: str, value: Any, message: str, tmp_path: Path) -> None:
+    """Are refused by jsonschema too, and with what is wrong and where."""
+    wrong = changed(document, path, value)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, schema())
+    with pytest.raises(DataError, match=message):
+        read_policy(written(tmp_path, wrong))
+
+
+@pytest.mark.parametrize(("document", "path", "value", "message"), MISFITS)
+def test_documents_that_contradict_themselves(
+    document: dict[str, Any], path: str, value: Any, message: str, tmp_path: Path
+) -> None:
+    """Pass the schema and are refused all the same."""
+    wrong = changed(document, path, value)
+    jsonschema.validate(wrong, schema())
+    if message:
+        with pytest.raises(DataError, match=message):
+            read_policy(written(tmp_path, wrong))
+    else:
+        assert read_policy(written(tmp_path, wrong)).positive == "dog"
+
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 3),
+    st.floats(-2, 2),
+    st.sampled_from(["softmax", "temperature", "lac", "logits", "cat", ""]),
+    st.just([]),
+    st.just({}),
+    st.just(["cat", "dog"]),
+    st.just({"cat": 0.5}),
+    st.just([[1.0, 0.5]]),
+)
+places = st.sampled_from(
+    [
+        *("actcli", "task", "from", "classes", "positive", "calibration", "thresholds", "conformal", "fitted", "other"),
+        *("calibration.method", "calibration.temperature", "conformal.score", "conformal.alpha", "conformal.quantile"),
+        *("fitted.calibration", "fitted.calibration.rows", "fitted.calibration.loss", "fitted.other"),
+    ]
+)
+
+
+@given(places, leaves)
+@settings(max_examples=300)
+def test_the_check_agrees_with_jsonschema(path: str, value: Any) -> None:
+    """On documents with anything anywhere."""
+    document = changed(WHOLE, path, value)
+    valid = jsonschema.Draft202012Validator(schema()).is_valid(document)
+    assert (what_is_wrong(document, schema()) is None) == valid
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "is no policy file"),
+        ("[1]", "is no policy file"),
+        ('{"actcli": 2, "task": "softmax"}', "is a policy of version 2, and this actcli knows 1"),
+        ('{"actcli": true}', "version True"),
+        ('{"actcli": 1, "actcli": 1}', "same key twice"),
+        ('{"actcli": 1,', ":1: is not JSON"),
+        (
+            json.dumps(changed(WHOLE, "calibration.temperature", math.nan)),
+            "temperature: nan is no number",
+        ),
+        ('{"actcli": 1, "task": "softmax", "from": "logits", "classes": ["a", "\\ud800"]}', "classes"),
+    ],
+)
+def test_files_that_are_no_policy(text: str, message: str, tmp_path: Path) -> None:
+    """Say what they are."""
+    with pytest.raises(DataError, match=message):
+        read_policy(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there() -> None:
+    """Is an error that says who writes one."""
+    with pytest.raises(DataError, match="no such file") as caught:
+        read_policy("nowhere.json")
+    assert caught.value.hint is not None
+
+
+STEPS: list[Calibration | None] = [
+    None,
+    Temperature(1.7358775889188824),
+    VectorScaling((1.5, -0.25), (0.1, 1e-300)),
+    Platt((1.0, 2.0), (0.0, -1e22)),
+    Isotonic((((-1.0, 0.5), (0.0, 1.0)), ((0.1 + 0.2,), (1 / 3,)))),
+]
+
+
+@pytest.mark.parametrize("calibration", STEPS)
+@pytest.mark.parametrize("quantile", [0.83, math.inf])
+def test_what_is_written_is_read_again(calibration: Calibration | None, quantile: float, tmp_path: Path) -> None:
+    """To the last bit, by the schema, the same text each time."""
+    policy = Policy(
+        "softmax",
+        "logits",
+        ("cat [red]", 'do"g'),
+        calibration=calibration,
+        conformal=Conformal("raps", 0.1, quantile, 0.01, 5),
+        fitted={"conformal": RECORD, "calibration": RECORD},
+    )
+    jsonschema.validate(json.loads(policy.text()), schema())
+    again = read_policy(written(tmp_path, policy.text()))
+    assert again.text() == policy.text()
+    assert (again.calibration, again.conformal, again.classes) == (calibration, policy.conformal, policy.classes)
+    assert list(json.loads(policy.text())["fitted"]) == ["calibration", "conformal"]
+    assert "\n  " in policy.text()
+
+
+def test_a_step_makes_later_ones_stale() -> None:
+    """It removes them, with their records, and says which."""
+    policy = Policy("binary", "logits", ("no", "yes"), "yes")
+    policy, removed = policy.with_step("thresholds", {"yes": 0.3}, RECORD)
+    assert removed == ()
+    policy, removed = policy.with_step("conformal", Conformal("lac", 0.1, 0.8), RECORD)
+    assert (removed, policy.thresholds) == ((), {"yes": 0.3})
+    policy, removed = policy.with_step("thresholds", {"yes": 0.4}, RECORD)
+    assert (removed, policy.conformal is None) == ((), False)
+    policy, removed = policy.with_step("calibration", Temperature(2.0), RECORD)
+    assert removed == ("thresholds", "conformal")
+    assert (policy.thresholds, policy.conformal, list(policy.fitted)) == (None, None, ["calibration"])
+
+
+def test_of_labels_thresholds_and_the_conformal_rule_replace_one_another() -> None:
+    """Because the rule is a threshold for all of them."""
+    policy = Policy("multilabel", "logits", ("cat", "dog"))
+    policy, _ = policy.with_step("thresholds", {"cat": 0.3, "dog": 0.4}, RECORD)
+    policy, removed = policy.with_step("conformal", RiskControl(0.1, 0.07), RECORD)
+    assert removed == ("thresholds",)
+    assert (policy.thresholds, list(policy.fitted)) == ({"cat": 0.07, "dog": 0.07}, ["conformal"])
+    policy, removed = policy.with_step("conformal", RiskControl(0.2, 0.1), RECORD)
+    assert removed == ()
+    policy, removed = policy.with_step("thresholds", {"cat": 0.3, "dog": 0.4}, RECORD)
+    assert (removed, policy.conformal) == (("conformal",), None)
