@@ -36,6 +36,7 @@ __all__ = [
     "Chunk",
     "Column",
     "DecodedChunk",
+    "Encoder",
     "Kind",
     "Layout",
     "Sets",
@@ -333,6 +334,13 @@ class Source(Protocol):
 
         `output_bytes` is about how much memory a row takes on its way out.
         """
+
+
+class Encoder(Protocol):
+    """The part of a sink that works on single batches: plain data that can be pickled, settled when the sink is open."""
+
+    def encode(self, batch: Batch) -> Any:
+        """Turn a batch into what the sink accepts: pure, in any thread or process."""
 
 
 class Sink(Protocol):

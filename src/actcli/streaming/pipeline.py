@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from actcli.errors import DataError
-    from actcli.streaming.batch import BadRow, Batch, Chunk, Sink, Stage
+    from actcli.streaming.batch import BadRow, Batch, Chunk, Encoder, Sink, Stage
 
 T = TypeVar("T")
 
-__all__ = ["EncodedChunk", "find_row", "run"]
+__all__ = ["EncodedChunk", "Work", "find_row", "run"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BLOCK = 1 << 24
@@ -60,6 +60,31 @@ class EncodedChunk:
     fault: DataError | None
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with one chunk: decode, decide, encode.
+
+    It and the chunks are plain data: they can be pickled, and give the same result in another thread or process.
+
+    Parameters
+    ----------
+    decide
+        The stage between.
+    encoder
+        Of the sink.
+    """
+
+    decide: Stage
+    encoder: Encoder
+
+    def __call__(self, placed: tuple[Chunk, int | None]) -> EncodedChunk:
+        """Return what comes of a chunk, given with the number of its first row where that is known."""
+        chunk, start = placed
+        batch = self.decide(chunk.decode())
+        batch.start = start
+        return _piece(self.encoder.encode(batch), batch, chunk)
+
+
 def run(
     chunks: Iterable[Chunk | None],
     decide: Stage,
@@ -88,12 +113,7 @@ def run(
     ActcliError
         The first in the order of the rows. The sink has every piece before it.
     """
-
-    def work(placed: tuple[Chunk, int | None]) -> EncodedChunk:
-        chunk, start = placed
-        batch = decide(chunk.decode())
-        batch.start = start
-        return _piece(sink.encode(batch), batch, chunk)
+    work = Work(decide, getattr(sink, "encoder", sink))
 
     start = 0
     for piece in _ordered_map(work, _placed(chunks), jobs or _processors()):
