@@ -36,7 +36,7 @@ PAGES = [
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
 
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^\$ ((?:.*\\\n> )*.*)\n", re.MULTILINE)
+COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)\n", re.MULTILINE)
 PYTHON = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 GENERATED = re.compile(r"^<!-- [\w.]+: begin -->$.*?^<!-- [\w.]+: end -->$", re.MULTILINE | re.DOTALL)
@@ -62,9 +62,9 @@ class Block(NamedTuple):
 
 
 def commands_of(block: str) -> list[tuple[str, str]]:
-    r"""Return the commands of a console block, each with its output.
+    """Return the commands of a console block, each with its output.
 
-    A command begins with ``$``. It continues on the next line, after ``>``, where a line ends in a backslash.
+    A command begins with ``$``, and continues on lines that begin with ``>``.
     """
     parts = COMMAND.split(block)
     assert not parts[0]
@@ -86,7 +86,7 @@ def copy_samples(folder: Path) -> None:
 def shown_by(command: str, folder: Path) -> str:
     """Return what a command shows in a terminal of 80 columns."""
     path = sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"]
-    _, shown = terminal(["bash", "-c", command.replace("\\\n> ", "\\\n")], width=80, cwd=folder, PATH=path)
+    _, shown = terminal(["bash", "-c", command.replace("\n> ", "\n")], width=80, cwd=folder, PATH=path)
     return "".join(text.rstrip() + "\n" for text in shown.splitlines())
 
 
