@@ -167,6 +167,12 @@ def test_the_index_lists_every_page() -> None:
     assert "(docs/README.md)" in text_of(README)
 
 
+def test_each_page_begins_with_what_the_reader_wants() -> None:
+    """In its first sentence, below the title."""
+    for page in set(DOCS.glob("*.md")) - {INDEX}:
+        assert re.match(r"# .+\n\nYou (have|want) ", text_of(page)), page
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_page_of_a_command(command: str) -> None:
     """Exists, and runs the command in an example."""
