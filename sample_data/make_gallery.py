@@ -1,4 +1,4 @@
-"""Make the pictures in `gallery` from the files in this folder, with actcli itself.
+"""Make the charts in `gallery` from the files in this folder, with actcli itself.
 
 Run it as ``python sample_data/make_gallery.py [FOLDER]``; it needs the ``plot`` extra.
 """
@@ -14,7 +14,7 @@ from actcli.cli.app import main
 HERE = Path(__file__).parent
 DIGITS = ("digits_logits.csv", "--id", "id", "--truth", "digits_truth.csv")
 PROPERTIES = ("properties_logits.csv", "--id", "id", "--truth", "properties_truth.csv", "--task", "multilabel")
-PICTURES = {
+CHARTS = {
     "sigmoid": (),
     "softmax": (),
     "reliability": DIGITS,
@@ -24,16 +24,16 @@ PICTURES = {
     "thresholds": PROPERTIES,
     "confusion": DIGITS,
 }
-"""What `actcli plot` is given for each, in this folder."""
+"""The arguments of `actcli plot` for each chart, in this folder."""
 
 
 def make(folder: Path) -> None:
-    """Write every picture into `folder`."""
+    """Write every chart into `folder`."""
     target = folder.resolve()
     before = Path.cwd()
     os.chdir(HERE)
     try:
-        for kind, arguments in PICTURES.items():
+        for kind, arguments in CHARTS.items():
             code = main(["plot", kind, *arguments, "--output", str(target / f"{kind}.svg")])
             if code:
                 raise SystemExit(code)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from program import SAMPLES, Actcli
+from program import ROOT, SAMPLES, Actcli
 
 
 def test_the_script_makes_the_files(tmp_path: Path) -> None:
@@ -64,12 +64,12 @@ def test_properties(actcli: Actcli) -> None:
 
 
 def texts(path: Path) -> list[str]:
-    """Return what stands in a picture: titles, labels, numbers, captions."""
+    """Return the texts in a chart: titles, labels, numbers, captions."""
     return sorted(filter(None, (text.strip() for text in ET.parse(path).getroot().itertext())))  # noqa: S314  ours
 
 
 def test_the_gallery_is_what_its_script_makes(tmp_path: Path) -> None:
-    """The same pictures, with the same words and numbers in them; how they are drawn is matplotlib's business."""
+    """The same charts, with the same words and numbers; how they are drawn depends on the version of matplotlib."""
     subprocess.run([sys.executable, SAMPLES / "make_gallery.py", tmp_path], check=True, capture_output=True)
     made = sorted(path.name for path in tmp_path.iterdir())
     assert made == sorted(path.name for path in (SAMPLES / "gallery").iterdir())
@@ -77,8 +77,9 @@ def test_the_gallery_is_what_its_script_makes(tmp_path: Path) -> None:
         assert texts(tmp_path / name) == texts(SAMPLES / "gallery" / name)
 
 
-def test_the_readme_shows_the_gallery() -> None:
-    """Every picture, and none that is not there."""
-    readme = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"\]\(sample_data/gallery/([\w-]+\.svg)\)", readme)
-    assert sorted(shown) == sorted(path.name for path in (SAMPLES / "gallery").iterdir())
+def test_the_pages_show_the_gallery() -> None:
+    """The README and the pages in docs/ show each chart, and no other."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    shown = {name for text in texts for name in re.findall(r"\]\([./]*sample_data/gallery/([\w-]+\.svg)\)", text)}
+    assert shown == {path.name for path in (SAMPLES / "gallery").iterdir()}
