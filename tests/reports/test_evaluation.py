@@ -104,7 +104,7 @@ def test_few_classes_and_many(classes: int, tmp_path: Path) -> None:
 def test_nothing_confused(tmp_path: Path) -> None:
     """Is said."""
     result = evaluate(np.eye(30) * 5, np.arange(30), ranking=False)
-    assert "nothing is taken for anything else" in drawn(result, tmp_path)
+    assert "no class is confused with another" in drawn(result, tmp_path)
 
 
 def test_what_is_undefined(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_what_is_undefined(tmp_path: Path) -> None:
     text = drawn(result, tmp_path)
     metrics = sum(value is None for value in result.metrics.values())
     assert f"{metrics} metrics and " in text
-    assert "undefined: -" in text
+    assert 'are undefined and shown as "-"' in text
     assert next(line.split()[:3] for line in text.splitlines() if line.startswith("dog ")) == ["dog", "0", "-"]
 
 
