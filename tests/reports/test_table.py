@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import subprocess
+from collections import Counter
+from typing import Any
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from actcli.prediction.comparison import empty_comparison
+from actcli.prediction.plan import Rules
+from actcli.reports.comparison import ComparisonSink
+from actcli.reports.table import TableSink
+from actcli.reports.table_rows import Totals
+from actcli.streaming.batch import Batch, Column, Kind, Layout
+from actcli.streaming.output import Output
 from program import SAMPLES, Actcli, command, environment, process, terminal, without_escapes
 
 DIGITS = (SAMPLES / "digits_logits.npy", "--class-names", SAMPLES / "digits_classes.txt")
@@ -138,3 +150,42 @@ def test_carried_columns_that_are_called_as_output_columns(task: str, actcli: Ac
     assert result.code == 0
     for cell in "wxyz":
         assert f"{cell} " in result.text
+
+
+@pytest.mark.parametrize("name", ["table", "comparison"])
+def test_encoders_are_plain_data(name: str) -> None:
+    """A pickled encoder gives the same result, which can be pickled too."""
+    columns = (
+        Column("row", Kind.ROW, ("row",)),
+        Column("label", Kind.CODE, ("label",), ("cat", "dog")),
+        Column("probability", Kind.NUMBER, ("probability",)),
+        Column("probabilities", Kind.MATRIX, ("p_cat", "p_dog"), ("cat", "dog")),
+    )
+    layout = Layout(("cat", "dog"), (), np.dtype(np.float64))
+    scores = np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
+    values = {
+        "label": np.array([0, 1, 0]),
+        "probability": np.array([0.75, 0.5, 1.0]),
+        "probabilities": np.array([[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]]),
+        "counts": None,
+    }
+    with Output(os.devnull) as output:
+        sink: Any = TableSink(output, columns, chosen=False, rows=2, precision=None)
+        if name == "comparison":
+            sink = ComparisonSink(sink, empty_comparison(layout, Rules()), None)
+        sink.open(layout)
+        found = pickle.dumps(sink.encoder.encode(Batch(scores, {}, str, values=values)))
+        again = pickle.loads(pickle.dumps(sink.encoder))  # noqa: S301  our own bytes
+        assert pickle.dumps(again.encode(Batch(scores, {}, str, values=values))) == found
+    rows = pickle.loads(found)  # noqa: S301  our own bytes
+    rows = rows.rows if name == "comparison" else rows
+    assert [row[1] for row in rows.head] == ["cat", "dog"]
+    assert rows.totals == Totals(3, Counter({"cat": 2, "dog": 1}), 2.25, 0)
+
+
+def test_totals_add_up() -> None:
+    """In any grouping."""
+    parts = [Totals(2, Counter(a=2), 1.5, 0), Totals(1, Counter(b=1), 0.25, 1), Totals(3, Counter(a=1), 0.5, 2)]
+    expected = Totals(6, Counter(a=3, b=1), 2.25, 3)
+    assert parts[0].merge(parts[1]).merge(parts[2]) == expected
+    assert parts[0].merge(parts[1].merge(parts[2])) == expected
