@@ -201,8 +201,8 @@ class _Report:
                 line.append("  ").append_text(self._bar(each, bar))
         if bar >= _NARROWEST_BAR:
             full, mark = ("#", "|") if self._plain else ("━", "┃")
-            legend = f"{full * 2} share of correct predictions  {mark} mean confidence"
-            note = f"{legend}; beyond the bar: overconfident"
+            legend = f"{full * 2} share correct  {mark} mean confidence"
+            note = f"{legend} (beyond the bar: overconfident)"
             lines.append(Text(note if cell_len(note) <= self._width else legend, style="dim"))
         return lines
 

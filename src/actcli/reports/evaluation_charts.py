@@ -121,7 +121,9 @@ def _bin_labels(result: Evaluation) -> _BinLabels:
             axis = f'probability of "{positive}"'
             return _BinLabels("rows", axis, f'share of "{positive}"', positive, negative)
         case Task.MULTILABEL:
-            return _BinLabels("cells", "probability of a label", "share with the label", "with the label", "without it")
+            return _BinLabels(
+                "cells", "probability of a label", "share with the label", "with the label", "without the label"
+            )
         case Task.SOFTMAX:
             return _BinLabels("rows", "probability of the label", "share correct", "correct", "wrong")
         case unknown:

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actcli.errors import visible
 from actcli.reports.charts import Bars, Curves, Matrix, matrix_shares
-from actcli.tasks import ChartKind
+from actcli.tasks import ChartFormat, ChartKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,15 +44,20 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called $x$
 }
-_NO_DATES = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 _SQUARE = (ChartKind.ROC, ChartKind.PRECISION_RECALL)
 _MOST_NAMES = 40
 _LONGEST_NAME = 24
 _LONGEST_LEGEND = 40
 
 
-def figure_bytes(chart: Chart, format: str) -> bytes:
-    """Return a chart as the bytes of a file; `format` is "png", "svg" or "pdf"."""
+def figure_bytes(chart: Chart, format: ChartFormat) -> bytes:
+    """Return a chart as the bytes of a file.
+
+    Raises
+    ------
+    ValueError
+        If the format is not one of a figure.
+    """
     with mpl.rc_context(), warnings.catch_warnings():
         # The font lacks some characters: PNG and PDF show a box, SVG keeps the text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -73,8 +78,23 @@ def figure_bytes(chart: Chart, format: str) -> bytes:
         caption = _wrapped(chart.caption, 15 * figure.get_figwidth())
         figure.supxlabel(caption, x=0.01, ha="left", fontsize=8, color="#555555")
         file = io.BytesIO()
-        figure.savefig(file, format=format, dpi=150, metadata=_NO_DATES[format])
+        figure.savefig(file, format=format.value, dpi=150, metadata=_metadata(format))
         return file.getvalue()
+
+
+def _metadata(format: ChartFormat) -> dict[str, None]:
+    """Return the metadata that matplotlib leaves out: dates and versions would change the bytes."""
+    match format:
+        case ChartFormat.PNG:
+            return {"Software": None}
+        case ChartFormat.SVG:
+            return {"Date": None}
+        case ChartFormat.PDF:
+            return {"CreationDate": None}
+        case ChartFormat.TABLE | ChartFormat.JSON:
+            raise ValueError(f"{format} is no format of a figure")
+        case unknown:
+            assert_never(unknown)
 
 
 def _size(chart: Chart) -> tuple[float, float]:

@@ -161,7 +161,8 @@ class _Canvas:
         up = (1 - self._content.y.position(np.asarray(curve.y))) * (height * self._up - 1)
         known = ~(np.isnan(across) | np.isnan(up))
         for first in np.flatnonzero(known[:-1] & known[1:]):
-            steps = int(max(abs(across[first + 1] - across[first]), abs(up[first + 1] - up[first]), 1)) + 1
+            longest = max(abs(across[first + 1] - across[first]), abs(up[first + 1] - up[first]), 1)
+            steps = int(np.ceil(longest)) + 1  # no gap between two dots
             columns = np.rint(np.linspace(across[first], across[first + 1], steps)).astype(np.int64)
             rows = np.rint(np.linspace(up[first], up[first + 1], steps)).astype(np.int64)
             if curve.reference:

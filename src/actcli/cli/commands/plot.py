@@ -274,4 +274,4 @@ def show(picture: Chart, output: Output, format: ChartFormat) -> None:
     else:
         from actcli.reports.matplotlib_chart import figure_bytes
 
-        output.write(figure_bytes(picture, format.value))
+        output.write(figure_bytes(picture, format))
