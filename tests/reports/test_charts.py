@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from actcli.reports.charts import Axis
-from actcli.reports.confusions import most_frequent
+from actcli.reports.charts import Axis, Matrix
 from actcli.reports.widths import fitted, joined, shortened
 from program import SAMPLES, command, terminal, without_escapes
 
@@ -34,10 +33,10 @@ def test_ticks(low: float, high: float, expected: Sequence[float]) -> None:
 
 def test_the_most_frequent_confusions() -> None:
     """Are the largest cells off the diagonal, with their share of the true class."""
-    counts = np.array([[5, 3, 2], [0, 7, 1], [0, 0, 0]])
-    assert most_frequent(counts, 2) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2)]
-    assert most_frequent(counts, 9) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2), (1, 2, 1, 0.125)]
-    assert most_frequent(np.diag([1, 2]), 9) == []
+    matrix = Matrix("abc", np.array([[5, 3, 2], [0, 7, 1], [0, 0, 0]]))
+    assert matrix.confusions(2) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2)]
+    assert matrix.confusions(9) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2), (1, 2, 1, 0.125)]
+    assert Matrix("ab", np.diag([1, 2])).confusions(9) == []
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

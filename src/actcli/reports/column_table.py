@@ -94,7 +94,8 @@ def _cells(shown: TableRows, column: Column, value: Any, number: int) -> list[Te
             ]
             return ranks + [Text()] * (len(column.headers) // 2 - len(ranks))
         case Kind.TEXT | Kind.VALUE | Kind.JSON | Kind.CODE:
-            return [Text(shown_name(value), style="bold" if column is shown.label_column else "")]
+            is_label = column.name == "label" and column.carried is None
+            return [Text(shown_name(value), style="bold" if is_label else "")]
         case unknown:
             assert_never(unknown)
 

@@ -40,7 +40,7 @@ def decision_table(shown: TableRows, screen: Screen) -> tuple[Table, int]:
     """Return the table. The number of columns that it leaves out is 0."""
     drawing = _Decisions(shown, screen)
     drawing.add_identifiers()
-    if "label" in shown.positions:
+    if shown.has("label"):
         drawing.add_labels()
     else:
         drawing.add_sets()
@@ -73,7 +73,7 @@ class _Decisions:
         self._names = shown.column("probabilities").labels
         self._classes = [visible(name, _LONGEST_LABEL) for name in self._names]
         self._probabilities = shown.values("probabilities")
-        self._labels = self._label_cells() if "label" in shown.positions else []
+        self._labels = self._label_cells() if shown.has("label") else []
 
     def table(self) -> Table:
         """Return the table with all rows."""
@@ -106,8 +106,8 @@ class _Decisions:
 
     def _needed(self) -> int:
         """Return the width that the decision needs; identifiers get the rest, however long they are."""
-        if "label" in self._shown.positions:
-            reason = _REASON_WIDTH + GAP if "reason" in self._shown.positions else 0
+        if self._shown.has("label"):
+            reason = _REASON_WIDTH + GAP if self._shown.has("reason") else 0
             return self._label_width() + GAP + len("confidence") + reason
         return min(widest(self._classes) + len(" █ 0.0000"), 2 * self._width // 3)
 
@@ -115,22 +115,21 @@ class _Decisions:
 
     def add_labels(self) -> None:
         """Add the label, its confidence, the reason or the prediction set, and the runners-up."""
-        positions = self._shown.positions
         self._add("label", self._labels, most=self._label_width())
         self._room -= self._label_width() + GAP
-        if "reason" in positions:
+        if self._shown.has("reason"):
             self._room -= _REASON_WIDTH + GAP
         confidences = self._shown.values("probability")
         number_width = self._number_width(confidences)
         layout = self._layout(self._room - number_width)
-        if "prediction_set" in positions:
+        if self._shown.has("prediction_set"):
             # The set takes the room of the bar and of the runners-up.
             layout = layout._replace(bar=min(layout.bar, _NARROWEST_BAR), shown=0)
         self._add("confidence", [self._confidence(value, number_width, layout.bar) for value in confidences])
-        if "reason" in positions:
+        if self._shown.has("reason"):
             reasons = self._shown.values("reason")
             self._add("reason", [Text(reason, style="" if reason == REASONS[0] else "yellow") for reason in reasons])
-        if "prediction_set" in positions:
+        if self._shown.has("prediction_set"):
             self._add("prediction set", [self._set(codes) for codes in self._shown.values("prediction_set")], fold=True)
         if layout.shown:
             header = "runner-up" if layout.shown == 1 else "runners-up"
@@ -144,7 +143,7 @@ class _Decisions:
     def _label_cells(self) -> list[Text]:
         """Return the labels; a label that is withheld is followed by the best class."""
         labels = [Text(shown_name(label), style="bold") for label in self._shown.values("label")]
-        if "reason" in self._shown.positions:
+        if self._shown.has("reason"):
             reasons = self._shown.values("reason")
             for label, reason, values in zip(labels, reasons, self._probabilities, strict=True):
                 if reason != REASONS[0]:

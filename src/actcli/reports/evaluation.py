@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
 from actcli.metrics.definitions import COUNTS
-from actcli.reports.confusions import confusions_table, most_frequent
+from actcli.reports.charts import Bars, Matrix
+from actcli.reports.evaluation_charts import reliability_chart
 from actcli.reports.numbers import counted, number, size
-from actcli.reports.screen import ACCENT, GAP, Screen, empty_table
-from actcli.reports.terminal_matrix import matrix_lines
+from actcli.reports.screen import GAP, Screen, empty_table
+from actcli.reports.terminal_bars import bars
+from actcli.reports.terminal_matrix import confusions_table, matrix_lines
 from actcli.reports.widths import widest
 from actcli.tasks import Task
 
 if TYPE_CHECKING:
-    from actcli.evaluation.evaluator import CalibrationBin, Evaluation
+    from actcli.evaluation.evaluator import Evaluation
     from actcli.streaming.output import Output
 
 __all__ = ["draw"]
@@ -34,8 +35,6 @@ _LONGEST_NAME = 40
 _NARROWEST_NAME = 8
 _MOST_BESIDE = 4
 _MOST_CONFUSIONS = 10
-_NARROWEST_BAR = 10
-_WIDEST_BAR = 50
 _SHORT = {
     "true_positives": "TP",
     "false_positives": "FP",
@@ -168,49 +167,22 @@ class _Report:
         counts = self._result.confusion_matrix
         if self._result.task == Task.MULTILABEL or counts is None:
             return []
-        lines = matrix_lines(self._screen, counts, self._names, self._width)
+        content = Matrix(self._result.classes, counts)
+        lines = matrix_lines(self._screen, content, self._names, self._width)
         if lines:
             return lines
-        confusions = most_frequent(counts, _MOST_CONFUSIONS)
+        confusions = content.confusions(_MOST_CONFUSIONS)
         if not confusions:
             return [Text("no class is confused with another", style="dim")]
         name_width = max(_NARROWEST_NAME, (self._width - 30) // 2)
-        table = confusions_table(confusions, self._names, name_width=name_width)
+        table = confusions_table(confusions, self._names, name_width)
         return [Text("the most frequent confusions", style="dim"), table]
 
     def calibration(self) -> list[Any]:
-        """Return a line for each bin that is not empty: its numbers, and a bar with its accuracy and confidence."""
-        bins = [each for each in self._result.calibration_bins if each.count]
-        if not bins:
-            return []
-        unit = "cells" if self._result.task == Task.MULTILABEL else "rows"
-        dash = "-" if self._plain else "–"  # noqa: RUF001  an en dash is meant
-        limits = ["confidence", *(f"{each.lower:.3f}{dash}{each.upper:.3f}" for each in bins)]
-        counts = [unit, *(f"{each.count:,}" for each in bins)]
-        limit_width, count_width = widest(limits), widest(counts)
-        lines = [
-            Text(f"{limit.ljust(limit_width)}  {count.rjust(count_width)}  ")
-            for limit, count in zip(limits, counts, strict=True)
-        ]
-        lines[0].append("  mean   right")
-        lines[0].stylize("bold")
-        bar = min(_WIDEST_BAR, self._width - lines[0].cell_len - len("  "))
-        for line, each in zip(lines[1:], bins, strict=True):
-            line.append(f"{each.confidence:.4f}  {each.accuracy:.4f}")
-            if bar >= _NARROWEST_BAR:
-                line.append("  ").append_text(self._bar(each, bar))
-        if bar >= _NARROWEST_BAR:
-            full, mark = ("#", "|") if self._plain else ("━", "┃")
-            legend = f"{full * 2} share correct  {mark} mean confidence"
-            note = f"{legend} (beyond the bar: overconfident)"
-            lines.append(Text(note if cell_len(note) <= self._width else legend, style="dim"))
-        return lines
-
-    def _bar(self, each: CalibrationBin, width: int) -> Text:
-        full, mark, between = ("#", "|", "-") if self._plain else ("━", "┃", "─")
-        end, place = (round((value or 0.0) * (width - 1)) for value in (each.accuracy, each.confidence))
-        before = Text(full * min(end, place), style=ACCENT).append(between * (place - end), style="yellow")
-        return before.append(mark, style="bold yellow").append(full * (end - place - 1), style=ACCENT)
+        """Return the reliability chart."""
+        content = reliability_chart(self._result).content
+        assert isinstance(content, Bars)
+        return bars(self._screen, content, self._width) if content.counts.any() else []
 
     def notes(self) -> list[Any]:
         """Return how many numbers are undefined."""

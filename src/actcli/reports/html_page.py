@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import actcli
 from actcli.errors import visible
-from actcli.reports.charts import Bars, matrix_shares
-from actcli.reports.confusions import most_frequent
+from actcli.reports.charts import Bars, Matrix
 from actcli.reports.evaluation_charts import confidence_chart, reliability_chart
 from actcli.reports.html_assets import CONTENT_SECURITY_POLICY, SCRIPT, STYLE
 from actcli.reports.numbers import number, percent, size
@@ -18,9 +17,6 @@ from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
-
-    import numpy as np
 
     from actcli.evaluation.evaluator import Evaluation
     from actcli.evaluation.worst_predictions import WorstPrediction
@@ -107,24 +103,26 @@ def _confusion(result: Evaluation) -> str:
     counts = result.confusion_matrix
     if counts is None or result.task == Task.MULTILABEL:
         return ""
-    names = [_name(name) for name in result.classes]
+    content = Matrix([_name(name) for name in result.classes], counts)
+    names = content.classes
     if len(names) > _MOST_IN_MATRIX:
         note = f"The most frequent confusions of {len(names):,} classes."
         rows = [
             (names[each.truth], names[each.predicted], f"{each.rows:,}", percent(each.share))
-            for each in most_frequent(counts, _MOST_CONFUSIONS)
+            for each in content.confusions(_MOST_CONFUSIONS)
         ]
         table = _table(("truth", "predicted", "rows", "share of truth"), rows, text=2)
     else:
         note = "Rows: truth; columns: prediction; shaded by the share of the true class."
-        table = f"<div class=scroll>{_matrix(counts, names)}</div>"
+        table = f"<div class=scroll>{_matrix(content)}</div>"
     return f"<h2>Confusion</h2><p class=quiet>{note}</p>{table}"
 
 
-def _matrix(counts: np.ndarray[Any, Any], names: Sequence[str]) -> str:
-    """Return the confusion matrix as a table; `names` are escaped."""
+def _matrix(content: Matrix) -> str:
+    """Return the confusion matrix as a table; the names of its classes are escaped."""
+    names = content.classes
     body = []
-    for row, (of_row, shares) in enumerate(zip(counts.tolist(), matrix_shares(counts).tolist(), strict=True)):
+    for row, (of_row, shares) in enumerate(zip(content.counts.tolist(), content.shares().tolist(), strict=True)):
         cells = []
         for column, (count, share) in enumerate(zip(of_row, shares, strict=True)):
             colour = "--shade" if row == column else "--wrong"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from actcli.errors import visible
-from actcli.reports.charts import Bars, Curves, Matrix, matrix_shares
+from actcli.reports.charts import Bars, Curves, Matrix
 from actcli.tasks import ChartFormat, ChartKind
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _finish(axes: Axes, content: Curves | Bars, heights: tuple[float, float]) ->
 
 def _draw_matrix(figure: Figure, axes: Axes, content: Matrix) -> None:
     counts = content.counts
-    shares = matrix_shares(counts)
+    shares = content.shares()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     axes.set(xlabel="predicted class", ylabel="true class")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actcli.errors import visible
 from actcli.reports.column_table import column_table
 from actcli.reports.decision_table import decision_table
 from actcli.reports.numbers import counted
 from actcli.reports.screen import Screen
-from actcli.reports.table_rows import TableEncoder, TableRows, Totals, positions
+from actcli.reports.table_rows import TableEncoder, TableRows, Totals, label_column
 from actcli.reports.widths import joined
 from actcli.streaming.batch import Kind
 
@@ -46,27 +46,18 @@ class TableSink:
     encoder: TableEncoder
 
     def __init__(
-        self,
-        output: Output,
-        columns: Sequence[Column],
-        *,
-        chosen: bool,
-        rows: int | None,
-        precision: int | None,
+        self, output: Output, columns: Sequence[Column], *, chosen: bool, rows: int | None, precision: int | None
     ) -> None:
         self._output = output
-        self._columns = columns
+        self._shown = TableRows(columns, precision)
         self._chosen = chosen
         self._lines_of_row = max((column.lines for column in columns), default=1)
         self._most = None if rows is None else rows * self._lines_of_row
-        self._precision = precision
-        self._head: list[list[Any]] = []
-        self._numbers: list[int] = []
         self._totals = Totals()
 
     def open(self, layout: Layout) -> int:  # noqa: ARG002  the columns say all that a table needs
         """Settle what is kept of each batch. The table needs no memory for a row that it does not show."""
-        self.encoder = TableEncoder(self._columns, self._most)
+        self.encoder = TableEncoder(self._shown.columns, self._most)
         return 0
 
     def encode(self, batch: Batch) -> EncodedRows:
@@ -75,25 +66,17 @@ class TableSink:
 
     def accept(self, encoded: EncodedRows, start: int) -> None:
         """Keep the rows to show, and add up the totals."""
-        wanted = None if self._most is None else max(0, self._most - len(self._head))
-        self._head.extend(encoded.head[:wanted])
-        self._numbers.extend(start + number for number in encoded.numbers[:wanted])
+        wanted = None if self._most is None else max(0, self._most - len(self._shown.head))
+        self._shown.head.extend(encoded.head[:wanted])
+        self._shown.numbers.extend(start + number for number in encoded.numbers[:wanted])
         self._totals = self._totals.merge(encoded.totals)
 
     def finish(self) -> None:
         """Draw the table."""
         screen = Screen(self._output)
         draw = column_table if self._chosen else decision_table
-        shown = TableRows(
-            self._columns,
-            self._head,
-            self._numbers,
-            self._precision,
-            self.encoder.label_column,
-            positions(self._columns),
-        )
-        table, left_out = draw(shown, screen)
-        if self._head and table.columns:
+        table, left_out = draw(self._shown, screen)
+        if self._shown.head and table.columns:
             screen.console.print(table)
         for line in self._summary(screen, left_out):
             screen.console.print(line, style="dim")
@@ -105,16 +88,16 @@ class TableSink:
         width = screen.console.width
         totals = self._totals
         rows = totals.rows // self._lines_of_row
-        more = rows - len(self._head) // self._lines_of_row
+        more = rows - len(self._shown.head) // self._lines_of_row
         lines = []
         if left_out:
             lines.append(f"{ellipsis} {counted(left_out, 'more column')}")
-        if more > 0 and self._head:
+        if more > 0 and self._shown.head:
             lines.append(f"{ellipsis} {counted(more, 'more row')} (--rows all shows them)")
         facts = [counted(rows, "row")]
-        if rows and {"probability", "top_k"} & positions(self._columns).keys():
+        if rows and (self._shown.has("probability") or self._shown.has("top_k")):
             facts.append(f"mean confidence {totals.confidence / totals.rows:.4f}")
-        label = self.encoder.label_column
+        label = label_column(self._shown.columns)
         if rows and label is not None and label.kind is Kind.SET:
             facts.append(f"{totals.labels.total() / totals.rows:.2f} labels a row")
             facts.append(f"{totals.empty:,} without any")

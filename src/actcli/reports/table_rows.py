@@ -12,18 +12,13 @@ from actcli.errors import visible
 from actcli.streaming.batch import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from actcli.streaming.batch import Batch, Column
 
-__all__ = ["EncodedRows", "TableEncoder", "TableRows", "Totals", "positions", "shown_name"]
+__all__ = ["EncodedRows", "TableEncoder", "TableRows", "Totals", "label_column", "shown_name"]
 
 _LONGEST_NAME = 200
-
-
-def positions(columns: Sequence[Column]) -> dict[str, int]:
-    """Return the position of each output column by its name; a carried column may have the same name."""
-    return {column.name: number for number, column in enumerate(columns) if column.carried is None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +85,10 @@ class TableEncoder:
         head = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(shown)]
         return EncodedRows(head, batch.row_numbers()[:shown].tolist(), self._totals(batch, count))
 
-    @property
-    def label_column(self) -> Column | None:
-        """The column that holds the decision, if there is one."""
-        found = positions(self.columns)
-        return next((self.columns[found[name]] for name in ("label", "labels", "top_k") if name in found), None)
-
     def _totals(self, batch: Batch, count: int) -> Totals:
         labels: Counter[str] = Counter()
         confidence, empty = 0.0, 0
-        column = self.label_column
+        column = label_column(self.columns)
         if column is not None:
             data = batch.data(column)
             codes = data if column.kind is Kind.CODE else data.codes
@@ -147,27 +136,55 @@ def _values(column: Column, batch: Batch, count: int) -> list[Any]:
             assert_never(unknown)
 
 
-class TableRows(NamedTuple):
-    """The rows that a table shows."""
+@dataclass(slots=True)
+class TableRows:
+    """The rows that a table shows.
+
+    Parameters
+    ----------
+    columns
+        Of the table.
+    precision
+        The significant digits of a probability; None for four decimals.
+    head
+        The rows, a value for each column.
+    numbers
+        The number of each row in the input.
+    """
 
     columns: Sequence[Column]
-    head: list[list[Any]]
-    """A value for each column."""
-    numbers: list[int]
-    """The number of each row in the input."""
     precision: int | None
-    """The significant digits of a probability; None for four decimals."""
-    label_column: Column | None
-    positions: Mapping[str, int]
+    head: list[list[Any]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+
+    def has(self, name: str) -> bool:
+        """Return whether there is an output column of this name."""
+        return _position(self.columns, name) is not None
 
     def column(self, name: str) -> Column:
         """Return the output column of this name."""
-        return self.columns[self.positions[name]]
+        position = _position(self.columns, name)
+        assert position is not None
+        return self.columns[position]
 
     def values(self, name: str) -> list[Any]:
         """Return the values of the output column of this name, one for each row."""
-        position = self.positions[name]
+        position = _position(self.columns, name)
+        assert position is not None
         return [row[position] for row in self.head]
+
+
+def label_column(columns: Sequence[Column]) -> Column | None:
+    """Return the column that holds the decision, if there is one."""
+    found = (_position(columns, name) for name in ("label", "labels", "top_k"))
+    return next((columns[position] for position in found if position is not None), None)
+
+
+def _position(columns: Sequence[Column], name: str) -> int | None:
+    """Return the position of an output column; a carried column may have the same name."""
+    return next(
+        (number for number, column in enumerate(columns) if column.name == name and column.carried is None), None
+    )
 
 
 def shown_name(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.text import Text
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from actcli.reports.charts import Bars
     from actcli.reports.screen import Screen
 
-__all__ = ["draw_bars"]
+__all__ = ["bars"]
 
 _NARROWEST_BAR = 8
 _LONGEST_HEADER = 14
 _LONGEST_NAME = 30
 
 
-def draw_bars(screen: Screen, content: Bars) -> None:
-    """Draw a horizontal bar for each bin that is not empty, with its numbers to the left."""
+def bars(screen: Screen, content: Bars, width: int) -> list[Any]:
+    """Return a table with a horizontal bar for each bin that is not empty, and its legend."""
     names = list(content.series)
     filled = np.flatnonzero(content.counts).tolist()
     numbers: dict[str, list[str]] = {
@@ -39,7 +39,7 @@ def draw_bars(screen: Screen, content: Bars) -> None:
         for name in names:
             numbers[visible(name, _LONGEST_HEADER)] = [f"{count:,.0f}" for count in content.series[name].tolist()]
     table = empty_table()
-    room = min(screen.console.width, WIDEST_CHART)
+    room = min(width, WIDEST_CHART)
     for header, cells in numbers.items():
         table.add_column(Text(header), justify="left" if header == "between" else "right", no_wrap=True)
         room -= widest([header, *cells]) + GAP
@@ -47,11 +47,10 @@ def draw_bars(screen: Screen, content: Bars) -> None:
     for number in filled:
         heights = [float(content.series[name][number] / content.y.high) for name in names]
         mark = None if content.marks is None else float(content.marks[1][number])
-        bar = _bar(screen, heights, mark, max(_NARROWEST_BAR, room))
+        bar = _bar(screen, heights, mark, room) if room >= _NARROWEST_BAR else Text()
         table.add_row(*(Text(cells[number]) for cells in numbers.values()), bar)
-    screen.console.print(Text(f"{content.y.label}, by {content.x.label}", style="dim"))
-    screen.console.print(table)
-    screen.console.print(_legend(screen, content))
+    legend = [_legend(screen, content)] if room >= _NARROWEST_BAR else []
+    return [Text(f"{content.y.label}, by {content.x.label}", style="dim"), table, *legend]
 
 
 def _legend(screen: Screen, content: Bars) -> Text:

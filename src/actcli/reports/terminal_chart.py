@@ -8,11 +8,10 @@ from rich.text import Text
 
 from actcli.errors import visible
 from actcli.reports.charts import Bars, Curves, Matrix
-from actcli.reports.confusions import confusions_table, most_frequent
 from actcli.reports.screen import Screen
-from actcli.reports.terminal_bars import draw_bars
+from actcli.reports.terminal_bars import bars
 from actcli.reports.terminal_curves import draw_curves
-from actcli.reports.terminal_matrix import matrix_lines
+from actcli.reports.terminal_matrix import confusions_table, matrix_lines
 
 if TYPE_CHECKING:
     from actcli.reports.charts import Chart
@@ -35,7 +34,8 @@ def draw(chart: Chart, output: Output) -> None:
             # The title, the caption, two empty lines, and the prompt of the shell.
             draw_curves(screen, chart.content, reserved=4 + len(caption.wrap(screen.console, screen.console.width)))
         case Bars():
-            draw_bars(screen, chart.content)
+            for part in bars(screen, chart.content, screen.console.width):
+                screen.console.print(part)
         case Matrix():
             _draw_matrix(screen, chart.content)
         case unknown:
@@ -47,11 +47,10 @@ def draw(chart: Chart, output: Output) -> None:
 
 def _draw_matrix(screen: Screen, content: Matrix) -> None:
     names = [visible(name, _LONGEST_NAME) for name in content.classes]
-    lines = matrix_lines(screen, content.counts, names, screen.console.width)
+    lines = matrix_lines(screen, content, names, screen.console.width)
     for line in lines:
         screen.console.print(line)
     if not lines:
         note = "the most frequent confusions; a wider terminal or -o FILE.svg shows all"
         screen.console.print(Text(note, style="dim"))
-        confusions = most_frequent(content.counts, _MOST_CONFUSIONS)
-        screen.console.print(confusions_table(confusions, names))
+        screen.console.print(confusions_table(content.confusions(_MOST_CONFUSIONS), names))

@@ -31,6 +31,8 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bits of a braille character, by row and column of its dots."""
 
 _BRAILLE = 0x2800
+_UNICODE_AXES, _ASCII_AXES = tuple("│┤└─┬"), tuple("|++-+")
+"""The characters of a vertical line and its ticks, of the corner, and of a horizontal line and its ticks."""
 
 
 class _Series(NamedTuple):
@@ -39,20 +41,6 @@ class _Series(NamedTuple):
     curve: Curve
     mark: str
     style: str
-
-
-class _Lines(NamedTuple):
-    """The characters of the axes."""
-
-    vertical: str
-    corner: str
-    left_tick: str
-    horizontal: str
-    bottom_tick: str
-
-
-_UNICODE = _Lines("│", "└", "┤", "─", "┬")
-_ASCII = _Lines("|", "+", "+", "-", "+")
 
 
 def draw_curves(screen: Screen, content: Curves, *, reserved: int) -> None:
@@ -67,7 +55,7 @@ def draw_curves(screen: Screen, content: Curves, *, reserved: int) -> None:
     reserved
         The number of lines of the terminal that other text needs.
     """
-    lines = _ASCII if screen.ascii else _UNICODE
+    axes = _ASCII_AXES if screen.ascii else _UNICODE_AXES
     results = [curve for curve in content.curves if not curve.reference]
     braille = not screen.ascii and (screen.colours or len(results) == 1)
     series = _series(screen, content.curves)
@@ -77,8 +65,8 @@ def draw_curves(screen: Screen, content: Curves, *, reserved: int) -> None:
     width = max(_NARROWEST, min(screen.console.width, WIDEST_CHART) - margin)
     height = min(_HIGHEST, width // 4)
     if screen.height is not None:
-        axes = 4  # the label of the y axis, and the line, the ticks and the label of the x axis
-        height = min(height, screen.height - reserved - axes - len(legend))
+        reserved += 4 + len(legend)  # the label of the y axis; the line, the ticks and the label of the x axis
+        height = min(height, screen.height - reserved)
     height = max(_LOWEST, height)
     canvas = _Canvas(width, height, content, braille=braille)
     for each in sorted(series, key=lambda each: not each.curve.reference):  # results cover reference lines
@@ -87,9 +75,9 @@ def draw_curves(screen: Screen, content: Curves, *, reserved: int) -> None:
     ticks = dict(zip(places, labels, strict=True))
     screen.console.print(Text(content.y.label, style="dim"))
     for number, row in enumerate(canvas.rows()):
-        axis = f"{ticks.get(number, ''):>{margin - 1}}{lines.left_tick if number in ticks else lines.vertical}"
+        axis = f"{ticks.get(number, ''):>{margin - 1}}{axes[number in ticks]}"
         screen.console.print(Text().append(axis, style="dim").append_text(row), no_wrap=True, crop=True)
-    for text in (*_x_axis(content, margin, width, lines), *legend):
+    for text in (*_x_axis(content, margin, width, axes[2:]), *legend):
         screen.console.print(text, no_wrap=True)
 
 
@@ -103,18 +91,19 @@ def _series(screen: Screen, curves: Sequence[Curve]) -> list[_Series]:
     return found
 
 
-def _x_axis(content: Curves, margin: int, width: int, lines: _Lines) -> list[Text]:
-    line, ticks = list(lines.horizontal * width), [" "] * (width + margin)
+def _x_axis(content: Curves, margin: int, width: int, characters: Sequence[str]) -> list[Text]:
+    corner, horizontal, tick_mark = characters
+    line, ticks = list(horizontal * width), [" "] * (width + margin)
     for tick in content.x.ticks():
         place = round(content.x.position(tick) * (width - 1))
         label = f"{tick:g}"
         start = min(max(0, margin + place - len(label) // 2), width + margin - len(label))
         if all(cell == " " for cell in ticks[max(0, start - 1) : start + len(label)]):
-            line[place] = lines.bottom_tick
+            line[place] = tick_mark
             ticks[start : start + len(label)] = label
     label = visible(content.x.label, _LONGEST_LABEL)
     return [
-        Text(" " * (margin - 1) + lines.corner + "".join(line), style="dim"),
+        Text(" " * (margin - 1) + corner + "".join(line), style="dim"),
         Text("".join(ticks).rstrip(), style="dim"),
         Text(" " * max(0, margin + (width - cell_len(label)) // 2) + label, style="dim"),
     ]

@@ -1,23 +1,25 @@
-"""A confusion matrix in a terminal."""
+"""A confusion matrix in a terminal, or its most frequent confusions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from actcli.reports.charts import matrix_shares
+from actcli.reports.numbers import percent
+from actcli.reports.screen import empty_table
 from actcli.reports.widths import fitted, widest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
+    from rich.table import Table
 
+    from actcli.reports.charts import Confusion, Matrix
     from actcli.reports.screen import Screen
 
-__all__ = ["matrix_lines"]
+__all__ = ["confusions_table", "matrix_lines"]
 
 _SHADES = ("dim", "white on #16314f", "white on #1f4e79", "white on #2b6ca3", "black on #6fa8d6", "black on #a9cdea")
 """Styles of cells by their share: backgrounds that are legible on dark and on light terminals."""
@@ -30,21 +32,9 @@ _WIDEST_NAME = 16
 _WIDEST_CELL = 14
 
 
-def matrix_lines(screen: Screen, counts: np.ndarray[Any, Any], names: Sequence[str], width: int) -> list[Text]:
-    """Return the lines of a confusion matrix, or none if it does not fit.
-
-    Parameters
-    ----------
-    screen
-        Whether it has colours and Unicode decides how cells are shaded.
-    counts
-        Shape (C, C): a row for each true class, a column for each predicted class.
-    names
-        Of the classes, as they are shown.
-    width
-        Of the drawing.
-    """
-    least = max(len(f"{counts.max():,}"), 3) + 2
+def matrix_lines(screen: Screen, content: Matrix, names: Sequence[str], width: int) -> list[Text]:
+    """Return the lines of a confusion matrix that fits `width`, or none; `names` are the classes as they are shown."""
+    least = max(len(f"{content.counts.max():,}"), 3) + 2
     name_width = min(widest(names), _WIDEST_NAME)
     room = width - name_width - 2
     if room < least * len(names):
@@ -54,7 +44,7 @@ def matrix_lines(screen: Screen, counts: np.ndarray[Any, Any], names: Sequence[s
     for name in names:
         head.append(" " * max(0, cell - 1 - cell_len(name)) + fitted(name, min(cell - 1, cell_len(name))) + " ")
     lines = [Text("rows: truth; columns: prediction; shaded by the share of the true class", style="dim"), head]
-    for name, row, shares in zip(names, counts.tolist(), matrix_shares(counts).tolist(), strict=True):
+    for name, row, shares in zip(names, content.counts.tolist(), content.shares().tolist(), strict=True):
         line = Text().append(fitted(name, name_width) + "  ", style="bold")
         for count, share in zip(row, shares, strict=True):
             line.append_text(_cell(screen, count, share, cell))
@@ -68,3 +58,15 @@ def _cell(screen: Screen, count: int, share: float, width: int) -> Text:
     if screen.colours:
         return Text(text + " ", style=_SHADES[level])
     return Text(text + (_ASCII_MARKS if screen.ascii else _MARKS)[level])
+
+
+def confusions_table(confusions: Sequence[Confusion], names: Sequence[str], name_width: int | None = None) -> Table:
+    """Return a table of confusions, with names of at most `name_width` columns."""
+    table = empty_table()
+    for header in ("truth", "predicted"):
+        table.add_column(header, no_wrap=True, overflow="ellipsis", max_width=name_width)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("share of truth", justify="right", no_wrap=True)
+    for each in confusions:
+        table.add_row(Text(names[each.truth]), Text(names[each.predicted]), f"{each.rows:,}", percent(each.share))
+    return table
