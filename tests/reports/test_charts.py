@@ -27,12 +27,12 @@ DIGITS = (SAMPLES / "digits_logits.csv", "--truth", SAMPLES / "digits_truth.csv"
     ],
 )
 def test_ticks(low: float, high: float, expected: Sequence[float]) -> None:
-    """Are round numbers."""
+    """Ticks are round numbers."""
     np.testing.assert_allclose(Axis("x", low, high).ticks(), expected, atol=1e-12)
 
 
 def test_the_most_frequent_confusions() -> None:
-    """Are the largest cells off the diagonal, with their share of the true class."""
+    """Confusions are the largest cells off the diagonal, with their share of the true class."""
     matrix = Matrix("abc", np.array([[5, 3, 2], [0, 7, 1], [0, 0, 0]]))
     assert matrix.confusions(2) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2)]
     assert matrix.confusions(9) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2), (1, 2, 1, 0.125)]
@@ -42,7 +42,7 @@ def test_the_most_frequent_confusions() -> None:
 @pytest.mark.parametrize("width", [60, 80, 200])
 @pytest.mark.parametrize("chart", [("sigmoid",), ("softmax",), ("thresholds", *DIGITS), ("roc", *DIGITS)])
 def test_curves_fit_the_height(chart: tuple[Any, ...], width: int) -> None:
-    """With the prompt of the shell below them; a short terminal shows them in eight lines."""
+    """Curves and the prompt of the shell fit the terminal. A short terminal shows curves in at least eight lines."""
     code, shown = terminal(command("plot", *chart, "-q"), width=width, LINES="24")
     lines = shown.splitlines()
     assert code == 0
@@ -62,14 +62,14 @@ def test_curves_are_as_bright_as_their_legend() -> None:
 
 
 def test_a_terminal_that_only_knows_ascii() -> None:
-    """Shows where a name is cut."""
+    """A name that is cut ends with a tilde."""
     code, shown = terminal(command("plot", "confusion", *DIGITS, "-q"), width=60, PYTHONIOENCODING="ascii")
     assert code == 0
     assert "thr~" in without_escapes(shown)
 
 
 def test_texts_fit_a_width() -> None:
-    """Also where characters take two columns."""
+    """Texts fit, also if characters take two columns."""
     assert fitted("abcdef", 4) == "abc…"
     assert fitted("ab", 4) == "ab  "
     assert shortened("abcdefghij", 7) == "abc…hij"

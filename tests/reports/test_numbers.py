@@ -23,7 +23,7 @@ from actcli.reports.numbers import aligned, counted, json_numbers, number, perce
     ],
 )
 def test_a_number(value: float | None, shown: str) -> None:
-    """Four decimals, unless these would hide it."""
+    """A number has four decimals, unless these would hide it."""
     assert number(value) == shown
 
 
@@ -40,7 +40,7 @@ def test_a_number(value: float | None, shown: str) -> None:
     ],
 )
 def test_a_probability(value: float, precision: int | None, shown: str) -> None:
-    """Neither 0 nor 1 unless it is so."""
+    """A probability is shown as 0 or 1 only if it is exactly that."""
     assert probability(value, precision) == shown
 
 
@@ -49,12 +49,12 @@ def test_a_probability(value: float, precision: int | None, shown: str) -> None:
     [(0.0, "0 %"), (1.0, "100 %"), (0.125, "12.5 %"), (0.0002, "under 0.1 %"), (0.99995, "over 99.9 %")],
 )
 def test_a_share(share: float, shown: str) -> None:
-    """Is a percentage; all and none are exact."""
+    """A share is a percentage; 0 % and 100 % are exact."""
     assert percent(share) == shown
 
 
 def test_counts() -> None:
-    """Have their noun."""
+    """A count has its noun."""
     assert counted(1, "class", "classes") == "1 class"
     assert counted(2000, "row") == "2,000 rows"
     assert size(1, 3) == "1 row, 3 classes"
@@ -62,7 +62,7 @@ def test_counts() -> None:
 
 
 def test_numbers_of_any_scale() -> None:
-    """Have significant digits, with zeros at the end where a column lines up."""
+    """Numbers of any scale have significant digits, with zeros at the end where a column lines up."""
     assert significant(1234567.0) == "1.2346e+06"
     assert significant(2.0) == "2"
     assert significant(None) == "-"
@@ -71,5 +71,5 @@ def test_numbers_of_any_scale() -> None:
 
 
 def test_json_has_no_nan() -> None:
-    """And no infinity: both are null."""
+    """Numbers that are not finite are null."""
     assert json_numbers(np.array([0.5, np.nan, np.inf])) == [0.5, None, None]

@@ -81,9 +81,20 @@ class _Decisions:
             self._table.add_row(*row)
         return self._table
 
-    def _add(self, header: str, cells: Sequence[Text], *, most: int | None = None, fold: bool = False) -> None:
-        self._table.add_column(Text(header), no_wrap=not fold, overflow="fold" if fold else "ellipsis", max_width=most)
+    def _add(
+        self, header: str, cells: Sequence[Text], *, most: int | None = None, fold: bool = False, right: bool = False
+    ) -> None:
+        """Add a column; a column of at most `most` characters takes them from the room."""
+        self._table.add_column(
+            Text(header),
+            justify="right" if right else "left",
+            no_wrap=not fold,
+            overflow="fold" if fold else "ellipsis",
+            max_width=most,
+        )
         self._cells.append(cells)
+        if most is not None:
+            self._room -= most + GAP
 
     # Identifiers
 
@@ -91,18 +102,15 @@ class _Decisions:
         """Add the carried columns, or the numbers of the rows."""
         carried = [number for number, column in enumerate(self._shown.columns) if column.carried is not None]
         if not carried:
-            numbers = [Text(str(number)) for number in self._shown.numbers]
+            numbers = [Text(str(number), style="dim") for number in self._shown.numbers]
             width = min(widest(["row", *map(str, self._shown.numbers)]), _WIDEST_NUMBER)
-            self._table.add_column("row", justify="right", style="dim", no_wrap=True, max_width=width)
-            self._cells.append(numbers)
-            self._room -= width + GAP
+            self._add("row", numbers, most=width, right=True)
         most = max(8, (self._width - self._needed()) // max(1, len(carried)) - GAP)
         for number in carried:
             header = shown_name(self._shown.columns[number].headers[0])
             texts = [shown_name(row[number]) for row in self._shown.head]
             width = min(widest([header, *texts]), most)
             self._add(header, [Text(shortened(text, width)) for text in texts], most=width)
-            self._room -= width + GAP
 
     def _needed(self) -> int:
         """Return the width that the decision needs; identifiers get the rest, however long they are."""
@@ -116,7 +124,6 @@ class _Decisions:
     def add_labels(self) -> None:
         """Add the label, its confidence, the reason or the prediction set, and the runners-up."""
         self._add("label", self._labels, most=self._label_width())
-        self._room -= self._label_width() + GAP
         if self._shown.has("reason"):
             self._room -= _REASON_WIDTH + GAP
         confidences = self._shown.values("probability")
