@@ -1,4 +1,4 @@
-"""The report of an evaluation: what it shows, at any width, in any colours, for few classes and many."""
+"""The report of an evaluation: its contents at any width, in any colours, for few and for many classes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing but a terminal say how wide it is."""
+    """Remove COLUMNS, so that only the terminal sets the width."""
     monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def drawn(result: Evaluation, folder: Path, rows: int | None = 20) -> str:
-    """Return the report, as a file holds it."""
+    """Return the report as it is written to a file."""
     path = folder / "report.txt"
     with Output(str(path)) as output:
         draw(result, output, rows=rows)
@@ -34,7 +34,7 @@ def drawn(result: Evaluation, folder: Path, rows: int | None = 20) -> str:
 
 
 def random(classes: int, rows: int = 300, names: list[str] | None = None, **options: Any) -> Evaluation:
-    """Return the evaluation of random logits that know something."""
+    """Return the evaluation of random logits, raised by 2 for the true class."""
     rng = np.random.default_rng(classes)
     truth = rng.integers(0, classes, rows)
     logits = rng.normal(size=(rows, classes))
@@ -43,7 +43,7 @@ def random(classes: int, rows: int = 300, names: list[str] | None = None, **opti
 
 
 def shown(width: int = 80, variables: dict[str, Any] | None = None) -> str:
-    """Return what a terminal shows of a sample."""
+    """Return the report of a sample in a terminal."""
     arguments = command("evaluate", SAMPLES / "digits_logits.csv", "--truth", SAMPLES / "digits_truth.csv", "-q")
     code, text = terminal(arguments, width=width, **variables or {})
     assert code == 0
@@ -52,7 +52,7 @@ def shown(width: int = 80, variables: dict[str, Any] | None = None) -> str:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_it_fits(width: int) -> None:
-    """No line is wider than the terminal, and the most important numbers are there."""
+    """No line is wider than the terminal, and the most important numbers are shown."""
     text = without_escapes(shown(width))
     assert max(map(len, text.splitlines())) <= width
     assert "softmax" in text
@@ -61,7 +61,7 @@ def test_it_fits(width: int) -> None:
 
 
 def test_what_it_shows(tmp_path: Path) -> None:
-    """Metrics, classes by support, the confusion matrix, the calibration."""
+    """The report has metrics, classes by support, the confusion matrix and the calibration."""
     result = evaluate(
         [[2.0, 0.0], [3.0, 0.0], [1.0, 0.0], [0.0, 2.0], [1.0, 0.0]], [0, 0, 0, 1, 1], classes=["cat", "dog"]
     )
@@ -77,7 +77,7 @@ def test_what_it_shows(tmp_path: Path) -> None:
 
 
 def test_the_colours_of_the_grid() -> None:
-    """Cells are shaded where there are colours, marked where there are none, and in ASCII if need be."""
+    """Cells are shaded with colours, and marked without colours, in Unicode or in ASCII."""
     coloured = shown(variables={"TERM": "xterm-256color", "COLORTERM": "truecolor"})
     assert "\x1b[" in coloured
     assert "48;2;169;205;234" in coloured
@@ -91,7 +91,7 @@ def test_the_colours_of_the_grid() -> None:
 
 @pytest.mark.parametrize("classes", [2, 10, 13, 100, 1000])
 def test_few_classes_and_many(classes: int, tmp_path: Path) -> None:
-    """A grid where there is room for one, else the most frequent confusions; twenty classes unless more are wanted."""
+    """The report has the matrix if it fits, else the most frequent confusions. It lists 20 classes by default."""
     result = random(classes, rows=max(300, 2 * classes), ranking=False)
     text = drawn(result, tmp_path)
     assert ("shaded by the share" in text) is (classes <= 20)
@@ -102,23 +102,23 @@ def test_few_classes_and_many(classes: int, tmp_path: Path) -> None:
 
 
 def test_nothing_confused(tmp_path: Path) -> None:
-    """Is said."""
+    """Without a confusion, the report says so."""
     result = evaluate(np.eye(30) * 5, np.arange(30), ranking=False)
-    assert "nothing is taken for anything else" in drawn(result, tmp_path)
+    assert "no class is confused with another" in drawn(result, tmp_path)
 
 
 def test_what_is_undefined(tmp_path: Path) -> None:
-    """Is a dash, and counted."""
+    """An undefined number is shown as a dash, and counted."""
     result = evaluate([[2.0, 0.0], [3.0, 0.0]], [0, 0], classes=["cat", "dog"])
     text = drawn(result, tmp_path)
     metrics = sum(value is None for value in result.metrics.values())
     assert f"{metrics} metrics and " in text
-    assert "undefined: -" in text
+    assert 'are undefined and shown as "-"' in text
     assert next(line.split()[:3] for line in text.splitlines() if line.startswith("dog ")) == ["dog", "0", "-"]
 
 
 def test_intervals(tmp_path: Path) -> None:
-    """Stand beside the numbers, and of a class beside its F1."""
+    """Each metric has its interval, and each class the interval of its F1."""
     result = random(4, bootstrap=50)
     text = drawn(result, tmp_path)
     assert "95 % intervals of 50 bootstrap replicates, seed 0" in text
@@ -129,7 +129,7 @@ def test_intervals(tmp_path: Path) -> None:
 
 
 def test_names_are_literal(tmp_path: Path) -> None:
-    """No markup, no escapes, no emoji; long ones are cut."""
+    """Names are no markup, no escape sequences and no emoji codes. Long names are cut."""
     names = ["[red]", "\x1b[31mx", ":dog:", "y" * 200]
     text = drawn(random(4, names=names), tmp_path)
     assert "[red]" in text
@@ -140,7 +140,7 @@ def test_names_are_literal(tmp_path: Path) -> None:
 
 
 def test_label_sets(tmp_path: Path) -> None:
-    """Have counts instead of a matrix."""
+    """A multilabel report has counts instead of a matrix."""
     rng = np.random.default_rng(0)
     result = evaluate(rng.normal(size=(50, 3)), rng.random((50, 3)) < 0.5, task="multilabel")
     text = drawn(result, tmp_path)

@@ -184,7 +184,7 @@ def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, 
     if writing.label_separator is not None and not any(column.kind is Kind.SET for column in plan.columns):
         raise UsageError("--label-separator stands between the labels of a set, and no set is written")
     chosen = rules.columns is not None or (rules.top_k is not None and task == "softmax")
-    write(inputs, plan, writing, format, lambda output: sink_of(output, plan, writing, format, task, chosen=chosen))
+    write(inputs, plan, writing, format, lambda output: sink_of(output, plan, writing, format, chosen=chosen))
 
 
 def write(
@@ -244,9 +244,7 @@ def write(
         say(f"actcli: warning: {warning}\n")
 
 
-def sink_of(
-    output: Output, plan: Plan, writing: Writing, format: str, task: str, *, chosen: bool, rows: int = 20
-) -> Sink:
+def sink_of(output: Output, plan: Plan, writing: Writing, format: str, *, chosen: bool, rows: int = 20) -> Sink:
     """Return the sink for this format.
 
     Parameters
@@ -255,7 +253,7 @@ def sink_of(
         Where to.
     plan, writing, format
         What is written, and how.
-    task, chosen, rows
+    chosen, rows
         What a table shows, see `actcli.reports.table.TableSink`; `rows` where ``--rows`` is not given.
     """
     if format == TABLE:
@@ -264,7 +262,6 @@ def sink_of(
         return TableSink(
             output,
             plan.columns,
-            task=task,
             chosen=chosen,
             rows=shown_rows(writing.rows, rows),
             precision=writing.precision,

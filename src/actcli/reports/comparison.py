@@ -1,79 +1,112 @@
-"""A comparison of sigmoid and softmax as a person reads it: the lines, then the reason in numbers."""
+"""A comparison of sigmoid and softmax: the rows, and a summary of why the functions differ."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from actcli.errors import visible
 from actcli.formats.json import JsonSink
+from actcli.reports.numbers import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actcli.formats import WriteOptions
-    from actcli.prediction.comparison import Comparison
-    from actcli.streaming.batch import Batch, Column, Layout, Sink
+    from actcli.prediction.comparison import Comparison, ComparisonCounts
+    from actcli.streaming.batch import Batch, Column, Encoder, Layout, Sink
     from actcli.streaming.output import Output
 
 __all__ = ["ComparisonJsonSink", "ComparisonSink", "as_json", "sentences"]
 
+_LONGEST_NAME = 30
 
-class ComparisonSink:
-    """Adds up the comparison beside another sink, which has the lines.
+
+class EncodedComparison(NamedTuple):
+    """What the comparison needs of a batch."""
+
+    rows: Any
+    """What the sink of the rows accepts."""
+    counts: ComparisonCounts | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonEncoder:
+    """Encodes batches for `ComparisonSink`.
 
     Parameters
     ----------
-    lines
-        The other sink.
-    comparison
-        What is added up.
-    output
-        Where the summary is drawn, after the lines; None for nowhere.
+    rows
+        The encoder of the rows.
     """
 
-    def __init__(self, lines: Sink, comparison: Comparison, output: Output | None) -> None:
-        self._lines = lines
+    rows: Encoder
+
+    def encode(self, batch: Batch) -> EncodedComparison:
+        """Return the encoded rows of `batch`, and its counts."""
+        return EncodedComparison(self.rows.encode(batch), batch.values["counts"])
+
+
+class ComparisonSink:
+    """Adds up the comparison, and passes the rows to another sink.
+
+    Parameters
+    ----------
+    rows
+        The sink of the rows.
+    comparison
+        Receives the counts of each batch.
+    output
+        Where the summary is drawn after the rows; None for nowhere.
+    """
+
+    encoder: ComparisonEncoder
+
+    def __init__(self, rows: Sink, comparison: Comparison, output: Output | None) -> None:
+        self._rows = rows
         self._comparison = comparison
         self._output = output
 
     def open(self, layout: Layout) -> int:
-        """Begin."""
-        return self._lines.open(layout)
+        """Open the sink of the rows."""
+        size = self._rows.open(layout)
+        self.encoder = ComparisonEncoder(getattr(self._rows, "encoder", self._rows))
+        return size
 
-    def encode(self, batch: Batch) -> Any:
-        """Return what the other sink makes of a batch, and its counts."""
-        return self._lines.encode(batch), batch.values["counts"]
+    def encode(self, batch: Batch) -> EncodedComparison:
+        """Encode a batch; callers of `encoder` do not need this method."""
+        return self.encoder.encode(batch)
 
-    def accept(self, piece: Any, start: int) -> None:
-        """Give the other sink its piece, and add up."""
-        lines, counts = piece
-        self._lines.accept(lines, start)
-        self._comparison.add(counts, start)
+    def accept(self, encoded: EncodedComparison, start: int) -> None:
+        """Pass the rows on, and add up the counts."""
+        self._rows.accept(encoded.rows, start)
+        if encoded.counts is not None:
+            self._comparison.add(encoded.counts, start)
 
     def finish(self) -> None:
-        """End; on a screen, with the summary."""
-        self._lines.finish()
+        """Finish the sink of the rows, and draw the summary."""
+        self._rows.finish()
         if self._output is not None:
             from actcli.reports.screen import Screen
 
             screen = Screen(self._output)
-            for sentence in sentences(self._comparison, ascii=screen.ascii):
+            for sentence in sentences(self._comparison):
                 screen.console.print(sentence)
             screen.write()
 
 
 class ComparisonJsonSink(JsonSink):
-    """One object: the lines, and the summary.
+    """Writes one JSON object with the rows and the summary.
 
     Parameters
     ----------
     output, columns, options
         As of `JsonSink`.
     comparison
-        Over all rows, at the end.
+        Over all rows, once these are written.
     """
 
     def __init__(
@@ -83,65 +116,68 @@ class ComparisonJsonSink(JsonSink):
         self._comparison = comparison
 
     def begin(self) -> str:
-        """Return what stands before the lines."""
+        """Return the text before the rows."""
         return '{"rows":' + super().begin()
 
     def end(self) -> str:
-        """Return what stands after them."""
+        """Return the text after the rows."""
         return super().end().rstrip("\n") + f',"summary":{as_json(self._comparison)}}}\n'
 
 
-def sentences(comparison: Comparison, *, ascii: bool = False) -> list[str]:
-    """Return what the comparison says; in `ascii`, without arrows."""
+def sentences(comparison: Comparison) -> list[str]:
+    """Return the summary in sentences; none without rows."""
     if not comparison.rows:
         return []
     none, one, several = comparison.reached
-    limit = comparison.threshold if isinstance(comparison.threshold, float) else "its threshold"
-    mean = comparison.total / comparison.rows
-    least, most = _number(comparison.least), _number(comparison.most)
-    rows = f"{comparison.rows:,} row{'' if comparison.rows == 1 else 's'}"
+    thresholds = "a threshold for each class"
+    if isinstance(comparison.threshold, float):
+        thresholds = f"threshold {comparison.threshold}"
+    rows = counted(comparison.rows, "row")
+    mean, least, most = map(number, (comparison.total / comparison.rows, comparison.least, comparison.most))
     found = [
-        f"No sigmoid reaches {limit} in {none:,} of {rows}, one does in {one:,}, several do in {several:,}.",
-        f"Softmax chooses one class in each, in {comparison.agree:,} just the class of the one sigmoid.",
-        f"The sigmoids of a row sum to {_number(mean)} on average, {least} to {most}; its softmax values to 1.",
-        _reason(comparison, "->" if ascii else "→"),
+        f"With sigmoid and {thresholds}, {none:,} of {rows} get no class, {one:,} get one, {several:,} get several.",
+        f"With softmax, each row gets one class. In {comparison.agree:,} of {rows}, sigmoid gives this class alone.",
+        f"The sigmoid values of a row sum to {mean} on average ({least} to {most}), its softmax values to 1.",
+        _example(comparison),
     ]
     if len(comparison.classes) == 2:
         difference = f"{comparison.difference:.2g}"
-        found.append(f"Two classes: softmax(x1, x2) = sigmoid(x1 - x2); the largest difference found is {difference}.")
+        found.append(f"Two classes: softmax(x1, x2) = sigmoid(x1 - x2). The largest difference found is {difference}.")
     if comparison.suspicious:
-        found.append("These numbers look like probabilities already, and comparing needs logits.")
+        found.append("These numbers look like probabilities already, but a comparison needs logits.")
     return found
 
 
-def _reason(comparison: Comparison, arrow: str) -> str:
-    """Return what raising one logit of the first row does to the others."""
+def _example(comparison: Comparison) -> str:
+    """Return what happens to all classes of the first row when the logit of one class is raised."""
     raised = comparison.raised
     assert raised is not None
+    before, after = raised.softmax
     others = np.arange(len(comparison.classes)) != raised.position
-    moved = int(np.count_nonzero((raised.sigmoid[0] != raised.sigmoid[1]) & others))
-    fell = int(np.count_nonzero((raised.softmax[1] < raised.softmax[0]) & others))
-    most = int(np.argmax(np.where(others, raised.softmax[0] - raised.softmax[1], -1)))
-
-    def change(values: tuple[Any, Any], position: int) -> str:
-        return f"{_number(values[0][position])} {arrow} {_number(values[1][position])}"
-
+    fell = int(np.count_nonzero((after < before) & others))
+    most = int(np.argmax(np.where(others, before - after, -1)))
     count = len(others) - 1
-    falling = f"{'all' if fell == count else f'{fell} of the'} {count} others fall, most"
-    if count == 1:
-        falling = "the other falls"
-    return (
-        f"Why: raise the logit of {visible(comparison.classes[raised.position], 30)} in row {raised.row} by "
-        f"{raised.by:.4g}. Its sigmoid goes {change(raised.sigmoid, raised.position)}, and {moved or 'no'} other "
-        f"sigmoid moves. Its softmax goes {change(raised.softmax, raised.position)}, and {falling}: "
-        f"{visible(comparison.classes[most], 30)} {change(raised.softmax, most)}."
+    raised_class, most_class = _quoted(comparison, raised.position), _quoted(comparison, most)
+    start = (
+        f"Example, row {raised.row}: the logit of {raised_class} rises by {raised.by:.4g}. "
+        f"Sigmoid: {raised_class} goes {_change(raised.sigmoid, raised.position)}, no other class changes. "
+        f"Softmax: {raised_class} goes {_change(raised.softmax, raised.position)},"
     )
+    if not fell:
+        return f"{start} no other class falls."
+    if count == 1:
+        return f"{start} {most_class} goes {_change(raised.softmax, most)}."
+    falling = f"all {count} others fall" if fell == count else f"{fell} of the {count} others fall"
+    return f"{start} {falling}, {most_class} the most: {_change(raised.softmax, most)}."
 
 
-def _number(value: float) -> str:
-    """Return a number short enough to read: four decimals, or two digits where these would hide it."""
-    value = float(value)
-    return f"{value:.2g}" if value and abs(value) < 0.0001 else f"{value:.4f}"
+def _quoted(comparison: Comparison, position: int) -> str:
+    return f'"{visible(comparison.classes[position], _LONGEST_NAME)}"'
+
+
+def _change(values: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]], position: int) -> str:
+    before, after = values
+    return f"from {number(float(before[position]))} to {number(float(after[position]))}"
 
 
 def as_json(comparison: Comparison) -> str:
@@ -168,14 +204,18 @@ def as_json(comparison: Comparison) -> str:
             "row": raised.row,
             "class": comparison.classes[raised.position],
             "by": raised.by,
-            **{
-                name: {
-                    when: dict(zip(comparison.classes, values.tolist(), strict=True))
-                    for when, values in zip(("before", "after"), pair, strict=True)
-                }
-                for name, pair in (("sigmoid", raised.sigmoid), ("softmax", raised.softmax))
-            },
+            "sigmoid": _before_and_after(comparison, raised.sigmoid),
+            "softmax": _before_and_after(comparison, raised.softmax),
         }
         if len(comparison.classes) == 2:
             found["largest_difference"] = comparison.difference
     return json.dumps(found, ensure_ascii=False, allow_nan=False)
+
+
+def _before_and_after(
+    comparison: Comparison, values: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+) -> dict[str, dict[str, float]]:
+    return {
+        when: dict(zip(comparison.classes, row.tolist(), strict=True))
+        for when, row in zip(("before", "after"), values, strict=True)
+    }

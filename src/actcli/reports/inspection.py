@@ -1,4 +1,4 @@
-"""What is in a file as a person reads it: the facts, the classes, and the command to type next."""
+"""The report of an inspection: facts about the input, its classes, and the next command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
-from actcli.reports.screen import Screen, counted, empty_table
+from actcli.reports.numbers import counted, percent, significant, size
+from actcli.reports.screen import Screen, empty_table
 from actcli.streaming.input import STANDARD_INPUT
 
 if TYPE_CHECKING:
@@ -19,17 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 MOST_CLASSES = 20
-"""More than these are not shown."""
+"""The most classes, and the most carried columns, that are listed."""
 
 
 def draw(found: Mapping[str, Any], output: Output) -> None:
-    """Draw what `actcli.prediction.inspection.facts` returns."""
+    """Draw the facts that `actcli.prediction.inspection.facts` returns."""
     screen = Screen(output)
-    _draw(screen, found)
-    screen.write()
-
-
-def _draw(screen: Screen, found: Mapping[str, Any]) -> None:
     names = [STANDARD_INPUT if name == "-" else visible(name, 200) for name in found["files"]]
     title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     screen.console.print(Text(title, style="bold"))
@@ -50,39 +46,42 @@ def _draw(screen: Screen, found: Mapping[str, Any]) -> None:
     if found["or"]:
         screen.console.print()
         screen.console.print("if any number of classes can be right at once:", style="dim")
-        screen.console.print(Text(f"  {_shown(found['or'])}"), soft_wrap=True)
+        _print_command(screen, found["or"], style="")
         screen.console.print("if exactly one is right, next:", style="dim")
-        screen.console.print(Text(f"  {_shown(found['next'])}", style="bold"), soft_wrap=True)
+        _print_command(screen, found["next"], style="bold")
     elif found["next"]:
         screen.console.print()
         screen.console.print("next:", style="dim")
-        screen.console.print(Text(f"  {_shown(found['next'])}", style="bold"), soft_wrap=True)
+        _print_command(screen, found["next"], style="bold")
+    screen.write()
 
 
-def _shown(command: str) -> str:
-    return visible(command, 10_000)
+def _print_command(screen: Screen, command: str, *, style: str) -> None:
+    # The terminal wraps a long command by itself, so that it can be copied as one line.
+    screen.console.print(Text(f"  {visible(command, 10_000)}", style=style), soft_wrap=True)
 
 
 def _lines(found: Mapping[str, Any], between: str) -> list[tuple[str, str]]:
-    rows = found["rows"]
-    size = f"{counted(rows, 'row')} x {counted(found['classes'], 'class', 'classes')}"
-    lines = [("format", between.join([found["format"], found["dtype"]])), ("size", size)]
+    lines = [
+        ("format", between.join([found["format"], found["dtype"]])),
+        ("size", size(found["rows"], found["classes"], " x ")),
+    ]
     if found["rows_left_out"]:
         lines.append(("left out", counted(found["rows_left_out"], "row") + " that cannot be read"))
     if found["carried"]:
         lines.append(("carried along", ", ".join(visible(name, 30) for name in found["carried"][:MOST_CLASSES])))
-    if not rows:
+    if not found["rows"]:
         return lines
     if found["min"] is not None:
-        span = f"{_number(found['min'])} to {_number(found['max'])}"
-        lines.append(("numbers", between.join([span, f"mean {_number(found['mean'])}"])))
+        span = f"{significant(found['min'])} to {significant(found['max'])}"
+        lines.append(("numbers", between.join([span, f"mean {significant(found['mean'])}"])))
     cells = ((found["nan"], "NaN"), (found["infinities"], "+inf"), (found["masked"], "-inf (masked)"))
     lines.append(("not finite", between.join(f"{count:,} {name}" for count, name in cells if count) or "none"))
     if found["classes"] > 1:
         lines.append(("ties", f"{counted(found['ties'], 'row')} with several largest numbers"))
-    shares = [f"within [0, 1] in {_percent(found['share_in_0_1'])} of the rows"]
+    shares = [f"within [0, 1] in {percent(found['share_in_0_1'])} of the rows"]
     if found["classes"] > 1:
-        shares.append(f"sum to 1 in {_percent(found['share_summing_to_1'])}")
+        shares.append(f"sum to 1 in {percent(found['share_summing_to_1'])}")
     lines.append(("probabilities?", between.join(shares)))
     lines.append(("looks like", found["suggests"] or "nothing that actcli can use: every row has a NaN or +inf"))
     return lines
@@ -97,22 +96,10 @@ def _classes(found: Mapping[str, Any]) -> Table:
     for header in ("min", "mean", "max", *(["not finite"] if strange else []), *(["largest in"] if several else [])):
         table.add_column(header, justify="right", no_wrap=True)
     for name, of_class in list(found["per_class"].items())[:MOST_CLASSES]:
-        cells = [_number(of_class[field]) for field in ("min", "mean", "max")]
+        cells = [significant(of_class[field]) for field in ("min", "mean", "max")]
         if strange:
             cells.append(f"{sum(of_class[field] for field in ('nan', 'infinities', 'masked')):,}")
         if several:
             cells.append(f"{of_class['largest']:,}")
         table.add_row(Text(visible(name, 60)), *cells)
     return table
-
-
-def _number(value: float | None) -> str:
-    """Return a number in five significant digits; nothing for none."""
-    return "-" if value is None else f"{value:.5g}"
-
-
-def _percent(share: float) -> str:
-    """Return a share; all and none are only said where it is so."""
-    if 0 < share < 0.001:
-        return "under 0.1 %"
-    return "over 99.9 %" if 0.999 < share < 1 else f"{100 * share:.3g} %"

@@ -1,11 +1,11 @@
-"""A picture as a figure, by matplotlib: PNG, SVG and PDF, the same bytes each time."""
+"""Charts as figures in PNG, SVG or PDF, drawn by matplotlib. The same chart gives the same bytes."""
 
 from __future__ import annotations
 
 import io
 import textwrap
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import matplotlib as mpl
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actcli.errors import visible
 from actcli.reports.charts import Bars, Curves, Matrix
+from actcli.tasks import ChartFormat, ChartKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["figure_bytes"]
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
-"""Okabe and Ito, "Color universal design", 2008: colour-blind readers can tell them apart."""
+"""The colours of Okabe and Ito, "Color universal design", 2008, which colour-blind readers can tell apart."""
 
-GUIDE = "#888888"
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
-"""Curves can be told apart on a print without colours, too."""
+"""Tell curves apart in print without colours."""
+
+_REFERENCE_STYLE: Any = {"color": "#888888", "linestyle": ":", "linewidth": 1}
 
 _STYLE: Any = {
-    "font.family": "DejaVu Sans",  # which comes with matplotlib, so that every machine draws the same
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine draws the same
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -42,106 +44,127 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called $x$
 }
-_NO_DATES = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+_SQUARE = (ChartKind.ROC, ChartKind.PRECISION_RECALL)
 _MOST_NAMES = 40
 _LONGEST_NAME = 24
+_LONGEST_LEGEND = 40
 
 
-def figure_bytes(picture: Chart, format: str) -> bytes:
-    """Return a picture as a file of this format: "png", "svg" or "pdf"."""
+def figure_bytes(chart: Chart, format: ChartFormat) -> bytes:
+    """Return a chart as the bytes of a file.
+
+    Raises
+    ------
+    ValueError
+        If the format is not one of a figure.
+    """
     with mpl.rc_context(), warnings.catch_warnings():
-        # A character that the font does not have is drawn as a box, and kept in SVG.
+        # The font lacks some characters: PNG and PDF show a box, SVG keeps the text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        mpl.rcdefaults()  # whatever a matplotlibrc says
+        mpl.rcdefaults()  # ignores a matplotlibrc
         mpl.rcParams.update(_STYLE)
-        figure = Figure(figsize=_size(picture), layout="constrained")
+        figure = Figure(figsize=_size(chart), layout="constrained")
         axes = figure.add_subplot()
-        match picture.content:
+        match chart.content:
             case Curves():
-                _draw_curves(axes, picture.content)
+                _draw_curves(axes, chart.content)
             case Bars():
-                _draw_bars(axes, picture.content)
+                _draw_bars(axes, chart.content)
             case Matrix():
-                _draw_matrix(figure, axes, picture.content)
-        axes.set_title(picture.title)
-        caption = _wrapped(picture.caption, 15 * figure.get_figwidth())
+                _draw_matrix(figure, axes, chart.content)
+            case unknown:
+                assert_never(unknown)
+        axes.set_title(chart.title)
+        caption = _wrapped(chart.caption, 15 * figure.get_figwidth())
         figure.supxlabel(caption, x=0.01, ha="left", fontsize=8, color="#555555")
         file = io.BytesIO()
-        figure.savefig(file, format=format, dpi=150, metadata=_NO_DATES[format])
+        figure.savefig(file, format=format.value, dpi=150, metadata=_metadata(format))
         return file.getvalue()
 
 
-def _size(picture: Chart) -> tuple[float, float]:
-    """Return width and height in inches."""
-    if isinstance(picture.content, Matrix):
-        side = min(14.0, max(4.8, 1.8 + 0.42 * len(picture.content.classes)))
+def _metadata(format: ChartFormat) -> dict[str, None]:
+    """Return the metadata that matplotlib leaves out: dates and versions would change the bytes."""
+    match format:
+        case ChartFormat.PNG:
+            return {"Software": None}
+        case ChartFormat.SVG:
+            return {"Date": None}
+        case ChartFormat.PDF:
+            return {"CreationDate": None}
+        case ChartFormat.TABLE | ChartFormat.JSON:
+            raise ValueError(f"{format} is no format of a figure")
+        case unknown:
+            assert_never(unknown)
+
+
+def _size(chart: Chart) -> tuple[float, float]:
+    """Return the width and the height in inches."""
+    if isinstance(chart.content, Matrix):
+        side = min(14.0, max(4.8, 1.8 + 0.42 * len(chart.content.classes)))
         return side + 1.2, side + 0.6
-    return (5.4, 5.4) if picture.kind in ("roc", "precision-recall") else (6.4, 4.4)
+    return (5.4, 5.4) if chart.kind in _SQUARE else (6.4, 4.4)
 
 
 def _draw_curves(axes: Axes, content: Curves) -> None:
     for number, curve in enumerate(content.curves):
-        colour = GUIDE if curve.guide else COLOURS[number % len(COLOURS)]
-        style: Any = ":" if curve.guide else _DASHES[number % len(_DASHES)]
-        axes.plot(
-            curve.x,
-            curve.y,
-            color=colour,
-            linestyle=style,
-            linewidth=1 if curve.guide else 1.8,
-            label=_name(curve.name, 40),
-        )
+        style: Any = {
+            "color": COLOURS[number % len(COLOURS)],
+            "linestyle": _DASHES[number % len(_DASHES)],
+            "linewidth": 1.8,
+        }
+        if curve.reference:
+            style = _REFERENCE_STYLE
+        axes.plot(curve.x, curve.y, label=_name(curve.name, _LONGEST_LEGEND), **style)
     margin = 0.02 * (content.y.high - content.y.low)
-    axes.set(
-        xlim=(content.x.low, content.x.high),
-        ylim=(content.y.low - margin, content.y.high + margin),
-        xlabel=visible(content.x.label),
-        ylabel=visible(content.y.label),
-    )
-    axes.grid(color="#dddddd", linewidth=0.5)
-    axes.legend(loc="best", fontsize=8)
+    _finish(axes, content, (content.y.low - margin, content.y.high + margin))
 
 
 def _draw_bars(axes: Axes, content: Bars) -> None:
-    widths = np.diff(content.edges)
-    floor = np.zeros(len(widths))
-    for number, (name, heights) in enumerate(content.parts.items()):
+    floor = np.zeros(len(content.counts))
+    for number, (name, heights) in enumerate(content.series.items()):
         known = np.nan_to_num(heights)
-        colour = COLOURS[number % len(COLOURS)]
-        hatch = "//" if number else None
         axes.bar(
             content.edges[:-1],
             known,
-            widths,
+            np.diff(content.edges),
             bottom=floor,
             align="edge",
-            color=colour,
+            color=COLOURS[number % len(COLOURS)],
             edgecolor="white",
             linewidth=0.6,
-            hatch=hatch,
-            label=_name(name, 40),
+            hatch="//" if number else None,
+            label=_name(name, _LONGEST_LEGEND),
         )
         floor = floor + known
     if content.marks is not None:
         name, marks = content.marks
-        axes.plot([0, 1], [0, 1], color=GUIDE, linestyle=":", linewidth=1, label="as sure as right")
+        axes.plot([0, 1], [0, 1], label="perfect calibration", **_REFERENCE_STYLE)
         axes.hlines(marks, content.edges[:-1], content.edges[1:], color="black", linewidth=1.6, label=name)
         for low, high, count, height in zip(content.edges[:-1], content.edges[1:], content.counts, floor, strict=True):
             if count:
                 place = ((low + high) / 2, height)
                 axes.annotate(f"{count:,}", place, (0, 2), textcoords="offset points", ha="center", fontsize=6)
-    top = content.y.high * (1.05 if content.marks is None else 1.08)
-    axes.set(xlim=(0, 1), ylim=(0, top), xlabel=visible(content.x.label), ylabel=visible(content.y.label))
+    _finish(axes, content, (0, content.y.high * (1.05 if content.marks is None else 1.08)))
+
+
+def _finish(axes: Axes, content: Curves | Bars, heights: tuple[float, float]) -> None:
+    """Add the labels, the grid and the legend."""
+    axes.set(
+        xlim=(content.x.low, content.x.high),
+        ylim=heights,
+        xlabel=visible(content.x.label),
+        ylabel=visible(content.y.label),
+    )
     axes.set_axisbelow(True)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.5)
+    axes.grid(axis="both" if isinstance(content, Curves) else "y", color="#dddddd", linewidth=0.5)
     axes.legend(loc="best", fontsize=8)
 
 
 def _draw_matrix(figure: Figure, axes: Axes, content: Matrix) -> None:
     counts = content.counts
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    shares = content.shares()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, shrink=0.8, label="share of the rows of the true class")
+    figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     axes.set(xlabel="predicted class", ylabel="true class")
     count = len(content.classes)
     if count <= _MOST_NAMES:
@@ -160,7 +183,7 @@ def _draw_matrix(figure: Figure, axes: Axes, content: Matrix) -> None:
 
 
 def _name(name: str, longest: int) -> str:
-    """Return a name that is shown; matplotlib leaves out of its legend what begins with a line below."""
+    """Return a name for the legend, from which matplotlib omits names that begin with an underscore."""
     shown = visible(name, longest)
     return f" {shown}" if shown.startswith("_") else shown
 

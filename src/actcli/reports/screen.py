@@ -1,4 +1,4 @@
-"""What a report is drawn on: a console as wide as where the drawing goes, in its encoding."""
+"""The surface of reports: a Rich console with the size and the encoding of the output."""
 
 from __future__ import annotations
 
@@ -16,49 +16,72 @@ if TYPE_CHECKING:
 
     from actcli.streaming.output import Output
 
-__all__ = ["Screen", "counted", "draw", "empty_table"]
+__all__ = ["ACCENT", "COLOURS", "GAP", "REFERENCE_COLOUR", "WIDEST_CHART", "Screen", "draw", "empty_table"]
+
+ACCENT = "cyan"
+"""The colour of the numbers that matter most."""
+
+COLOURS = ("#2a86d1", "#d58a00", "#009e73", "#c46aa1", "#56a8dd", "#d5601a")
+"""The colours of series: the hues of Okabe and Ito ("Color universal design", 2008), legible on dark and on light."""
+
+REFERENCE_COLOUR = "#888888"
+
+WIDEST_CHART = 110
+
+GAP = 3
+"""The number of blanks between two columns of `empty_table`."""
 
 _NARROWEST = 10
+_FILE_WIDTH = 1000
+"""A file is as wide as its tables need."""
 
 
 class Screen:
-    """A drawing that is written when it is done.
+    """A drawing, which is written as a whole.
 
     Parameters
     ----------
     output
-        Where to.
+        Where it is written to.
 
     Attributes
     ----------
     console
-        What Rich draws on.
+        The Rich console to draw on.
     ascii
-        Whether only ASCII can be shown.
+        Whether the output shows ASCII only.
+    colours
+        Whether the output shows colours.
+    height
+        The number of lines of the terminal; None for a file or a pipe.
     """
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._capture = _Capture(output)
+        self.height = _size_of(output, "LINES", 24, None)
         self.console = Console(
             file=self._capture,
             force_terminal=True if output.is_terminal else None,
-            width=_width_of(output),
-            height=25,  # without it, Rich takes a terminal that calls itself dumb for one of 80 columns
+            width=_size_of(output, "COLUMNS", 80, _FILE_WIDTH),
+            height=self.height or 25,  # without it, Rich takes a terminal that calls itself dumb for one of 80 columns
             highlight=False,
             markup=False,
             emoji=False,
         )
         self.ascii = self.console.options.ascii_only
+        self.colours = self.console.color_system is not None and not self.console.no_color
 
     def write(self) -> None:
-        """Write what was drawn."""
+        """Write the drawing."""
         lines = "\n".join(line.rstrip() for line in self._capture.getvalue().split("\n"))
+        if self.ascii:
+            lines = lines.replace("…", "~")  # of a name that is cut; an escape sequence would not fit its column
         self._output.write(lines.encode(self._capture.encoding, "backslashreplace"))
 
 
 def draw(output: Output, parts: Callable[[int], Iterable[Any]]) -> None:
-    """Draw what Rich can draw, one thing below the other; `parts` makes them for a width."""
+    """Draw Rich renderables, one below the other; `parts` returns them for a width."""
     screen = Screen(output)
     for part in parts(screen.console.width):
         screen.console.print(part)
@@ -66,17 +89,12 @@ def draw(output: Output, parts: Callable[[int], Iterable[Any]]) -> None:
 
 
 def empty_table() -> Table:
-    """Return a table without columns or rows yet, whose header stands over a rule."""
+    """Return a table without columns and rows, with a rule below its header."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """Return how many there are of what is called `one`, or `many`; left out, that has an s at its end."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 class _Capture(io.StringIO):
-    """What Rich draws on, which says the encoding of where the drawing goes."""
+    """The file that Rich writes to; it has the encoding of the output, from which Rich learns what it can draw."""
 
     def __init__(self, output: Output) -> None:
         super().__init__()
@@ -89,11 +107,12 @@ class _Capture(io.StringIO):
         return self._encoding
 
 
-def _width_of(output: Output) -> int:
-    """Return the width of a terminal, or in a file as much as a table needs; COLUMNS goes before both."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns[:6]) > 0:
-        return int(columns[:6])
-    if output.is_terminal:
-        return max(os.get_terminal_size(output.descriptor).columns or 80, _NARROWEST)
-    return 1000
+def _size_of(output: Output, variable: str, default: int, of_file: int | None) -> int | None:
+    """Return the COLUMNS or the LINES of an output: by the environment variable, else by the terminal."""
+    said = os.environ.get(variable, "")
+    if said.isdigit() and int(said[:6]) > 0:
+        return int(said[:6])
+    if not output.is_terminal:
+        return of_file
+    size = os.get_terminal_size(output.descriptor)
+    return max((size.columns if variable == "COLUMNS" else size.lines) or default, _NARROWEST)

@@ -104,8 +104,8 @@ def test_where_the_summary_goes(actcli: Actcli) -> None:
     """To standard error beside CSV, unless it is to be quiet."""
     stdin = b"a,b\n0,1\n3,-1\n"
     result = actcli("compare", stdin=stdin)
-    assert "note: No sigmoid reaches 0.5 in 0 of 2 rows, one does in 1, several do in 1." in result.err
-    assert "in 1 just the class of the one sigmoid" in result.err
+    assert "note: With sigmoid and threshold 0.5, 0 of 2 rows get no class, 1 get one, 1 get several." in result.err
+    assert "In 1 of 2 rows, sigmoid gives this class alone." in result.err
     assert "softmax(x1, x2) = sigmoid(x1 - x2)" in result.err
     assert actcli("compare", "-q", stdin=stdin) == (0, result.out, "")
 
@@ -159,6 +159,6 @@ def test_on_a_terminal(width: int, locale: str) -> None:
     assert code == 0
     assert max(map(len, lines)) <= width
     assert len([line for line in lines if line.startswith("digit-0024")]) == 10
-    assert "No sigmoid reaches 0.5 in 0 of 450 rows" in shown
-    assert "one 0.8611" in shown.replace("\n", " ")
+    assert "With sigmoid and threshold 0.5, 0 of 450 rows get no class," in shown.replace("\n", " ")
+    assert '"one" the most: from 0.8611' in shown.replace("\n", " ")
     assert shown.isascii() == (locale == "C")

@@ -184,14 +184,14 @@ def test_classes_to_draw(actcli: Actcli) -> None:
 
 
 def test_many_classes(actcli: Actcli, tmp_path: Path) -> None:
-    """Of a matrix that does not fit, the most frequent mistakes are shown."""
+    """A matrix that does not fit is replaced by the most frequent confusions."""
     random = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", random.normal(size=(500, 60)))
     np.save(tmp_path / "y.npy", random.integers(0, 60, 500))
     inputs = ("confusion", tmp_path / "x.npy", "--truth", tmp_path / "y.npy", "-q")
     code, shown = terminal(command("plot", *inputs), width=80)
     assert code == 0
-    assert "most frequent mistakes" in shown
+    assert "most frequent confusions" in shown
     assert actcli("plot", *inputs, "-o", tmp_path / "x.svg").code == 0
 
 

@@ -82,7 +82,7 @@ def test_the_numbers(task: str, actcli: Actcli, tmp_path: Path) -> None:
     for row in classes[1:]:
         numbers = [found["per_class"][row[0]][name] for name in names]
         assert row[1:] == [f"{value:,}" if isinstance(value, int) else f"{value:.4f}" for value in numbers]
-    assert page.text.count(": 28 rows; share that is right 1") == (1 if task == "softmax" else 0)
+    assert page.text.count(": 28 rows; share correct 1.0000") == (1 if task == "softmax" else 0)
     if task == "softmax":
         matrix = next(table for table in page.tables if table[0][0] == "")
         counts = [[int(cell or 0) for cell in row[1:]] for row in matrix[1:]]
@@ -131,7 +131,7 @@ def test_equal_mistakes(actcli: Actcli, tmp_path: Path) -> None:
     assert [row[0] for row in table[1:]] == [f"row {row}" for row in range(20)]
     (tmp_path / "t.csv").write_text("a\n" * 50)
     page, _ = report(actcli, tmp_path, path, "--truth", tmp_path / "t.csv", "-q")
-    assert "There is none." in page.text
+    assert "No prediction is wrong." in page.text
 
 
 HOSTILE = ["<script>alert(1)</script>", 'a"onmouseover="x', "[red]", "\x1b[31m", "&amp;", "\u202egnp"]
@@ -214,12 +214,12 @@ def test_the_file(actcli: Actcli, tmp_path: Path) -> None:
 
 
 def test_many_classes(actcli: Actcli, tmp_path: Path) -> None:
-    """Make a list of the most frequent mistakes instead of a matrix."""
+    """Are shown by their most frequent confusions instead of a matrix."""
     random = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", random.normal(size=(300, 60)))
     np.save(tmp_path / "t.npy", random.integers(0, 60, 300))
     page, _ = report(actcli, tmp_path, tmp_path / "x.npy", "--truth", tmp_path / "t.npy", "-q")
-    assert "The most frequent of 60 classes." in page.text
+    assert "The most frequent confusions of 60 classes." in page.text
 
 
 def browse(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -144,7 +144,7 @@ def show_both(reading: Reading, writing: Writing, **given_rules: Any) -> None:
             if format == "json":
                 lines: Sink = ComparisonJsonSink(output, plan.columns, WriteOptions(), comparison)
             else:
-                lines = sink_of(output, plan, writing, format, "compare", chosen=True, rows=rows)
+                lines = sink_of(output, plan, writing, format, chosen=True, rows=rows)
             return ComparisonSink(lines, comparison, output if format == TABLE else None)
 
         write(inputs, plan, writing, format, sink_to)

@@ -184,7 +184,7 @@ def differentiate(
         plan = written(plan, single=row is not None, bare=bare)
 
         def sink_to(output: Output) -> Sink:
-            sink = sink_of(output, plan, writing, format, "gradient", chosen=True, rows=most)
+            sink = sink_of(output, plan, writing, format, chosen=True, rows=most)
             return sink if right is None else LossGradientSink(sink, right, rules)
 
         write(inputs, plan, writing, format, sink_to, chunks=chunks, check=end_check(row, right))
