@@ -9,6 +9,7 @@ import numpy as np
 
 from actcli.errors import visible
 from actcli.formats.json import JsonSink
+from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ class ComparisonSink:
 
     def encode(self, batch: Batch) -> Any:
         """Return what the other sink makes of a batch, and its counts."""
-        return self._lines.encode(batch), batch.values["counts"]
+        return encoder_of(self._lines).encode(batch), batch.values["counts"]
 
     def accept(self, piece: Any, start: int) -> None:
         """Give the other sink its piece, and add up."""

@@ -86,8 +86,6 @@ class Unpacked(Input):
         self.path = split_suffix(packed.path)[0]
         self.name = packed.name
         self.identity = packed.identity
-        self.size = None
-        self._head = b""
         self._unpack: Callable[[int], bytes] = self._gunzip if name == "gz" else self._unzstd
         self._member: Any = zlib.decompressobj(_GZIP)
         self._stream: Any = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Output", "Packer", "is_device"]
+__all__ = ["Output", "OutputFile", "Packer", "is_device"]
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
@@ -222,6 +222,33 @@ class Output:
             raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it") from None
         except OSError as error:
             raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+
+class OutputFile:
+    """An output as a file object that cannot seek, for libraries."""
+
+    closed = False
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._position = 0
+
+    def write(self, data: Bytes, /) -> int:
+        """Write all of `data`."""
+        count = memoryview(data).nbytes
+        self._output.write(data)
+        self._position += count
+        return count
+
+    def tell(self) -> int:
+        """Return how many bytes have been written."""
+        return self._position
+
+    def flush(self) -> None:
+        """Do nothing: there is no buffer."""
+
+    def close(self) -> None:
+        """Leave the output open: its owner closes it."""
 
 
 def is_device(path: str) -> bool:
