@@ -273,7 +273,9 @@ class FileTruth:
             return
         unused = np.flatnonzero(~self._used)
         if len(unused) > left_out:
-            names = self._ids.take(unused[:5]).to_pylist()
+            from actcli.streaming.arrow import take
+
+            names = take(self._ids, unused[:5]).to_pylist()
             raise DataError(
                 f"{self.name}: {len(unused):,} of its {self._rows:,} rows {'is' if len(unused) == 1 else 'are'} not in "
                 f'the input, by "{visible(self._join)}": {listed(names)}{" ..." if len(unused) > 5 else ""}'
@@ -373,9 +375,9 @@ class _Reader:
             return None
         import pyarrow as pa
 
-        from actcli.formats.text import call_function
+        from actcli.formats.text import call_function, text_array
 
-        ids = pa.concat_arrays(self._ids) if self._ids else pa.array([], pa.string())
+        ids = pa.concat_arrays(self._ids) if self._ids else text_array(())
         if len(call_function("unique", [ids])) < len(ids):
             seen: dict[str, int] = {}
             for row, id in enumerate(ids.to_pylist(), start=1):
@@ -613,12 +615,9 @@ def _value(text: str) -> Any:
 
 def _texts(batch: Batch, column: str, kind: Kind) -> Any:
     """Return a carried column as texts, so that ids of different formats can be compared."""
-    from actcli.formats.text import plain, texts_of
+    from actcli.formats.text import carried_texts
 
-    values = batch.carried[column]
-    if kind is Kind.JSON:
-        return plain(values)
-    return texts_of(values) if kind is Kind.VALUE else values
+    return carried_texts(kind, batch.carried[column])
 
 
 def _unspoilt(batches: Iterator[Batch]) -> Iterator[Batch]:

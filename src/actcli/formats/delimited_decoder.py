@@ -22,7 +22,7 @@ from actcli.errors import DataError, visible
 from actcli.formats.blocks import BYTE_ORDER_MARK, RowByRow
 from actcli.formats.column_roles import DECIMAL_COMMA_HINT, Roles, has_decimal_comma, is_number
 from actcli.formats.delimited_records import ENCODING_HINT, RecordParser, is_utf8, open_quote
-from actcli.formats.text import call_function, from_numpy
+from actcli.streaming.arrow import call_function, take
 from actcli.streaming.batch import Batch, Layout
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class DelimitedDecoder:
         numbers = np.flatnonzero(special.any(axis=1))
         texts = self._parse(data, _as_types({self.roles.classes[number]: pa.string() for number in numbers}))
         for number, cells in zip(numbers, texts, strict=True):
-            found = cells.take(from_numpy(np.flatnonzero(special[number])))
+            found = take(cells, np.flatnonzero(special[number]))
             if not all(map(_is_special, call_function("unique", [found]).to_pylist())):
                 raise pa.ArrowInvalid("a number that is too large, or none")
 

@@ -17,14 +17,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from actcli.streaming.arrow import CastOptions, call_function, from_numpy, take
 from actcli.streaming.batch import Kind
-
-try:
-    # The import of pyarrow.compute makes a Python function for each of Arrow's functions, which takes longer than the
-    # work on a small file. All of them call this one.
-    from pyarrow._compute import CastOptions, call_function
-except ImportError:  # pragma: no cover
-    from pyarrow.compute import CastOptions, call_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,12 +95,6 @@ def _with_names(data: bytes, values: np.ndarray[Any, Any], *, null: bool) -> byt
     return b"[" + b",".join(texts) + b"]"
 
 
-def from_numpy(values: np.ndarray[Any, Any]) -> Any:
-    """Return an array of shape (N,) as an Arrow array over the same memory."""
-    data = np.ascontiguousarray(values)
-    return pa.Array.from_buffers(pa.from_numpy_dtype(data.dtype), len(data), [None, pa.py_buffer(data)])
-
-
 def text_array(texts: Iterable[str | None]) -> Any:
     """Return texts as an Arrow string array; None becomes null."""
     given = list(texts)
@@ -158,12 +146,12 @@ def pick(labels: Any, codes: np.ndarray[Any, Any]) -> Any:
     texts = labels if isinstance(labels, pa.Array) else text_array(labels)
     positions = codes.astype(np.int32)
     positions[positions < 0] = len(texts) - 1
-    return call_function("take", [texts, from_numpy(positions)])
+    return take(texts, positions)
 
 
 def repeated(values: Any, times: int) -> Any:
     """Return an Arrow array with each of its values that many times in a row."""
-    return call_function("take", [values, from_numpy(np.repeat(np.arange(len(values)), times))])
+    return take(values, np.repeat(np.arange(len(values)), times))
 
 
 def where(condition: np.ndarray[Any, Any], texts: Any, otherwise: str) -> Any:

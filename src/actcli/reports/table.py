@@ -481,16 +481,10 @@ def _first(column: Column, batch: Batch, count: int) -> list[Any]:
         return [None] * count
     data = batch.data(column)
     match column.kind:
-        case Kind.TEXT:
-            return list(data.slice(0, count).to_pylist())
-        case Kind.VALUE:
-            from actcli.formats.text import texts_of
+        case Kind.TEXT | Kind.VALUE | Kind.JSON:
+            from actcli.formats.text import carried_texts
 
-            return list(texts_of(data.slice(0, count)).to_pylist())
-        case Kind.JSON:
-            from actcli.formats.text import plain
-
-            return list(plain(data.slice(0, count)).to_pylist())
+            return list(carried_texts(column.kind, data.slice(0, count)).to_pylist())
         case Kind.CODE:
             return [column.labels[code] for code in data[:count]]
         case Kind.SET:

@@ -310,12 +310,20 @@ class Batch:
         return replace(
             self,
             scores=self.scores[right],
-            carried={name: values.take(right) if len(right) else values[:0] for name, values in self.carried.items()},
+            carried=self._carried_at(right),
             rows=numbers[right],
             faults=tuple(sorted((*self.faults, *faults), key=lambda fault: fault.row)[:MOST_BAD_ROWS]),
             left_out=self.left_out + len(found),
             length=None,
         )
+
+    def _carried_at(self, positions: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Any]:
+        """Return the data of the carried columns at these positions."""
+        if not self.carried:
+            return {}
+        from actcli.streaming.arrow import take
+
+        return {name: take(values, positions) for name, values in self.carried.items()}
 
     def until_fault(self) -> Batch:
         """Return the rows before the first bad row, whose error then ends the table."""
