@@ -6,7 +6,7 @@ import contextlib
 import os
 import pickle
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def columns(layout: Layout, sink: str) -> list[Column]:
 
 def convert(path: str, source: str, sink: str, *, rows: bool) -> bytes:
     """Read a file, leaving out its bad rows, and write it in another format; return what came before an error."""
-    output = Memory()
+    output: Any = Memory()
     with (
         contextlib.suppress(DataError),
         contextlib.closing(open_inputs([path], ReadOptions(source, skip=True))) as inputs,
