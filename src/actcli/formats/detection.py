@@ -22,11 +22,17 @@ _FOREIGN = (
     (b"\x89HDF", "an HDF5 file", None),
 )
 _TORCH = re.compile(rb"PK\x03\x04.{26}[^\0]{1,200}/data\.pkl", re.DOTALL)
-"""A zip archive whose first member is the pickle that PyTorch puts there."""
+"""The start of a PyTorch file: a zip archive with a pickle as its first member."""
 
 
 def detected(input: Input, options: ReadOptions) -> Format:
-    """Return the format of `input`: as asked, else by its suffix, else by its first bytes."""
+    """Return the format of `input`: the given one, else that of its suffix, else that of its first bytes.
+
+    Raises
+    ------
+    DataError
+        If the first bytes do not fit the format.
+    """
     magics = [magic for format in FORMATS.values() for magic in format.magics] + [magic for magic, _, _ in _FOREIGN]
     head = input.head(magics)
     if not head:
@@ -57,16 +63,22 @@ def detected(input: Input, options: ReadOptions) -> Format:
 
 
 def _text_format(head: bytes) -> Format:
-    """Return what a text seems to be where nothing else says it: a JSON list of rows, a row of JSON a line, or CSV."""
+    """Return the format of a text by its first bytes: a JSON list of rows, JSON Lines, or CSV."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"["):
-        # Either the list of all rows, or the first row, a list of numbers.
+        # This is either the list of all rows, or the first row as a list of numbers.
         return FORMATS["json" if text[1:].lstrip()[:1] in (b"[", b"{", b"]", b"") else "jsonl"]
     return FORMATS["jsonl" if text.startswith(b"{") else "csv"]
 
 
 def unpacked(input: Input, options: ReadOptions) -> Input:
-    """Return `input`, or what it holds where it is compressed."""
+    """Return `input`, or its content if it is compressed.
+
+    Raises
+    ------
+    DataError
+        If its suffix says something else.
+    """
     from actcli.streaming.compression import MAGICS, Unpacked, split_suffix
 
     head = input.head(MAGICS.values())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Inputs", "open_inputs"]
 
 MOST_OPEN_FILES = 100
-"""When there are more inputs than this, only the one that is being read is open."""
+"""The most inputs that are open at the same time. If there are more, only one is open."""
 
 _OPTION_NAMES = {
     "delimiter": "--delimiter",
@@ -31,27 +31,27 @@ _OPTION_NAMES = {
 
 
 class Inputs:
-    """Several inputs, read as one table: a source made of sources.
+    """Several inputs that are read as one table.
 
     Parameters
     ----------
     sources
-        At least one, all with the same classes and carried columns.
+        At least one source; all have the same classes and carried columns.
     inputs
-        The open files behind them.
+        Their open files.
     formats
         The names of their formats.
     notes
-        What a user should know about how they were read.
+        What a user should know about how they are read.
     names
-        Their paths as they were given.
+        Their paths, as given.
 
     Attributes
     ----------
     stored
-        The dtype of the scores as they are stored.
+        The dtype of the stored scores.
     title
-        What messages call the first.
+        The name of the first input in messages.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Inputs:
         self.title = inputs[0].name
         self.identities = [input.identity for input in inputs]
         first = sources[0].layout
-        # Each file is computed in the precision that it would have alone, or in a higher one.
+        # Each file is computed at least in the precision that it would have alone.
         dtypes = [computing_dtype(source.layout.dtype) for source in sources]
         counts = [source.layout.rows for source in sources]
         sizes = [source.size for source in sources]
@@ -89,7 +89,7 @@ class Inputs:
             input.resume()
             yield from source.chunks(output_bytes)
             if len(self._inputs) > MOST_OPEN_FILES:
-                yield None  # nothing that is under way needs the file any more
+                yield None  # afterwards no chunk in flight needs the file
                 input.close()
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Inputs:
 
 
 def open_inputs(paths: Sequence[str], options: ReadOptions) -> Inputs:
-    """Open the files at `paths`, ``-`` for standard input, and settle what they hold.
+    """Open the files at `paths`, ``-`` for standard input, and settle their layouts.
 
     Raises
     ------

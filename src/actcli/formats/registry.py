@@ -29,23 +29,23 @@ class Format:
     Parameters
     ----------
     name
-        What ``--input-format`` and ``--format`` call it.
+        Its name in ``--input-format`` and ``--format``.
     module
-        Which holds its source and sink.
+        The module of its source and sink.
     source, sink
-        The names of the classes there; None where the format is only written, or only read.
+        The names of the classes in the module; None if the format is only written, or only read.
     takes
-        The fields of `ReadOptions` that only mean something to some sources, this one among them.
+        The fields of `ReadOptions` that apply to this source but not to all sources.
     writes
-        The fields of `WriteOptions` that mean something to its sink.
+        The fields of `WriteOptions` that apply to its sink.
     binary
-        Whether it has no business on a terminal.
+        Whether it is binary, so that it is not written to a terminal.
     magics
-        The bytes that a file of it begins with, where there are such.
+        The possible first bytes of a file.
     suffixes
-        Which say the format, besides its name.
+        The suffixes of its files, besides its name.
     columns
-        What is written of a row when nothing else is asked for; None is what the command writes by default.
+        The columns that are written by default; None means the default of the command.
     """
 
     name: str
@@ -116,7 +116,7 @@ FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How the inputs are to be read; None or empty is what was not asked for.
+    """How to read the inputs; None or empty means that an option is not given.
 
     Parameters
     ----------
@@ -135,16 +135,16 @@ class ReadOptions:
     origin
         What the numbers are, as ``--from`` says.
     skip
-        Whether a row that is wrong is left out, so that the layout is settled by the first that is not.
+        Whether bad rows are left out. Then the first good row settles the layout.
     one_dimensional
-        What an array of one dimension is: one "row" of C scores, or one "column" of N.
+        Whether an array of one dimension is one "row" of C scores or one "column" of N scores.
     truth
-        The name of a column to carry along because it holds the truth.
+        The name of the carried column that holds the truth.
     recorded
-        Whether a table of probabilities that actcli wrote is taken for what it is.
+        Whether to recognise tables of probabilities that actcli wrote.
     plain
-        Whether no column of the input holds scores, as in a file of truths: all are carried along, a header is the
-        first row, and a blank line is an error.
+        Whether the input has no scores, as a file of truths. Then all columns are carried along, a header is the first
+        row, and a blank line is an error.
     """
 
     format: str | None = None
@@ -163,14 +163,14 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How the output is to be written.
+    """How to write the output.
 
     Parameters
     ----------
     header
-        Whether text formats begin with the names of their columns.
+        Whether CSV and TSV begin with the names of the columns.
     label_separator
-        What stands between the labels of a set in text.
+        The text between the labels of a set.
     """
 
     header: bool = True
@@ -195,7 +195,7 @@ def named(name: str, *, writing: bool = False) -> Format:
 
 
 def of_path(path: str) -> str | None:
-    """Return the name of the format that the suffix of `path` says, if it says one."""
+    """Return the name of the format that has the suffix of `path`, or None."""
     suffix = os.path.splitext(path)[1][1:].lower()
     return next((name for name, format in FORMATS.items() if suffix in (name, *format.suffixes)), None)
 

@@ -301,4 +301,4 @@ class Seekable:
         return False
 
     def close(self) -> None:
-        """Leave the file open: it is closed by who opened it."""
+        """Leave the file open: its owner closes it."""
