@@ -291,11 +291,7 @@ class DelimitedEncoder(TextEncoder):
         """Whether a line may consist of blanks: a column of numbers always shows something."""
         if len(self.columns) > 1 and not self.delimiter.isspace():
             return False
-        texts = (Kind.TEXT, Kind.VALUE, Kind.JSON, Kind.SET)
-        return all(
-            column.kind in texts or (column.kind is Kind.CODE and not all(map(str.strip, column.labels)))
-            for column in self.columns
-        )
+        return all(map(_may_be_blank, self.columns))
 
     def _all_visible(self, lines: Any) -> Any:
         """Return lines, each with `before_row` before it, none of which is blank."""
@@ -310,6 +306,19 @@ def visible_line(line: str, delimiter: str) -> str:
         return line
     first, mark, others = line.partition(delimiter)
     return f'"{first}"{mark}{others}'
+
+
+def _may_be_blank(column: Column) -> bool:
+    """Return whether a cell of the column may consist of blanks."""
+    match column.kind:
+        case Kind.TEXT | Kind.VALUE | Kind.JSON | Kind.SET:
+            return True
+        case Kind.CODE:
+            return not all(map(str.strip, column.labels))
+        case Kind.NUMBER | Kind.MATRIX | Kind.RANKING | Kind.ROW:
+            return False
+        case _:
+            assert_never(column.kind)
 
 
 def _numbers_or_name(column: Column) -> tuple[str, str | None]:
