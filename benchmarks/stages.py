@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from actcli.cli.app import main
 from actcli.streaming import output, pipeline
+from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +77,8 @@ def run_with(arguments: list[str]) -> tuple[int, dict[str, list[float]]]:
             yield chunk
 
     def run(chunks: Any, decide: Any, sink: Any, **options: Any) -> None:
-        clock.wrap(type(sink), "encode", "accept", "finish")
+        clock.wrap(type(encoder_of(sink)), "encode")
+        clock.wrap(type(sink), "accept", "finish")
         with clock.stage("run"):
             original(cuts(chunks), clock.timed("decide", decide), sink, **options)
 

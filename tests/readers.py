@@ -70,7 +70,7 @@ def outcome(
     output = Memory()
     kept, batches.CHUNK_BYTES = batches.CHUNK_BYTES, chunk_bytes
     try:
-        with _opened(data, piped=piped and len(data) <= _PIPE_BYTES) as path:
+        with opened(data, piped=piped and len(data) <= _PIPE_BYTES) as path:
             error = _run(path, options, output, sink, task)
     finally:
         batches.CHUNK_BYTES = kept
@@ -123,7 +123,7 @@ def converted(
     output = Memory()
     kept, batches.CHUNK_BYTES = batches.CHUNK_BYTES, chunk_bytes
     try:
-        with _opened(data, piped=False) as path:
+        with opened(data, piped=False) as path:
             _convert(path, options, output, sink, "softmax", columns)
     finally:
         batches.CHUNK_BYTES = kept
@@ -136,7 +136,7 @@ def _columns(task: str, sink: str) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _opened(data: bytes, *, piped: bool) -> Iterator[str]:
+def opened(data: bytes, *, piped: bool) -> Iterator[str]:
     """Give `data` a path: that of a file, or ``-`` for a pipe."""
     if piped:
         reading, writing = os.pipe()

@@ -3,13 +3,13 @@
 ::
 
     ActcliError                 exit code
-    ├── DataError               1   what a file holds, or that it is not there
-    ├── OutputError             1   what cannot be written
-    ├── UsageError              2   what was asked for
-    └── CheckError              3   a check that was asked for, and failed
+    ├── DataError               1   the content of a file, or a missing file
+    ├── OutputError             1   an output that cannot be written
+    ├── UsageError              2   wrong options
+    └── CheckError              3   a requested check that fails
 
-Library code raises these; `actcli.cli.app.main` catches the base class, once. `ReaderGoneError` is beside the tree: it
-marks the end of the output and is no error.
+Library code raises these errors; `actcli.cli.app.main` catches the base class, once. `ReaderGoneError` is not in the
+tree: it marks the end of the output and is not an error.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class ActcliError(Exception):
     Parameters
     ----------
     message
-        What is wrong, where, and what was found: one line.
+        What is wrong, where, and what was found, in one line.
     hint
-        What to do about it: one line, or None.
+        What to do about it, in one line, or None.
     """
 
     exit_code = 1
@@ -54,41 +54,41 @@ class ActcliError(Exception):
 
 
 class DataError(ActcliError):
-    """The content of a file, or its absence."""
+    """The content of a file is wrong, or the file does not exist."""
 
 
 class OutputError(ActcliError):
-    """An output that cannot be written."""
+    """An output cannot be written."""
 
 
 class UsageError(ActcliError):
-    """An option that is unknown, has a bad value, or does not fit the input or another option."""
+    """An option is unknown, has a bad value, or does not fit the input or another option."""
 
     exit_code = 2
 
 
 class CheckError(ActcliError):
-    """A check that was asked for has failed."""
+    """A requested check has failed."""
 
     exit_code = 3
 
 
 class ReaderGoneError(Exception):
-    """The program that reads our output has gone away, as ``head`` does: no error, but the end."""
+    """The program that reads the output has closed the pipe, as ``head`` does."""
 
 
 def say(text: str) -> None:
-    """Write `text` to standard error, if there is one that can be written."""
+    """Write `text` to standard error, if it can be written."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text)
         sys.stderr.flush()
 
 
 def visible(text: str, limit: int = 60) -> str:
-    r"""Return `text` with what a terminal would not show as itself escaped, at most `limit` characters long.
+    r"""Return `text` with the characters escaped that a terminal does not show, at most `limit` characters long.
 
-    Control characters, marks that change the direction of writing, and bytes that were not UTF-8 become
-    escapes such as ``\x1b``; longer text keeps its beginning and ends with an ellipsis.
+    Control characters, marks that change the direction of writing, and bytes that are not UTF-8 become escapes such as
+    ``\x1b``. Longer text is cut and ends with an ellipsis.
     """
     shown = "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
@@ -98,6 +98,6 @@ def visible(text: str, limit: int = 60) -> str:
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    """Return `names` as a message shows them: quoted, a few."""
+    """Return `names` for a message: in quotes, at most `most` of them."""
     shown = ", ".join(f'"{visible(name, 30)}"' for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actcli.formats.delimited import cut
+from actcli.formats.delimited_records import cut
 
 if TYPE_CHECKING:
     from pathlib import Path

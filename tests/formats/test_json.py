@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actcli.formats.json import _row_ends
+from actcli.formats.json_records import _row_ends
 from program import SAMPLES, Actcli, started
 
 if TYPE_CHECKING:

@@ -57,8 +57,9 @@ class Log:
         self.most = 0
         self.accepted: list[int] = []
         self.starts: list[int] = []
-        self.known: dict[int, int | None] = {}
+        self.any_order = False
         self.threads: set[int] = set()
+        self.accepting: set[int] = set()
 
     def open(self, layout: Layout) -> int:  # noqa: ARG002
         """Do nothing."""
@@ -67,12 +68,11 @@ class Log:
     def encode(self, batch: Batch) -> int:
         """Return the number of the row."""
         self.threads.add(threading.get_ident())
-        if len(batch.scores):
-            self.known[int(batch.scores[0, 0])] = batch.start
-        return int(batch.scores[0, 0]) if len(batch.scores) else -1
+        return int(batch.scores[0, 0]) if len(batch) else -1
 
     def accept(self, piece: Any, start: int) -> None:
         """Note it."""
+        self.accepting.add(threading.get_ident())
         self.starts.append(start)
         self.accepted.append(piece)
 
@@ -176,13 +176,18 @@ def test_rows_that_are_left_out_are_counted() -> None:
     assert log.accepted == log.starts == [0, 3, 4, 6]
 
 
-def test_a_place_is_known_until_a_chunk_does_not_say_how_many_rows_it_has() -> None:
-    """What stands behind it is found when it has been read; rows that are left out count."""
+def test_a_sink_of_any_order_gets_what_has_a_known_place_from_the_thread_that_made_it() -> None:
+    """Rows behind a chunk that does not say how many rows it has come in order; rows that are left out count."""
     log = Log(left_out=(1,))
-    rows = {0: 1, 1: 1, 2: 1, 3: None, 4: 1}
-    pipeline.run([Numbered(number, log, rows=count) for number, count in rows.items()], unchanged, log, jobs=2)
-    assert log.known == {0: 0, 2: 2, 3: 3, 4: None}
-    assert log.starts == [0, 2, 3, 4]
+    log.any_order = True
+    rows = {0: 1, 1: 1, 2: 1, 3: None, 4: 1, 5: 1}
+    chunks = [Numbered(number, log, 0.02 if number == 0 else 0, count) for number, count in rows.items()]
+    pipeline.run(chunks, unchanged, log, jobs=2)
+    assert sorted(log.starts) == sorted(log.accepted) == [0, 2, 3, 4, 5]
+    assert dict(zip(log.accepted, log.starts, strict=True)) == {number: number for number in (0, 2, 3, 4, 5)}
+    assert log.accepted != [0, 2, 3, 4, 5]
+    assert log.accepted[-2:] == [4, 5]
+    assert log.accepting > {threading.get_ident()}
 
 
 def test_one_job_works_on_one_chunk_at_a_time() -> None:

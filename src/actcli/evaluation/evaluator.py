@@ -6,7 +6,7 @@ What does not need the truth is computed in parallel, with the decisions; what d
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -192,7 +192,7 @@ class Evaluator:
             bins = cell_bins(self.settings, batch.values["probabilities"])
         found = batch.values[decided] if self._recorded is None else self._recorded(batch)
         # The scores have done their part; what is left of them is how many rows there are.
-        return _EncodedRows(replace(batch, scores=np.empty((len(batch.scores), 0))), found, bins)
+        return _EncodedRows(batch.without_scores(), found, bins)
 
     def accept(self, piece: _EncodedRows, start: int) -> None:
         """Measure the next rows against their truth."""
@@ -289,7 +289,7 @@ class _Given:
 
     def take(self, batch: Batch, start: int) -> Array:
         """Return the truth of the rows of `batch`."""
-        return np.asarray(self._values[start : start + len(batch.scores)])
+        return np.asarray(self._values[start : start + len(batch)])
 
 
 def evaluate(

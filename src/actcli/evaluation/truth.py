@@ -273,7 +273,9 @@ class FileTruth:
             return
         unused = np.flatnonzero(~self._used)
         if len(unused) > left_out:
-            names = self._ids.take(unused[:5]).to_pylist()
+            from actcli.streaming.arrow import take
+
+            names = take(self._ids, unused[:5]).to_pylist()
             raise DataError(
                 f"{self.name}: {len(unused):,} of its {self._rows:,} rows {'is' if len(unused) == 1 else 'are'} not in "
                 f'the input, by "{visible(self._join)}": {listed(names)}{" ..." if len(unused) > 5 else ""}'
@@ -373,9 +375,9 @@ class _Reader:
             return None
         import pyarrow as pa
 
-        from actcli.formats.text import call_function
+        from actcli.formats.text import call_function, text_array
 
-        ids = pa.concat_arrays(self._ids) if self._ids else pa.array([], pa.string())
+        ids = pa.concat_arrays(self._ids) if self._ids else text_array(())
         if len(call_function("unique", [ids])) < len(ids):
             seen: dict[str, int] = {}
             for row, id in enumerate(ids.to_pylist(), start=1):
@@ -447,7 +449,7 @@ class _Reader:
         for cell in cells:
             if cells.count(cell) > 1:
                 raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(cell)}"')
-        return cells, batch.without(np.arange(len(batch.scores)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
+        return cells, batch.without(np.arange(len(batch)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
 
     def _is_header(self, cells: Sequence[str], carried: Mapping[str, Kind]) -> bool:
         """Return whether the first line names the columns: of a single one, only what is no class does."""
@@ -523,7 +525,7 @@ class _Reader:
     def _bits(self, batch: Batch, kinds: Mapping[str, Kind], keyed: Mapping[str, str]) -> Array:
         """Return the 0/1 table, its columns matched by name; for exclusive classes, as codes."""
         classes = self._question.classes
-        bits = np.empty((len(batch.scores), len(classes)), dtype=np.bool_)
+        bits = np.empty((len(batch), len(classes)), dtype=np.bool_)
         for code, name in enumerate(classes):
             key = keyed[name]
             codes, found = decoded(batch, key, kinds[key], self._book.bit, shown=name)
@@ -613,12 +615,9 @@ def _value(text: str) -> Any:
 
 def _texts(batch: Batch, column: str, kind: Kind) -> Any:
     """Return a carried column as texts, so that ids of different formats can be compared."""
-    from actcli.formats.text import plain, texts_of
+    from actcli.formats.text import carried_texts
 
-    values = batch.carried[column]
-    if kind is Kind.JSON:
-        return plain(values)
-    return texts_of(values) if kind is Kind.VALUE else values
+    return carried_texts(kind, batch.carried[column])
 
 
 def _unspoilt(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -626,7 +625,7 @@ def _unspoilt(batches: Iterator[Batch]) -> Iterator[Batch]:
     for batch in batches:
         if batch.faults:
             raise batch.faults[0].error
-        if len(batch.scores):
+        if len(batch):
             yield batch
         if batch.fault is not None:
             raise batch.fault
@@ -640,4 +639,4 @@ def _placed(batch: Batch, name: str, message: str) -> str:
 
 
 def _first_place(batch: Batch, name: str) -> str:
-    return name if not len(batch.scores) else batch.place(0).rpartition(":")[0] or name
+    return name if not len(batch) else batch.place(0).rpartition(":")[0] or name

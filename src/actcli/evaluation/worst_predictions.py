@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from actcli.streaming.batch import Kind
-
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -89,14 +87,9 @@ class WorstPredictions:
     def _id_of(self, batch: Batch, row: int) -> str | None:
         if self._id is None:
             return None
-        from actcli.formats.text import plain, texts_of
+        from actcli.formats.text import carried_texts
 
-        values = batch.carried[self._id.name][row : row + 1]
-        if self._id.kind is Kind.JSON:
-            values = plain(values)
-        elif self._id.kind is Kind.VALUE:
-            values = texts_of(values)
-        return str(values[0].as_py())
+        return str(carried_texts(self._id.kind, batch.carried[self._id.name][row : row + 1])[0].as_py())
 
     @property
     def worst(self) -> list[WorstPrediction]:

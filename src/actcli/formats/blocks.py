@@ -1,13 +1,14 @@
-"""What the text formats share in reading: blocks of whole rows, cut out of a file or a pipe without parsing."""
+"""Blocks of whole rows: text is cut from a file or a pipe without parsing, and decoded later, anywhere."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from actcli.errors import DataError, visible
+from actcli.formats.text import text_array
 from actcli.streaming import batch as batches
 from actcli.streaming.batch import MOST_BAD_ROWS, BadRow, Batch, rows_in_chunk
 
@@ -17,12 +18,72 @@ if TYPE_CHECKING:
     from actcli.streaming.batch import Chunk, Layout
     from actcli.streaming.input import Input
 
-__all__ = ["BYTE_ORDER_MARK", "LONGEST_RECORD", "BlockSource", "RowByRow"]
+__all__ = [
+    "BYTE_ORDER_MARK",
+    "LONGEST_RECORD",
+    "BlockDecoder",
+    "BlockSource",
+    "LinePlaces",
+    "RowByRow",
+    "TextBlockChunk",
+]
 
 LONGEST_RECORD = 1 << 25
-"""A row of more bytes than this is refused: without a limit, an endless line would fill the memory."""
+"""The most bytes of a row. Without a limit, an endless line would fill the memory."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class BlockDecoder(Protocol):
+    """Decodes the blocks of a source: plain data that can be pickled."""
+
+    def decode(self, data: bytes, line: int, *, last: bool) -> Batch:
+        """Return the rows of a block.
+
+        Parameters
+        ----------
+        data
+            Whole rows.
+        line
+            The number of the line of the file in which they begin, from 1.
+        last
+            Whether this is the rest of the file, in which no whole row ends.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlockChunk:
+    """A chunk of text: a block of whole rows, and what decodes it."""
+
+    decoder: BlockDecoder
+    data: bytes
+    line: int
+    last: bool
+
+    @property
+    def rows(self) -> None:
+        """None: the rows are not counted before they are decoded."""
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self.data)
+
+    def decode(self) -> Batch:
+        """Return the rows."""
+        return self.decoder.decode(self.data, self.line, last=self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class LinePlaces:
+    """Says where a row is in its file by the line on which it begins: "scores.csv:3"."""
+
+    name: str
+    lines: tuple[int, ...]
+
+    def __call__(self, row: int) -> str:
+        """Return the place of a row, for messages."""
+        return f"{self.name}:{self.lines[row]}"
 
 
 class BlockSource:
@@ -38,18 +99,23 @@ class BlockSource:
     Attributes
     ----------
     rest
-        What is read and not yet cut.
+        The bytes that are read and not yet cut.
     ended
-        Whether there is no more to read.
+        Whether the input has ended.
     line
-        The number of the line that `rest` begins with.
+        The number of the line in which `rest` begins.
     row_bytes
-        About how long a row is.
+        About how many bytes a row has.
+    layout
+        Of the table; a subclass settles it.
+    decoder
+        Of the blocks; a subclass settles it.
     """
 
     layout: Layout
+    decoder: BlockDecoder
     row_ends: tuple[bytes, ...] = (b"\n", b"\r")
-    """What a row may end with: without one of these among what is read, there is no use in looking for an end."""
+    """The last bytes of a row. No row can end in bytes that hold none of them."""
 
     def __init__(self, input: Input, file: int) -> None:
         self.input = input
@@ -62,15 +128,11 @@ class BlockSource:
         self.row_bytes = 1
 
     def cut(self, data: bytes) -> int:
-        """Return where the last whole row of `data`, which begins with one, ends; 0 where none does."""
-        raise NotImplementedError
-
-    def decode(self, data: bytes, line: int, *, last: bool) -> Batch:
-        """Return the rows in `data`, which begins in that line; `last` is what no cut has ended."""
+        """Return the end of the last whole row of `data`, which begins with a row; 0 if no row ends in it."""
         raise NotImplementedError
 
     def begin(self) -> None:
-        """Read the beginning, drop a byte order mark, and refuse what is no UTF-8 text."""
+        """Read the beginning, drop a byte order mark, and refuse text that is not UTF-8."""
         self.rest += self.input.head([BYTE_ORDER_MARK])
         self.input.read(len(self.rest))
         if self.rest.startswith(BYTE_ORDER_MARK):
@@ -82,13 +144,13 @@ class BlockSource:
             )
 
     def _fill(self) -> None:
-        """Read on: what is at hand, but at least something unless the input has ended."""
+        """Read what is available, waiting for at least one byte unless the input has ended."""
         data = self.input.read(batches.CHUNK_BYTES)
         self.ended = not data
         self.rest += data
 
     def read_past(self, end: int) -> None:
-        """Read on until another row may be complete, and if more is at hand, twice as much."""
+        """Read until a row may end after `end`; if more is available, read twice as much."""
         while True:
             self._fill()
             if self.ended or len(self.rest) > end + LONGEST_RECORD:
@@ -98,7 +160,7 @@ class BlockSource:
                 break
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
-        """Cut the input into blocks of whole records; None before waiting for more of a pipe."""
+        """Cut the input into blocks of whole rows; yield None before waiting for more of a pipe."""
         wanted = rows_in_chunk(self.row_bytes, output_bytes, len(self.layout.classes)) * self.row_bytes
         while True:
             while len(self.rest) < wanted and not self.ended and self.input.ready():
@@ -116,7 +178,7 @@ class BlockSource:
             yield self._chunk(bytes(self.rest), last=True)
 
     def _whole_rows(self, size: int) -> bytes:
-        """Return the rows that `rest` begins with: up to `size` bytes, more where a row is longer, or nothing."""
+        """Return the first whole rows of `rest`: up to `size` bytes, more if a row is longer, or nothing."""
         while True:
             data = bytes(memoryview(self.rest)[:size])
             end = self.cut(data)
@@ -125,13 +187,13 @@ class BlockSource:
             size *= 2
 
     def _chunk(self, data: bytes, *, last: bool = False) -> TextBlockChunk:
-        block = TextBlockChunk(self, data, self.line, last=last)
+        block = TextBlockChunk(self.decoder, data, self.line, last)
         self.line += self.lines(data)
         del self.rest[: len(data)]
         return block
 
     def check_length(self, start: int = 0) -> None:
-        """Refuse a row without end, which begins at `start` in `rest`."""
+        """Refuse a row that is too long; it begins at `start` in `rest`."""
         record = self.rest[start:]
         if len(record) > LONGEST_RECORD:
             line = self.line + self.lines(self.rest[:start])
@@ -147,33 +209,15 @@ class BlockSource:
         return found + (data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else 0)
 
 
-class TextBlockChunk:
-    """A chunk: whole rows, not yet parsed."""
-
-    __slots__ = ("data", "last", "line", "size", "source")
-    rows = None
-
-    def __init__(self, source: BlockSource, data: bytes, line: int, *, last: bool) -> None:
-        self.source = source
-        self.data = data
-        self.line = line
-        self.last = last
-        self.size = len(data)
-
-    def decode(self) -> Batch:
-        """Return its rows."""
-        return self.source.decode(self.data, self.line, last=self.last)
-
-
 class RowByRow:
-    """A block that is read one row after the other, so that those that are wrong can be told.
+    """Gathers the rows of a block that is read row by row, and the errors of its bad rows.
 
     Parameters
     ----------
     name
-        What messages call the file.
+        The name of the file in messages.
     layout
-        Of the table.
+        The layout of the table.
     """
 
     def __init__(self, name: str, layout: Layout) -> None:
@@ -186,12 +230,12 @@ class RowByRow:
         self._faults: list[BadRow] = []
 
     def begin(self, line: int) -> str:
-        """Begin the row that stands in that line, and return its place for messages."""
+        """Begin the row in that line, and return its place for messages."""
         self._lines.append(line)
         return f"{self._name}:{line}"
 
     def add(self, scores: Sequence[float], texts: Sequence[str]) -> None:
-        """Keep the row: its scores, and the texts of its carried columns."""
+        """Keep the row, given its scores and the texts of its carried columns."""
         self._right.append(len(self._lines) - 1)
         self._scores.append(scores)
         for column, text in zip(self._texts, texts, strict=True):
@@ -203,18 +247,14 @@ class RowByRow:
             self._faults.append(BadRow(len(self._lines) - 1, error))
 
     def batch(self, file: int, fault: DataError | None = None) -> Batch:
-        """Return the rows that were kept; `fault` is what ends the table after them."""
-        lines = self._lines
+        """Return the rows that were kept; `fault` is the error that ends the table after them."""
         return Batch(
             np.array(self._scores, dtype=np.float64).reshape(len(self._scores), len(self._layout.classes)),
-            {
-                column.name: pa.array(texts, pa.string())
-                for column, texts in zip(self._layout.carried, self._texts, strict=True)
-            },
-            lambda row: f"{self._name}:{lines[row]}",
+            {column.name: text_array(texts) for column, texts in zip(self._layout.carried, self._texts, strict=True)},
+            LinePlaces(self._name, tuple(self._lines)),
             file,
             rows=np.array(self._right, dtype=np.int64),
             faults=tuple(self._faults),
-            left_out=len(lines) - len(self._right),
+            left_out=len(self._lines) - len(self._right),
             fault=fault,
         )

@@ -1,4 +1,4 @@
-"""Which columns of a table are classes, which are carried along, and what the classes are called."""
+"""The role of each column of a table: a class, or carried along; and the names of the classes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ __all__ = [
 DECIMAL_COMMA_HINT = "numbers have a point, not a comma, before their fraction"
 
 MOST_COLUMNS = 1_000_000
-"""More columns than this are refused: their names alone would fill the memory."""
+"""The most columns of a table. The names of more would fill the memory."""
 
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-", "?"})
 _INDEX_NAMES = frozenset({"id", "index", "Unnamed: 0"})
 _TRUTH_NAMES = frozenset({"label", "target", "truth"})
 RECORDED = "p_"
-"""What stands before the name of a class in a table of probabilities that actcli wrote."""
+"""The prefix of the class names in a table of probabilities that actcli wrote."""
 
 _RECORDED_NAMES = re.compile(
     r"label|labels|index|indices|count|probability|margin|entropy|reason|prediction_set|row|file"
@@ -51,7 +51,7 @@ _RECORDED_NAMES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What each column of a file is, by position.
+    """The role of each column of a file, by position.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def is_number(text: str) -> bool:
 
 
 def cannot_be_header(first: Sequence[str]) -> bool:
-    """Return whether the row `first` is data whatever follows it: numbers that do not count 0, 1, 2 or 1, 2, 3."""
+    """Return whether the row `first` is data, whatever follows: numbers that do not count 0, 1, 2 or 1, 2, 3."""
     return all(map(is_number, first)) and not (len(first) > 1 and _counts([cell.strip(" \t") for cell in first]))
 
 
@@ -87,7 +87,7 @@ def has_decimal_comma(text: str) -> bool:
 
 
 def is_index(name: str) -> bool:
-    """Return whether a first column of that name numbers the rows, and is carried along."""
+    """Return whether a first column of that name numbers the rows, so that it is carried along."""
     return not name or name in _INDEX_NAMES
 
 
@@ -138,7 +138,7 @@ def split_list(text: str, option: str) -> list[str]:
 
 
 def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[tuple[int, ...], bool]:
-    """Return the positions of the `names` that ``--classes`` selects, and whether it names any or only leaves some out.
+    """Return the positions that ``--classes`` selects, and whether it names any or only leaves some out.
 
     Parameters
     ----------
@@ -199,9 +199,9 @@ def assign_roles(
     Parameters
     ----------
     names
-        Of the columns; None without a header, when a column is called by its position from 0.
+        The names of the columns; None without a header, where the name of a column is its position from 0.
     row
-        The first data row, which alone says what is text; None when there is none.
+        The first data row, which alone decides which columns are text; None if there is none.
     classes
         The ``--classes`` pattern, if given.
     ids
@@ -209,12 +209,12 @@ def assign_roles(
     truth
         The name given to ``--truth-column``.
     recorded
-        Whether the columns called ``p_*`` are the classes if actcli itself wrote the table.
+        Whether the columns ``p_*`` are the classes if actcli wrote the table.
 
     Raises
     ------
     UsageError
-        If an option names what the input does not have.
+        If an option names a column that does not exist.
     DataError
         If a class column cannot be one.
     """
@@ -250,9 +250,10 @@ def assign_roles(
 
 
 def _is_recorded(called: Sequence[str], remaining: Sequence[int]) -> bool:
-    """Return whether actcli wrote the table: judged by the names alone, of the columns that may be classes.
+    """Return whether actcli wrote the table, judged by the names of the columns that may be classes.
 
-    Probabilities, and nothing that it would not write after a label; before it, there may be carried columns.
+    There must be probabilities. After a label there must be only columns that actcli writes; before it, there may be
+    carried columns.
     """
     decided = [position for position, name in enumerate(called) if name in ("label", "labels")]
     after = [called[position] for position in remaining if not decided or position > decided[0]]
@@ -260,7 +261,7 @@ def _is_recorded(called: Sequence[str], remaining: Sequence[int]) -> bool:
 
 
 def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: Sequence[int]) -> set[int]:
-    """Return the columns that are carried by the place they stand in: text before the numbers, and an index."""
+    """Return the columns that are carried because of their position: text before the numbers, and an index."""
     leading = set()
     for position, cell in enumerate(row or ()):
         if is_number(cell) and position not in named:
@@ -272,7 +273,7 @@ def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: Sequ
 
 
 def _check_unnamed(called: Sequence[str], row: Sequence[str], positions: Sequence[int]) -> None:
-    """Refuse a first data row that leaves open whether a column that no option names holds numbers."""
+    """Refuse a first data row that does not tell whether a column without an option holds numbers."""
     numbers_before = False
     for position in positions:
         cell, name = row[position], called[position]

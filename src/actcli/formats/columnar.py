@@ -24,7 +24,7 @@ from actcli.streaming.input import Seekable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.formats import ReadOptions, WriteOptions
+    from actcli.formats.registry import ReadOptions, WriteOptions
     from actcli.streaming.batch import Chunk, Column, Source
     from actcli.streaming.input import Input
     from actcli.streaming.output import Output

@@ -5,25 +5,27 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from actcli.errors import DataError, UsageError, visible
 from actcli.formats.column_roles import MOST_COLUMNS
-from actcli.streaming.batch import Batch, Kind, Layout, TopK, rows_in_chunk
+from actcli.formats.row_ranges import RowDecoder, RowRangeChunk, StoredArray
+from actcli.streaming.batch import Kind, Layout, rows_in_chunk
 from actcli.streaming.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.formats import ReadOptions, WriteOptions
-    from actcli.streaming.batch import Chunk, Column, Source
+    from actcli.formats.registry import ReadOptions, WriteOptions
+    from actcli.streaming.batch import Batch, Chunk, Column, Source, TopK
     from actcli.streaming.input import Input
     from actcli.streaming.output import Output
 
-__all__ = ["NpySink", "NpySource", "header"]
+__all__ = ["NpySink", "NpySource", "array_of", "array_shape", "header"]
 
 MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
@@ -72,15 +74,16 @@ class NpySource:
         self._check_size(self._offset + rows * self.row_bytes)
         self._by_columns = self._by_columns and min(rows, width) > 1
         if self._by_columns and input.size is None:
-            # A file in Fortran order has the start of every row first: the rows of a pipe come when all is there.
+            # In Fortran order a row is spread over the whole file, so a pipe is read to its end first.
             input.read(self._offset)
             input.spool(rows * self.row_bytes)
             self._offset = 0
             self._check_size(rows * self.row_bytes)
-        self._chosen = self._choose(options, width)
-        names = tuple(str(number) for number in (range(width) if self._chosen is None else self._chosen))
+        chosen = self._choose(options, width)
+        names = tuple(str(number) for number in (range(width) if chosen is None else chosen))
         self.layout = Layout(names, (), self.dtype.newbyteorder("="), rows)
         self.size = None if input.size is None else rows * self.row_bytes
+        self._decoder = RowDecoder(input.name, file, self.dtype, width, chosen)
 
     def _read_header(self) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
         head = self.input.peek(12)
@@ -144,7 +147,7 @@ class NpySource:
                 hint="was it cut off, or written twice?",
             )
 
-    def _choose(self, options: ReadOptions, width: int) -> list[int] | None:
+    def _choose(self, options: ReadOptions, width: int) -> tuple[int, ...] | None:
         if options.classes is None:
             return None
         from actcli.formats.column_roles import select
@@ -152,14 +155,15 @@ class NpySource:
         chosen, _ = select(options.classes, [str(position) for position in range(width)], range(width))
         if not chosen:
             raise UsageError(f"--classes: {visible(options.classes)!r} leaves no class")
-        return list(chosen)
+        return tuple(chosen)
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
-        """Cut the array into ranges of rows; None before waiting for more of a pipe."""
+        """Cut the array into ranges of rows; yield None before waiting for more of a pipe."""
         count = rows_in_chunk(self.row_bytes, output_bytes, self._width)
         if self.input.size is not None:
+            array = StoredArray(self.input, self._offset, self.dtype, self._rows, self._width, self._by_columns)
             for start in range(0, self._rows, count):
-                yield RowRangeChunk(self, start, min(count, self._rows - start))
+                yield RowRangeChunk(self._decoder, start, min(count, self._rows - start), array)
         else:
             yield from self._pipe_chunks(count)
 
@@ -179,58 +183,82 @@ class NpySource:
             if not rows:
                 raise DataError(f"{self.input.name}: ends after row {row}, but its header says {self._rows} rows")
             end = rows * self.row_bytes
-            yield RowRangeChunk(self, row, rows, bytes(rest[:end]))
+            yield RowRangeChunk(self._decoder, row, rows, bytes(rest[:end]))
             del rest[:end]
             row += rows
         yield None
         if self.input.read(1):
             raise DataError(f"{self.input.name}: goes on after the {self._rows} rows that its header says")
 
-    def decode(self, start: int, rows: int, data: bytes | None) -> Batch:
-        """Return `rows` rows from row `start` on, out of `data` where that has come through a pipe."""
-        if data is not None:
-            scores = np.frombuffer(data, dtype=self.dtype).reshape(rows, self._width)
-        elif self._by_columns:
-            scores = np.empty((self._width, rows), dtype=self.dtype).T
-            for position in range(self._width):
-                self._read_at(scores[:, position], position * self._rows + start)
-        else:
-            scores = np.empty((rows, self._width), dtype=self.dtype)
-            self._read_at(scores.reshape(-1), start * self._width)
-        if self._chosen is not None:
-            scores = scores[:, self._chosen]
-        name = self.input.name
-        return Batch(scores, {}, lambda row: f"{name}: row {start + row + 1}", self.file)
 
-    def _read_at(self, target: np.ndarray[Any, Any], first: int) -> None:
-        if target.size:
-            self.input.read_at(memoryview(target.view(np.uint8).data), self._offset + first * self.dtype.itemsize)
+@dataclass(frozen=True, slots=True)
+class NpyEncoder:
+    """Turns a column of a batch into the rows of an array."""
+
+    column: Column
+    dtype: np.dtype[Any]
+
+    def encode(self, batch: Batch) -> np.ndarray[Any, Any]:
+        """Return the rows as they are stored; the numbers of rows count from the start of the chunk."""
+        return np.ascontiguousarray(array_of(self.column, batch), dtype=self.dtype)
 
 
-class RowRangeChunk:
-    """A chunk: a range of rows, still in the file unless it came through a pipe."""
+def array_of(column: Column, batch: Batch) -> np.ndarray[Any, Any]:
+    """Return the numbers of a column as an array format stores them: for a ranking, the codes of its classes.
 
-    __slots__ = ("data", "rows", "size", "source", "start")
+    Raises
+    ------
+    ValueError
+        If it is a column of texts.
+    """
+    match column.kind:
+        case Kind.ROW:
+            return batch.row_numbers()
+        case Kind.RANKING:
+            ranking: TopK = batch.data(column)
+            return ranking.codes
+        case Kind.NUMBER | Kind.MATRIX | Kind.CODE:
+            numbers: np.ndarray[Any, Any] = batch.data(column)
+            return numbers
+        case Kind.TEXT | Kind.VALUE | Kind.JSON | Kind.SET:
+            raise ValueError(f"a column of kind {column.kind.value} holds no array of numbers")
+        case _:
+            assert_never(column.kind)
 
-    def __init__(self, source: NpySource, start: int, rows: int, data: bytes | None = None) -> None:
-        self.source = source
-        self.start = start
-        self.rows = rows
-        self.data = data
-        self.size = rows * source.row_bytes
 
-    def decode(self) -> Batch:
-        """Return its rows."""
-        return self.source.decode(self.start, self.rows, self.data)
+def array_shape(column: Column, rows: int) -> tuple[int, ...]:
+    """Return the shape of the array that holds `rows` lines of a column of numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is a column of texts.
+    """
+    width, lines = len(column.headers), column.lines
+    match column.kind:
+        case Kind.RANKING:
+            return rows, width // 2
+        case Kind.MATRIX:
+            return (rows, width) if lines == 1 else (rows // lines, lines, width)
+        case Kind.NUMBER | Kind.ROW:
+            return (rows,) if lines == 1 else (rows // lines, lines)
+        case Kind.CODE:
+            return (rows,)
+        case Kind.TEXT | Kind.VALUE | Kind.JSON | Kind.SET:
+            raise ValueError(f"a column of kind {column.kind.value} holds no array of numbers")
+        case _:
+            assert_never(column.kind)
 
 
 class NpySink:
     """One numeric column as one array.
 
-    The header says the number of rows. Where the input tells it beforehand, the rows of a file go to their places from
-    any thread, while they are still in its processor's cache. Where it does not, a file gets its final header when all
-    rows are there, and a pipe, which has no way back, gets everything then.
+    The header holds the number of rows. If the layout tells it, the rows of a file go to their places from any thread,
+    while they are still in the cache of its processor. If it does not, a file gets its final header after all rows, and
+    a pipe, which cannot seek, gets everything at the end.
     """
+
+    encoder: NpyEncoder
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
         if len(columns) != 1 or columns[0].kind not in (Kind.NUMBER, Kind.MATRIX, Kind.RANKING, Kind.ROW):
@@ -246,75 +274,51 @@ class NpySink:
         self._spool: Spool | None = None
 
     def open(self, layout: Layout) -> int:
-        """Write the header, if the number of rows is known or can be put in later."""
-        self._dtype = np.dtype(self.column.dtype or layout.dtype)
+        """Settle the encoder; write the header if the number of rows is known or can be filled in later."""
+        self.encoder = NpyEncoder(self.column, np.dtype(self.column.dtype or layout.dtype))
         self._expected = layout.rows
-        self._row_bytes = math.prod(self._shape(self.column.lines)) * self._dtype.itemsize
+        self._row_bytes = math.prod(array_shape(self.column, self.column.lines)) * self.encoder.dtype.itemsize
         if layout.rows is None and not self.output.seekable:
             self._spool = Spool()
         else:
-            begin = header(self._shape(layout.rows or 0), self._dtype)
+            begin = self._header(layout.rows or 0)
             self._first = len(begin)
             self.output.write(begin)
         return self._row_bytes
 
-    def encode(self, batch: Batch) -> Any:
-        """Return the rows as they are stored, or put them there if their place is known, and return nothing."""
-        data = batch.row_numbers() if self.column.kind is Kind.ROW else batch.data(self.column)
-        values = np.ascontiguousarray(data.codes if isinstance(data, TopK) else data, dtype=self._dtype)
-        if batch.start is None or not self._has_places:
-            return values
-        self._write(values, batch.start)
-        return None
-
-    def accept(self, piece: np.ndarray[Any, Any] | None, start: int) -> None:
-        """Write the next rows, unless they are there already."""
-        if piece is not None:
-            self._write(piece, start)
-
     @property
-    def _has_places(self) -> bool:
+    def any_order(self) -> bool:
+        """Whether each row has a known place in the file."""
         return self._expected is not None and self.output.seekable
 
-    def _write(self, rows: np.ndarray[Any, Any], start: int) -> None:
-        if self.column.kind is Kind.ROW:
-            rows = rows + start
-        if self._has_places:
-            self.output.write_at(_bytes_of(rows), self._first + start * self._row_bytes)
+    def accept(self, encoded: np.ndarray[Any, Any], start: int) -> None:
+        """Write the rows to their place, or after the rows before them."""
+        rows = encoded + start if self.column.kind is Kind.ROW else encoded
+        data = memoryview(rows.reshape(-1).view(np.uint8).data)
+        if self.any_order:
+            self.output.write_at(data, self._first + start * self._row_bytes)
         else:
             self._rows += len(rows)
-            (self._spool or self.output).write(_bytes_of(rows))
+            (self._spool or self.output).write(data)
 
     def finish(self) -> None:
-        """Say how many rows there are, where that was not known before."""
+        """Write the number of rows if it was not known before."""
         if self._spool is not None:
             with self._spool as spool:
-                self.output.write(header(self._shape(self._rows), self._dtype))
+                self.output.write(self._header(self._rows))
                 for data in spool.pieces():
                     self.output.write(data)
         elif self._expected is None:
-            self.output.write_at(header(self._shape(self._rows), self._dtype), 0)
+            self.output.write_at(self._header(self._rows), 0)
 
-    def _shape(self, rows: int) -> tuple[int, ...]:
-        """Return the shape of an array of so many lines."""
-        width, lines = len(self.column.headers), self.column.lines
-        match self.column.kind:
-            case Kind.RANKING:
-                return rows, width // 2
-            case Kind.MATRIX:
-                return (rows, width) if lines == 1 else (rows // lines, lines, width)
-            case _:
-                return (rows,)
-
-
-def _bytes_of(values: np.ndarray[Any, Any]) -> memoryview:
-    return memoryview(values.reshape(-1).view(np.uint8).data)
+    def _header(self, rows: int) -> bytes:
+        return header(array_shape(self.column, rows), self.encoder.dtype)
 
 
 def header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
-    """Return what an NPY file of an array in C order begins with.
+    """Return the header of an NPY file for an array in C order.
 
-    Its length does not depend on the number of rows: NumPy leaves room for that to grow.
+    Its length does not depend on the number of rows: NumPy leaves room for more digits.
     """
     file = io.BytesIO()
     description = npy_format.dtype_to_descr(dtype)

@@ -1,4 +1,4 @@
-"""NPZ, a zip archive of NPY arrays: one of them is read as it is unpacked; one for each column is written."""
+"""NPZ, a zip archive of NPY arrays: one array is read while it is unpacked; an array for each column is written."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import contextlib
 import itertools
 import zipfile
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 import pyarrow as pa
 
 from actcli.errors import DataError, OutputError, UsageError, listed, visible
-from actcli.formats.npy import NpySource, header
-from actcli.formats.text import join_lists, pick, plain, texts_of
+from actcli.formats.npy import NpySource, array_of, array_shape, header
+from actcli.formats.text import carried_texts, join_lists, pick
 from actcli.streaming import batch as batches
-from actcli.streaming.batch import Batch, Kind, TopK
+from actcli.streaming.batch import Kind
 from actcli.streaming.input import Input, Seekable
+from actcli.streaming.output import OutputFile
 from actcli.streaming.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actcli.formats import ReadOptions, WriteOptions
-    from actcli.streaming.batch import Column, Layout, Source
+    from actcli.formats.registry import ReadOptions, WriteOptions
+    from actcli.streaming.batch import Batch, Column, Layout, Source
     from actcli.streaming.output import Output
 
 __all__ = ["NpzSink", "NpzSource"]
 
 _SUFFIX = ".npy"
 _LARGEST_DIRECTORY = 1 << 23
-"""A list of members that is longer than this is refused: it would be held as Python objects."""
+"""The most bytes of the list of members, which is read as Python objects."""
 
 
 class NpzSource(NpySource):
@@ -122,9 +124,6 @@ class _Member(Input):
         self.path = archived.path
         self.name = f'{archived.name}: array "{visible(member.filename.removesuffix(_SUFFIX))}"'
         self.identity = archived.identity
-        self.size = None
-        self.descriptor = -1
-        self._head = b""
         if member.flag_bits & 1:
             raise DataError(f"{self.name}: is encrypted")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -175,82 +174,105 @@ def _reading(name: str) -> Iterator[None]:
         raise DataError(f"{name}: cannot be unpacked: {reason}") from None
 
 
-class NpzSink:
-    """An array for each column.
+@dataclass(frozen=True, slots=True)
+class NpzEncoder:
+    """Turns batches into the arrays and texts of an archive.
 
-    In an archive one array stands after the other, while rows have a value of each: the values are kept in a temporary
-    file for each column until all are there. So is what makes the width of an array of texts.
+    Parameters
+    ----------
+    columns
+        The columns to write.
+    dtypes
+        The dtype of the numbers of each column; None for a column of texts.
+    label_separator
+        The text between the labels of a set.
     """
+
+    columns: tuple[Column, ...]
+    dtypes: tuple[np.dtype[Any] | None, ...]
+    label_separator: str
+
+    def encode(self, batch: Batch) -> list[Any]:
+        """Return an array or a list of texts for each column."""
+        return [self._encoded(column, dtype, batch) for column, dtype in zip(self.columns, self.dtypes, strict=True)]
+
+    def _encoded(self, column: Column, dtype: np.dtype[Any] | None, batch: Batch) -> Any:
+        match column.kind:
+            case Kind.SET:
+                sets = batch.data(column)
+                return join_lists(sets.offsets, pick(column.labels, sets.codes), self.label_separator).to_pylist()
+            case Kind.VALUE if dtype is not None:
+                return _numbers_of(batch.data(column), _key(column))
+            case Kind.TEXT | Kind.VALUE | Kind.JSON:
+                return carried_texts(column.kind, batch.data(column)).to_pylist()
+            case Kind.NUMBER | Kind.CODE | Kind.MATRIX | Kind.RANKING | Kind.ROW:
+                return np.ascontiguousarray(array_of(column, batch), dtype=dtype)
+            case _:
+                assert_never(column.kind)
+
+
+class NpzSink:
+    """One array for each column.
+
+    An archive holds one array after the other, but a row has a value in each of them. The values of each column are
+    kept in a temporary file until all rows are there. Only then the width of an array of texts is known.
+    """
+
+    encoder: NpzEncoder
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:
         self.output = output
-        self.columns = columns
-        self.separator = options.label_separator
+        self.columns = tuple(columns)
+        self._separator = options.label_separator
         self._parts: list[_Numbers | _Texts | _Codes] = []
         for column in columns:
             if "\0" in _key(column):
                 raise UsageError(f"npz cannot hold a column called {visible(_key(column))!r}")
 
     def open(self, layout: Layout) -> int:
-        """Begin a temporary file for each column."""
+        """Settle the encoder, and begin a temporary file for each column."""
         types = {column.name: column.type for column in layout.carried}
-        for column in self.columns:
-            self._parts.append(self._part(column, layout.dtype, types))
+        dtypes = tuple(_dtype_of(column, layout.dtype, types) for column in self.columns)
+        self.encoder = NpzEncoder(self.columns, dtypes, self._separator)
+        for column, dtype in zip(self.columns, dtypes, strict=True):
+            if column.kind is Kind.CODE:
+                self._parts.append(_Codes(column.labels))
+            else:
+                self._parts.append(_Texts() if dtype is None else _Numbers(dtype, column))
         return sum(layout.dtype.itemsize * len(column.headers) * column.lines for column in self.columns)
 
-    def _part(self, column: Column, dtype: np.dtype[Any], types: dict[str, Any]) -> _Numbers | _Texts | _Codes:
-        match column.kind:
-            case Kind.CODE:
-                return _Codes(column.labels)
-            case Kind.NUMBER | Kind.ROW | Kind.MATRIX:
-                width = (len(column.headers),) if column.kind is Kind.MATRIX else ()
-                return _Numbers(np.dtype(column.dtype or dtype), width, column.lines)
-            case Kind.RANKING:
-                return _Numbers(np.dtype(np.int64), (len(column.headers) // 2,))
-            case Kind.VALUE if _is_number(types[column.carried or ""]):
-                return _Numbers(np.dtype(types[column.carried or ""].to_pandas_dtype()), ())
-            case _:
-                return _Texts()
-
-    def encode(self, batch: Batch) -> list[Any]:
-        """Return the data of each column as its temporary file takes them."""
-        return [self._encoded(column, part, batch) for column, part in zip(self.columns, self._parts, strict=True)]
-
-    def _encoded(self, column: Column, part: _Numbers | _Texts | _Codes, batch: Batch) -> Any:
-        if column.kind is Kind.ROW:
-            return batch.row_numbers()
-        data = batch.data(column)
-        match column.kind:
-            case Kind.SET:
-                return join_lists(data.offsets, pick(column.labels, data.codes), self.separator).to_pylist()
-            case Kind.JSON:
-                return plain(data).to_pylist()
-            case Kind.TEXT:
-                return data.to_pylist()
-            case Kind.VALUE if isinstance(part, _Texts):
-                return texts_of(data).to_pylist()
-            case Kind.VALUE:
-                return _numbers_of(data, _key(column))
-            case _:
-                values = data.codes if isinstance(data, TopK) else data
-                return np.ascontiguousarray(values, dtype=part.dtype if isinstance(part, _Numbers) else np.int64)
-
-    def accept(self, piece: list[Any], start: int) -> None:
+    def accept(self, encoded: list[Any], start: int) -> None:
         """Keep the next rows."""
-        for column, part, data in zip(self.columns, self._parts, piece, strict=True):
+        for column, part, data in zip(self.columns, self._parts, encoded, strict=True):
             part.add(data + start if column.kind is Kind.ROW else data)
 
     def finish(self) -> None:
         """Write the archive."""
-        with zipfile.ZipFile(_Stream(self.output), "w", allowZip64=True) as archive:
+        with zipfile.ZipFile(OutputFile(self.output), "w", allowZip64=True) as archive:
             for column, part in zip(self.columns, self._parts, strict=True):
-                # The same rows give the same bytes: the time of writing is not among them.
+                # The entry has no time of writing: the same rows give the same bytes.
                 member = zipfile.ZipInfo(_key(column) + _SUFFIX)
                 with archive.open(member, "w", force_zip64=True) as file, part.spool:
                     shape, dtype = part.described()
                     file.write(header(shape, dtype))
                     for data in part.pieces():
                         file.write(data)
+
+
+def _dtype_of(column: Column, dtype: np.dtype[Any], types: dict[str, Any]) -> np.dtype[Any] | None:
+    """Return the dtype of the numbers of a column, or None for a column of texts."""
+    match column.kind:
+        case Kind.CODE | Kind.RANKING:
+            return np.dtype(np.int64)
+        case Kind.NUMBER | Kind.ROW | Kind.MATRIX:
+            return np.dtype(column.dtype or dtype)
+        case Kind.VALUE:
+            type = types[column.carried or ""]
+            return np.dtype(type.to_pandas_dtype()) if _is_number(type) else None
+        case Kind.TEXT | Kind.JSON | Kind.SET:
+            return None
+        case _:
+            assert_never(column.kind)
 
 
 def _key(column: Column) -> str:
@@ -263,7 +285,7 @@ def _is_number(type: Any) -> bool:
 
 
 def _numbers_of(values: Any, name: str) -> np.ndarray[Any, Any]:
-    """Return the numbers of an Arrow array; an array of floats has NaN for null, others nothing."""
+    """Return the numbers of an Arrow array, with NaN for null in an array of floats."""
     dtype = np.dtype(values.type.to_pandas_dtype())
     if values.null_count and dtype.kind != "f":
         raise OutputError(
@@ -276,11 +298,10 @@ def _numbers_of(values: Any, name: str) -> np.ndarray[Any, Any]:
 class _Numbers:
     """A column of numbers, kept as they will be written."""
 
-    def __init__(self, dtype: np.dtype[Any], width: tuple[int, ...], lines: int = 1) -> None:
+    def __init__(self, dtype: np.dtype[Any], column: Column) -> None:
         self.spool = Spool()
-        self.dtype = dtype
-        self._width = width
-        self._lines = lines
+        self._dtype = dtype
+        self._column = column
         self._rows = 0
 
     def add(self, data: np.ndarray[Any, Any]) -> None:
@@ -291,8 +312,9 @@ class _Numbers:
 
     def described(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Return the shape and the dtype of the array."""
-        rows = (self._rows,) if self._lines == 1 else (self._rows // self._lines, self._lines)
-        return (*rows, *self._width), self.dtype
+        # A column of an Arrow type is flat, whatever its kind.
+        flat = self._column.kind is Kind.VALUE
+        return (self._rows,) if flat else array_shape(self._column, self._rows), self._dtype
 
     def pieces(self) -> Iterator[Any]:
         """Yield the data of the array."""
@@ -300,7 +322,7 @@ class _Numbers:
 
 
 class _Codes:
-    """A column of few different texts, kept as which of them each is."""
+    """A column of labels, kept as codes."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.spool = Spool()
@@ -324,7 +346,7 @@ class _Codes:
 
 
 class _Texts:
-    """A column of texts, kept until the longest of them is known: NumPy gives all of them the room of that one."""
+    """A column of texts, kept until the longest is known: NumPy gives every text as much room as the longest."""
 
     def __init__(self) -> None:
         self.spool = Spool()
@@ -356,21 +378,3 @@ class _Texts:
             texts = [data[start:end].decode() for start, end in itertools.pairwise(ends)]
             for first in range(0, count, most):
                 yield np.array(texts[first : first + most], dtype=f"<U{self._longest}").tobytes()
-
-
-class _Stream:
-    """What the zip writer takes for a file that cannot seek."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-
-    def write(self, data: bytes, /) -> int:
-        """Write all of `data`."""
-        self._output.write(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: nothing is kept back."""
-
-    def close(self) -> None:
-        """Leave the output open: it is closed by who opened it."""

@@ -15,7 +15,7 @@ from actcli.activations import gradient_rows, jacobian_rows, shares, sigmoid
 from actcli.prediction.long_form import long_columns, long_layout, unfolded
 from actcli.prediction.output_columns import carried_columns, with_names_apart
 from actcli.prediction.plan import Plan, Rules, plan, rounded
-from actcli.streaming.batch import Batch, Column, Kind
+from actcli.streaming.batch import Batch, Column, Kind, encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ class LossGradientSink:
         probabilities, complements = piece.values["shares"]
         gradient = gradient_rows(probabilities, complements, self._truth.take(piece, start))
         batch = replace(piece, values={"gradient": _finished(gradient, self._rules)})
-        self._lines.accept(self._lines.encode(batch), start)
+        self._lines.accept(encoder_of(self._lines).encode(batch), start)
 
     def finish(self) -> None:
         """End."""

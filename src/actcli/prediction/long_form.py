@@ -47,16 +47,15 @@ def unfolded(batch: Batch, classes: int, values: Mapping[str, Any]) -> Batch:
     values
         By `Column.name`, for N * C lines, besides "class".
     """
-    rows = len(batch.scores)
+    rows = len(batch)
     carried = {}
     if batch.carried:
         from actcli.formats.text import repeated
 
         carried = {name: repeated(data, classes) for name, data in batch.carried.items()}
     codes = np.tile(np.arange(classes), rows)
-    return replace(
-        batch,
-        scores=np.empty((rows * classes, 0)),
+    return batch.without_scores(
+        length=rows * classes,
         carried=carried,
         rows=np.repeat(batch.row_numbers(), classes),
         values={"class": codes, **values},

@@ -412,7 +412,7 @@ def plan(
         values = {name: rounded(value, rules.precision) for name, value in values.items()}
         suspicious = rules.origin == "logits" and like_probabilities(scores, sums=not one_column)
         # The scores have done their part: what is made next takes their place, also in the processor's cache.
-        return replace(batch, scores=np.empty((len(scores), 0)), values=values, like_probabilities=suspicious)
+        return batch.without_scores(values=values, like_probabilities=suspicious)
 
     # How many rows will be left is not known where wrong ones are left out.
     settled = replace(layout, classes=tuple(classes), dtype=dtype, rows=None if rules.skip else layout.rows)

@@ -11,6 +11,7 @@ import numpy as np
 from actcli.errors import visible
 from actcli.formats.json import JsonSink
 from actcli.reports.numbers import counted, number
+from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,12 +74,8 @@ class ComparisonSink:
     def open(self, layout: Layout) -> int:
         """Open the sink of the rows."""
         size = self._rows.open(layout)
-        self.encoder = ComparisonEncoder(getattr(self._rows, "encoder", self._rows))
+        self.encoder = ComparisonEncoder(encoder_of(self._rows))
         return size
-
-    def encode(self, batch: Batch) -> EncodedComparison:
-        """Encode a batch; callers of `encoder` do not need this method."""
-        return self.encoder.encode(batch)
 
     def accept(self, encoded: EncodedComparison, start: int) -> None:
         """Pass the rows on, and add up the counts."""

@@ -60,10 +60,6 @@ class TableSink:
         self.encoder = TableEncoder(self._shown.columns, self._most)
         return 0
 
-    def encode(self, batch: Batch) -> EncodedRows:
-        """Encode a batch; callers of `encoder` do not need this method."""
-        return self.encoder.encode(batch)
-
     def accept(self, encoded: EncodedRows, start: int) -> None:
         """Keep the rows to show, and add up the totals."""
         wanted = None if self._most is None else max(0, self._most - len(self._shown.head))

@@ -1,13 +1,16 @@
-"""The record that travels, and what a source, a stage and a sink are.
+"""The record that travels through the program, and the protocols of sources, stages and sinks.
 
 ::
 
     source.layout              settled first: classes, carried columns, dtype
-    source.chunks()            cuts, without looking inside
+    source.chunks()            cuts the input without parsing it
     chunk.decode() -> Batch    ┐
-    decide(Batch) -> Batch     ├ work: pure, one chunk each, in parallel
-    sink.encode(Batch)         ┘
-    sink.accept(piece)         in order, on the main thread
+    decide(Batch) -> Batch     ├ work: pure, one chunk at a time, in parallel
+    encoder.encode(Batch)      ┘
+    sink.accept(encoded)       in order, on the main thread
+
+Chunks, stages, encoders, batches and what encoders return are plain data: they can be pickled and give the same result
+in another process.
 """
 
 from __future__ import annotations
@@ -39,28 +42,37 @@ __all__ = [
     "Encoder",
     "Kind",
     "Layout",
+    "RowPlaces",
     "Sets",
     "Sink",
     "Source",
     "TopK",
+    "encoder_of",
     "rows_in_chunk",
 ]
 
 CHUNK_BYTES = 1 << 20
-"""How much input a chunk aims at. A chunk holds at least one row; its size never changes a result."""
+"""The input bytes that a chunk aims at. A chunk holds at least one row; its size never changes a result."""
 
 MOST_BAD_ROWS = 5
-"""Of so many wrong rows it is said what is wrong with them; the others are counted."""
+"""The most bad rows of a chunk that are described; further ones are only counted."""
 
 _MANY_COLUMNS = 250
 _LONGER = 4
 
 
 def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1) -> int:
-    """Return how many rows a chunk holds, given about how many bytes a row takes on its way in and out.
+    """Return how many rows a chunk holds.
 
-    Much of what a chunk costs is the same for any number of rows, and some of it for each column: large ones are
-    quicker. What bounds them is memory, most of which goes into the output.
+    Part of the cost of a chunk does not depend on its number of rows, so large chunks are faster. Memory bounds them,
+    and the output takes most of it.
+
+    Parameters
+    ----------
+    input_bytes, output_bytes
+        About how many bytes a row takes in the input and in the output.
+    columns
+        How many scores a row has.
     """
     longer = max(1, min(_LONGER, columns // _MANY_COLUMNS))
     most_input, most_output = CHUNK_BYTES * max(1, longer // 2), CHUNK_BYTES * longer
@@ -68,54 +80,54 @@ def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1) -> int:
 
 
 class Kind(Enum):
-    """What a column holds, and so how a format writes it."""
+    """What a column holds. It decides how a format writes the column."""
 
     TEXT = "text"
-    """One text a row, an Arrow string array."""
+    """One text per row: an Arrow string array."""
     VALUE = "value"
-    """One value a row, an Arrow array of any type."""
+    """One value per row: an Arrow array of any type."""
     JSON = "json"
-    """One JSON value a row, its text in an Arrow string array."""
+    """One JSON value per row: its text in an Arrow string array."""
     NUMBER = "number"
-    """One number a row, shape (N,)."""
+    """One number per row: shape (N,)."""
     CODE = "code"
-    """One text a row out of few: indices into `Column.labels`, shape (N,); -1 is the last label."""
+    """One of a few texts per row: indices into `Column.labels`, shape (N,); -1 is the last label."""
     MATRIX = "matrix"
-    """One number for each class, shape (N, C)."""
+    """One number per row and class: shape (N, C)."""
     SET = "set"
-    """Any number of `Column.labels`: `Sets`."""
+    """Any number of `Column.labels` per row: `Sets`."""
     RANKING = "ranking"
-    """The first K classes and their probabilities: `TopK`."""
+    """The K best classes of a row and their probabilities: `TopK`."""
     ROW = "row"
-    """The row's number from 0, which only the sink knows: no data."""
+    """The number of the row, from 0. It has no data: only the sink knows the number."""
 
 
 class Carried(NamedTuple):
-    """A column of the input that is no class and comes out unchanged."""
+    """A column of the input that holds no scores and is written unchanged."""
 
     name: str
     kind: Kind
     type: Any = None
-    """Its Arrow type, where it has one of its own."""
+    """The Arrow type of a `Kind.VALUE` column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is known of a table before its first row is read.
+    """What is known about a table before its first row is read.
 
     Parameters
     ----------
     classes
         The name of each column of scores.
     carried
-        The other columns.
+        The carried columns.
     dtype
-        Of the scores as they are stored.
+        The dtype of the stored scores.
     rows
-        How many there are, where the format says it beforehand.
+        The number of rows, or None if the format does not say it.
     recorded
-        What stands before the names of the classes, perhaps nothing, where the table is one of probabilities that
-        actcli wrote; None for any other.
+        The prefix of the class names, possibly empty, in a table of probabilities that actcli wrote. None in any other
+        table.
     """
 
     classes: tuple[str, ...]
@@ -127,24 +139,24 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One thing that is written for each row.
+    """A column of the output.
 
     Parameters
     ----------
     name
-        What it is called in ``--columns`` and in JSON, and the key of its data in `Batch.values`.
+        Its name in ``--columns`` and in JSON, and the key of its data in `Batch.values`.
     kind
-        How its data look.
+        The form of its data.
     headers
-        Its names in a format of flat columns: one, except for a matrix and a ranking.
+        Its names in a format of flat columns: one name, or several for a matrix or a ranking.
     labels
         The texts that its codes stand for, or the class of each of its numbers.
     carried
-        The name of the input's column that it is, which is the key of its data in `Batch.carried`.
+        The name of the carried column that it writes, the key of its data in `Batch.carried`. None for other columns.
     dtype
-        Of its numbers where they are whole, such as "int64"; None is the dtype of the computation.
+        The dtype of whole numbers, such as "int64". None is the dtype of the computation.
     lines
-        How many consecutive lines of the output stand for one row of the input; all columns agree.
+        The number of consecutive lines of output for each row of the input. All columns agree.
     """
 
     name: str
@@ -157,63 +169,98 @@ class Column:
 
 
 class Sets(NamedTuple):
-    """N sets of indices, end to end: row i holds ``codes[offsets[i]:offsets[i + 1]]``."""
+    """N sets of indices, concatenated: row i holds ``codes[offsets[i]:offsets[i + 1]]``."""
 
     offsets: np.ndarray[Any, np.dtype[np.int64]]
     codes: np.ndarray[Any, np.dtype[np.int64]]
 
 
 class TopK(NamedTuple):
-    """K classes a row, best first, and their probabilities, each of shape (N, K); index -1 is no class."""
+    """The K best classes of each row and their probabilities, both of shape (N, K). Index -1 means no class."""
 
     codes: np.ndarray[Any, np.dtype[np.int64]]
     probabilities: np.ndarray[Any, np.dtype[Any]]
 
 
 class BadRow(NamedTuple):
-    """A row that is wrong: its number within its chunk, from 0, and what is wrong."""
+    """A bad row: its number within its chunk, from 0, and its error."""
 
     row: int
     error: DataError
 
 
+@dataclass(frozen=True, slots=True)
+class RowPlaces:
+    """Says where a row is in its file by its number: "scores.npy: row 3".
+
+    Parameters
+    ----------
+    name
+        The name of the file in messages.
+    first
+        The number in the file of row 0, from 0.
+    """
+
+    name: str
+    first: int = 0
+
+    def __call__(self, row: int) -> str:
+        """Return the place of a row, for messages."""
+        return f"{self.name}: row {self.first + row + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class _ShiftedPlaces:
+    """Says where a row is when its number counts from another row than before."""
+
+    place: Callable[[int], str]
+    start: int
+
+    def __call__(self, row: int) -> str:
+        """Return the place of a row, for messages."""
+        return self.place(row - self.start)
+
+
 @dataclass(slots=True)
 class Batch:
-    """The rows of a chunk: what was read and, once it is decided, what came of it.
+    """The rows of a chunk, first as they were read, then with what was decided.
+
+    Its length is its number of rows N.
 
     Parameters
     ----------
     scores
-        Shape (N, C), in the dtype of the file.
+        Shape (N, C), in the dtype of the file; without rows after `without_scores`.
     carried
         The data of the carried columns by name, each of length N.
     place
-        Where row i of the chunk stands in its file, as a message says it.
+        Returns where a row of the chunk is in its file, for messages.
     file
-        The index of its file among the inputs.
-    start
-        The number in the table of the first row of the chunk, where that is known before all rows in front are read.
+        The index of the file among the inputs.
     rows
-        Which rows of the chunk these are, from 0, increasing; None is all of them.
+        The numbers of these rows within the chunk, from 0, increasing. None means all rows of the chunk.
     faults
-        The first `MOST_BAD_ROWS` of the rows that were wrong and are left out, in order.
+        The first `MOST_BAD_ROWS` bad rows, which are left out, in order.
     left_out
-        How many those are in all.
+        The number of all bad rows.
     fault
-        What ends the table after these rows; it is raised when they are through.
+        The error that ends the table after these rows. It is raised after they are written.
     values
         What was decided, by `Column.name`.
     like_probabilities
-        Whether the scores, which were said to be logits, look like probabilities.
+        Whether the scores were declared to be logits but look like probabilities.
     lines
-        How many consecutive rows here stand for one row of the chunk.
+        The number of consecutive rows of this batch for each row of the chunk.
+    counted
+        What a stage counted over these rows, besides its columns. It must be plain data too.
+    length
+        N where the scores are gone; None means that `scores` has N rows.
     """
 
     scores: np.ndarray[Any, np.dtype[Any]]
     carried: Mapping[str, Any]
     place: Callable[[int], str]
     file: int = 0
-    start: int | None = None
     rows: np.ndarray[Any, np.dtype[np.int64]] | None = None
     faults: tuple[BadRow, ...] = ()
     left_out: int = 0
@@ -221,15 +268,38 @@ class Batch:
     values: dict[str, Any] = field(default_factory=dict)
     like_probabilities: bool = False
     lines: int = 1
+    counted: Any = None
+    length: int | None = None
+
+    def __len__(self) -> int:
+        """Return the number of rows N."""
+        return len(self.scores) if self.length is None else self.length
+
+    @property
+    def input_rows(self) -> int:
+        """The number of rows of the chunk that this batch stands for."""
+        return len(self) // self.lines
+
+    def without_scores(self, **changes: Any) -> Batch:
+        """Return the batch with other fields changed and its scores given up, which frees their memory."""
+        return replace(self, **{"length": len(self), **changes, "scores": self.scores[:0].copy()})
 
     def row_numbers(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Return which row of the chunk each row is."""
+        """Return the number of each row within the chunk, shape (N,)."""
         import numpy as np
 
-        return np.arange(len(self.scores)) if self.rows is None else self.rows
+        return np.arange(len(self)) if self.rows is None else self.rows
 
     def without(self, wrong: np.ndarray[Any, np.dtype[np.bool_]], what: Callable[[int, str], DataError]) -> Batch:
-        """Return the rows that are not `wrong`, a mask of shape (N,); `what` says of a row here, and its place, why."""
+        """Return the batch without its bad rows.
+
+        Parameters
+        ----------
+        wrong
+            Which rows are bad, shape (N,).
+        what
+            Returns the error of a row, given its index in this batch and its place.
+        """
         numbers = self.row_numbers()
         found = wrong.nonzero()[0]
         faults = [
@@ -240,14 +310,23 @@ class Batch:
         return replace(
             self,
             scores=self.scores[right],
-            carried={name: values.take(right) if len(right) else values[:0] for name, values in self.carried.items()},
+            carried=self._carried_at(right),
             rows=numbers[right],
             faults=tuple(sorted((*self.faults, *faults), key=lambda fault: fault.row)[:MOST_BAD_ROWS]),
             left_out=self.left_out + len(found),
+            length=None,
         )
 
+    def _carried_at(self, positions: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Any]:
+        """Return the data of the carried columns at these positions."""
+        if not self.carried:
+            return {}
+        from actcli.streaming.arrow import take
+
+        return {name: take(values, positions) for name, values in self.carried.items()}
+
     def until_fault(self) -> Batch:
-        """Return the rows before the first wrong one, which ends the table."""
+        """Return the rows before the first bad row, whose error then ends the table."""
         if not self.faults:
             return self
         row, error = self.faults[0]
@@ -260,34 +339,35 @@ class Batch:
             faults=(),
             left_out=0,
             fault=error,
+            length=None,
         )
 
     def only(self, index: int, start: int) -> Batch:
-        """Return one of these rows by itself, as it was read; the first row of the chunk is number `start`."""
+        """Return a batch of one of these rows, as it was read; row 0 of the chunk is row `start` of the table."""
         carried = {name: values[index : index + 1] for name, values in self.carried.items()}
         numbers = self.row_numbers()[index : index + 1] + start
         return Batch(
-            self.scores[index : index + 1], carried, lambda row: self.place(row - start), self.file, rows=numbers
+            self.scores[index : index + 1], carried, _ShiftedPlaces(self.place, start), self.file, rows=numbers
         )
 
     def data(self, column: Column) -> Any:
-        """Return the data of `column`, in the form that its kind says."""
+        """Return the data of `column`, in the form of its kind."""
         return self.values[column.name] if column.carried is None else self.carried[column.carried]
 
 
 class Chunk(Protocol):
-    """A cut of the input that knows how to become a batch, in any thread."""
+    """A piece of the input and what decodes it: plain data that can be pickled."""
 
     @property
     def size(self) -> int:
-        """How many bytes of input it stands for."""
+        """The number of input bytes."""
 
     @property
     def rows(self) -> int | None:
-        """How many rows it has, where that is known before it is decoded."""
+        """The number of rows, or None if only decoding tells it."""
 
     def decode(self) -> Batch:
-        """Return its rows, and what is wrong with those that cannot be read.
+        """Return the rows; rows that cannot be read are left out and listed in `Batch.faults`.
 
         Raises
         ------
@@ -297,7 +377,7 @@ class Chunk(Protocol):
 
 
 class DecodedChunk:
-    """A chunk that is a batch already."""
+    """A chunk that is decoded already."""
 
     rows = None
 
@@ -306,54 +386,75 @@ class DecodedChunk:
         self.size = 0
 
     def decode(self) -> Batch:
-        """Return it."""
+        """Return the batch."""
         return self.batch
 
 
 class Source(Protocol):
-    """One input, open."""
+    """An open input. It stays in the process that opened it; its chunks do not."""
 
     @property
     def layout(self) -> Layout:
-        """What is known beforehand."""
+        """What is known before the first row."""
 
     @property
     def size(self) -> int | None:
-        """How many bytes its chunks add up to, where that is known."""
+        """The total of the sizes of its chunks, in bytes, or None if it is not known."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a user should know about how it is read."""
+        """What a user should know about how the input is read."""
 
     @property
     def input(self) -> Input:
-        """What it reads from: the open file, or something within it."""
+        """The open file, or the part of it, that is read."""
 
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
-        """Cut the input; None says that the next chunk is yet to arrive, so what is at hand should go out.
+        """Cut the input into chunks.
 
-        `output_bytes` is about how much memory a row takes on its way out.
+        None means that the next chunk has not arrived yet, so everything before it should be written now.
+
+        Parameters
+        ----------
+        output_bytes
+            About how many bytes of memory a row takes in the output.
         """
 
 
 class Encoder(Protocol):
-    """The part of a sink that works on single batches: plain data that can be pickled, settled when the sink is open."""
+    """The part of a sink that works on one batch at a time: plain data that can be pickled."""
 
     def encode(self, batch: Batch) -> Any:
-        """Turn a batch into what the sink accepts: pure, in any thread or process."""
+        """Return what the sink accepts: pure, in any thread or process."""
 
 
 class Sink(Protocol):
-    """Where decided batches end: a file, a table, later a sum or a fit."""
+    """The destination of decided batches: a file, a table, a sum or a fit.
+
+    After `open`, a sink has an attribute ``encoder``, an `Encoder`. A sink may have an attribute ``any_order``. If it
+    is true, `accept` may be called from any thread and in any order for chunks whose first row number is known before
+    they are decoded.
+    """
 
     def open(self, layout: Layout) -> int:
-        """Begin, before the first batch; return about how many bytes a row takes on its way out."""
+        """Begin, and set the encoder; return about how many bytes a row takes in the output."""
 
-    def encode(self, batch: Batch) -> Any:
-        """Turn a batch into what `accept` takes: pure, in any thread."""
+    def accept(self, encoded: Any, start: int) -> None:
+        """Take the next encoded batch, in order, on the main thread.
 
-    def accept(self, piece: Any, start: int) -> None:
-        """Take the next piece, in order; the first row of its chunk is number `start` of the table, from 0."""
+        Parameters
+        ----------
+        encoded
+            What the encoder returned.
+        start
+            The number in the table, from 0, of the first row of the chunk.
+        """
 
     def finish(self) -> None:
-        """End, after the last piece."""
+        """End, after the last batch."""
+
+
+def encoder_of(sink: Sink) -> Encoder:
+    """Return the encoder of an open sink. A sink without one is its own; that goes when all sinks have one."""
+    found: Encoder = getattr(sink, "encoder", sink)  # type: ignore[arg-type]
+    return found

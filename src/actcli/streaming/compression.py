@@ -1,4 +1,4 @@
-"""gzip and Zstandard around text: bytes are packed and unpacked as they come."""
+"""gzip and Zstandard compression of text, in a stream."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ __all__ = ["MAGICS", "Unpacked", "packer", "split_suffix"]
 
 _GZIP = 16 + zlib.MAX_WBITS
 MAGICS = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd"}
-"""What a compressed file begins with, by its suffix."""
+"""The first bytes of a compressed file, by its suffix."""
 
 
 def split_suffix(path: str) -> tuple[str, str | None]:
-    """Return `path` without the suffix of a compression, and that suffix in lower case, or None."""
+    """Return `path` without the suffix of a compression, and the suffix in lower case or None."""
     stem, suffix = os.path.splitext(path)
     name = suffix[1:].lower()
     return (stem, name) if name in MAGICS else (path, None)
 
 
 def packer(name: str) -> Packer:
-    """Return a packer for the suffix "gz" or "zst"."""
+    """Return a packer for a suffix, "gz" or "zst"."""
     return zlib.compressobj(6, zlib.DEFLATED, _GZIP) if name == "gz" else _Frame()
 
 
 class _Frame:
-    """Zstandard, all in one frame: there are readers that stop after the first."""
+    """Zstandard in a single frame, because some readers stop after the first frame."""
 
     def __init__(self) -> None:
         import pyarrow as pa
@@ -44,24 +44,24 @@ class _Frame:
         self._stream = pa.CompressedOutputStream(pa.PythonFile(self._packed, "w"), "zstd")
 
     def compress(self, data: Any, /) -> bytes:
-        """Return what is packed of all bytes so far and not yet returned."""
+        """Add bytes, and return the compressed bytes that are ready."""
         self._stream.write(data)
         return self._packed.taken()
 
     def flush(self) -> bytes:
-        """Return the rest, and the end of the frame."""
+        """Return the remaining bytes and the end of the frame."""
         self._stream.close()
         return self._packed.taken()
 
 
 class _Packed(io.BytesIO):
-    """What Arrow writes to, and closes at the end, when the rest is yet to be taken."""
+    """The file that Arrow writes to. It stays open when Arrow closes it, so that the rest can be taken."""
 
     def close(self) -> None:
         """Do nothing."""
 
     def taken(self) -> bytes:
-        """Return what came since the last call."""
+        """Return the bytes written since the last call."""
         data = self.getvalue()
         self.seek(0)
         self.truncate()
@@ -69,16 +69,16 @@ class _Packed(io.BytesIO):
 
 
 class Unpacked(Input):
-    """An input of compressed bytes, read as what they were before.
+    """A compressed input, read as the bytes before compression.
 
-    All members of a gzip file and all frames of Zstandard are read.
+    All members of a gzip file and all frames of a Zstandard file are read.
 
     Parameters
     ----------
     packed
         The open file.
     name
-        "gz" or "zst".
+        The compression, "gz" or "zst".
     """
 
     def __init__(self, packed: Input, name: str) -> None:
@@ -86,8 +86,6 @@ class Unpacked(Input):
         self.path = split_suffix(packed.path)[0]
         self.name = packed.name
         self.identity = packed.identity
-        self.size = None
-        self._head = b""
         self._unpack: Callable[[int], bytes] = self._gunzip if name == "gz" else self._unzstd
         self._member: Any = zlib.decompressobj(_GZIP)
         self._stream: Any = None
@@ -115,7 +113,7 @@ class Unpacked(Input):
         while True:
             data = self._member.unconsumed_tail
             if self._member.eof:
-                # Members follow one another; zeros after the last are padding.
+                # Zeros after the last member are padding.
                 data = self._member.unused_data.lstrip(b"\0")
                 while not data and (more := self.packed.read(1 << 16)):
                     data = more.lstrip(b"\0")
@@ -146,7 +144,7 @@ class Unpacked(Input):
 
 
 class _Readable:
-    """What Arrow takes for a file."""
+    """An input as a file object, for Arrow."""
 
     closed = False
 
@@ -158,4 +156,4 @@ class _Readable:
         return self._input.read(count)
 
     def close(self) -> None:
-        """Leave the file open: it is closed by who opened it."""
+        """Leave the file open: its owner closes it."""

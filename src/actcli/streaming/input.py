@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import select
 import stat
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 from actcli.errors import DataError, visible
 from actcli.streaming import signals
@@ -25,13 +27,16 @@ __all__ = ["STANDARD_INPUT", "Input", "Seekable"]
 _HEAD_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _FLOW_BYTES = 1 << 16
-"""Who writes so much at once has more to come."""
+"""A read of at least so many bytes means that more will follow soon."""
 
 _MOMENT = 2
-"""In milliseconds: so long it is waited for."""
+"""How long to wait for more in that case, in milliseconds."""
 
 STANDARD_INPUT = "<stdin>"
-"""What a message calls standard input."""
+"""The name of standard input in messages."""
+
+_OPENING = threading.Lock()
+"""Held while a file is opened again, so that two threads do not open it twice."""
 
 
 class Input:
@@ -40,14 +45,18 @@ class Input:
     Parameters
     ----------
     path
-        Of the file; ``-`` is standard input.
+        The path of the file; ``-`` is standard input.
 
     Attributes
     ----------
     name
-        What messages call it.
+        Its name in messages.
+    identity
+        The device and the inode of the file.
     size
-        Of a regular file, in bytes; None for what cannot seek.
+        The size of a regular file in bytes; None for an input that cannot seek.
+    can_reopen
+        Whether the path leads to the same bytes again. Only such an input can be pickled.
 
     Raises
     ------
@@ -55,13 +64,16 @@ class Input:
         If it cannot be opened.
     """
 
+    size: int | None = None
+    can_reopen = False
+    descriptor = -1
+    _head = b""
+    _position = 0
+    _flows = False
+
     def __init__(self, path: str) -> None:
         self.path = path
         self.name = STANDARD_INPUT if path == "-" else visible(path, 200)
-        self._head = b""
-        self._position = 0
-        self._flows = False
-        self.descriptor = -1
         try:
             self.descriptor = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             status = os.fstat(self.descriptor)
@@ -73,19 +85,20 @@ class Input:
             self.close()
             raise DataError(f"{self.name}: is a directory")
         self.identity = (status.st_dev, status.st_ino)
-        # Standard input may be a file that something before us has read a part of: then it is read on as a pipe is.
+        # Another program may have read the beginning of standard input: then the rest is read as from a pipe.
         whole = stat.S_ISREG(status.st_mode) and os.lseek(self.descriptor, 0, os.SEEK_CUR) == 0
         self.size = status.st_size if whole else None
+        self.can_reopen = whole and path != "-"
         if stat.S_ISFIFO(status.st_mode) and hasattr(fcntl, "F_SETPIPE_SZ"):
-            # Who writes need not wait for us so often, nor we for them.
+            # A larger buffer lets both sides wait less often.
             with contextlib.suppress(OSError):
                 fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     def head(self, marks: Iterable[bytes]) -> bytes:
-        """Return the beginning of what is unread, without taking it, or nothing at the end.
+        """Return the next bytes without taking them, or nothing at the end.
 
-        It is as long as it happens to be, but no shorter than is needed to tell whether it begins with one of `marks`:
-        the one short row that a pipe may have delivered is not kept waiting for bytes that nothing needs.
+        It reads only as much as needed to tell whether they begin with one of `marks`, so that a single short row from
+        a pipe does not have to wait for more bytes.
         """
         while any(len(self._head) < len(mark) and mark.startswith(self._head) for mark in marks):
             data = self._read(_HEAD_BYTES)
@@ -95,7 +108,7 @@ class Input:
         return self._head
 
     def peek(self, count: int) -> bytes:
-        """Return the first `count` bytes that are unread, fewer at the end, without taking them."""
+        """Return the next `count` bytes without taking them, fewer at the end."""
         while len(self._head) < count:
             data = self._read(max(count - len(self._head), _HEAD_BYTES))
             if not data:
@@ -104,14 +117,14 @@ class Input:
         return self._head[:count]
 
     def read(self, count: int) -> bytes:
-        """Return up to `count` bytes, as many as are at hand but at least one; none at the end."""
+        """Return up to `count` bytes: those available, but at least one, or none at the end."""
         if self._head:
             data, self._head = self._head[:count], self._head[count:]
             return data
         return self._read(count)
 
     def ready(self) -> bool:
-        """Return whether `read` would not have to wait; where much came at once, for more than a moment."""
+        """Return whether `read` would return without waiting, or after a moment if much data came at once before."""
         if self.size is not None or self._head:
             return True
         poll = select.poll()
@@ -119,13 +132,14 @@ class Input:
         return bool(poll.poll(_MOMENT if self._flows else 0))
 
     def read_at(self, buffer: memoryview, offset: int) -> None:
-        """Fill `buffer` with the bytes of the file from `offset` on: for files with a `size`, in any thread.
+        """Fill `buffer` with the bytes from `offset` on: in any thread, for inputs with a `size`.
 
         Raises
         ------
         DataError
-            If the file ends before.
+            If the file ends before, or is not the same file any more.
         """
+        self.resume()
         while buffer:
             try:
                 count = os.preadv(self.descriptor, [buffer], offset)
@@ -137,14 +151,19 @@ class Input:
             offset += count
 
     def spool(self, expected: int | None) -> None:
-        """Copy what is left of a pipe, `expected` bytes if that is known, to a file, which has a `size` and can seek.
+        """Copy the rest of a pipe to a temporary file, so that the input has a `size` and can seek.
+
+        Parameters
+        ----------
+        expected
+            The number of bytes, if it is known.
 
         Raises
         ------
         DataError
-            If it goes on after that.
+            If there are more bytes.
         OutputError
-            If there is no room for it.
+            If the disk is full.
         """
         with Spool() as spool:
             while data := self.read(1 << 20):
@@ -156,13 +175,13 @@ class Input:
             self.size = spool.size
 
     def pause(self) -> None:
-        """Close a regular file for a while, when so many are to be read that not all can be open at once."""
-        if self.size is not None and self.path != "-" and self.descriptor >= 0:
+        """Close the file until `resume`, because there are too many inputs to keep all of them open."""
+        if self.can_reopen and self.descriptor >= 0:
             self._position = os.lseek(self.descriptor, 0, os.SEEK_CUR)
             self.close()
 
     def resume(self) -> None:
-        """Open it again, where it was.
+        """Open the file again, at the same position, unless it is open.
 
         Raises
         ------
@@ -171,14 +190,27 @@ class Input:
         """
         if self.descriptor >= 0:
             return
+        with _OPENING:
+            if self.descriptor < 0:
+                self.descriptor = self._open_again()
+
+    def _open_again(self) -> int:
         try:
-            self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            status = os.fstat(self.descriptor)
-            os.lseek(self.descriptor, self._position, os.SEEK_SET)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            status = os.fstat(descriptor)
+            os.lseek(descriptor, self._position, os.SEEK_SET)
         except OSError as error:
             raise DataError(f"{self.name}: cannot be opened again: {error.strerror}") from None
         if (status.st_dev, status.st_ino) != self.identity or status.st_size != self.size:
+            os.close(descriptor)
             raise DataError(f"{self.name}: has changed while other files were read")
+        return descriptor
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to open the file again in another process, once it is needed."""
+        if not self.can_reopen:
+            raise TypeError(f"{self.name} cannot be opened again, so it cannot be pickled")
+        return _reopened, (self.path, self.name, self.identity, self.size)
 
     def close(self) -> None:
         """Close the file."""
@@ -202,8 +234,28 @@ class Input:
         return data
 
 
+class _ReopenedInput(Input):
+    """The file of an input that was pickled, in another process; `read_at` opens it, and it closes itself."""
+
+    def __init__(self, path: str, name: str, identity: tuple[int, int], size: int) -> None:
+        self.path = path
+        self.name = name
+        self.identity = identity
+        self.size = size
+        self.can_reopen = True
+
+    def __del__(self) -> None:
+        self.close()
+
+
+@functools.lru_cache(maxsize=64)
+def _reopened(path: str, name: str, identity: tuple[int, int], size: int) -> Input:
+    """Return the input of a file, the same one for all of its chunks."""
+    return _ReopenedInput(path, name, identity, size)
+
+
 class Seekable:
-    """What libraries take for a file that can seek: an input that has a `size`, read from any place."""
+    """An input with a `size` as a file object that can seek, for libraries."""
 
     closed = False
 
@@ -249,4 +301,4 @@ class Seekable:
         return False
 
     def close(self) -> None:
-        """Leave the file open: it is closed by who opened it."""
+        """Leave the file open: its owner closes it."""

@@ -17,40 +17,40 @@ if TYPE_CHECKING:
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Output", "Packer", "is_device"]
+__all__ = ["Output", "OutputFile", "Packer", "is_device"]
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class Packer(Protocol):
-    """Packs bytes piece by piece."""
+    """Compresses bytes piece by piece."""
 
     def compress(self, data: Any, /) -> bytes:
-        """Return what is packed of all bytes so far and not yet returned."""
+        """Add bytes, and return the compressed bytes that are ready."""
 
     def flush(self) -> bytes:
-        """Return the rest."""
+        """Return the remaining compressed bytes."""
 
 
 class Output:
-    """An output, open for writing; use it as a context, and `commit` at the end.
+    """An output, open for writing; use it as a context, and call `commit` at the end.
 
-    A regular file is written beside its target and renamed in `commit`: without that it never appears, and what stood
-    there before stays. Standard output, devices and pipes are written directly.
+    A regular file is written under a temporary name in the same folder, and `commit` renames it. Without `commit` no
+    file appears, and an older file of that name stays. Standard output, devices and pipes are written directly.
 
     Parameters
     ----------
     path
-        Of the file; None or ``-`` is standard output.
+        The path of the file; None or ``-`` is standard output.
     inputs
-        The identities of the inputs, none of which may be the output.
+        The identities of the inputs. The output must be none of them.
     clobber
-        Whether a file that exists is replaced.
+        Whether to replace an existing file.
     packer
         Compresses what is written.
     durable
-        Whether it is on the disk before it gets its name: for what is kept, and changed in place. A table that a power
-        failure takes can be made again, and waiting for the disk may take longer than making it.
+        Whether to wait until the disk has the file before it is renamed. This is for files that are kept and changed in
+        place. A table can be made again after a power failure, and waiting may take longer than making it.
 
     Raises
     ------
@@ -97,7 +97,7 @@ class Output:
             os.close(self.descriptor)
 
     def _remove(self) -> None:
-        """Remove what was not committed."""
+        """Remove the temporary file unless it was committed."""
         signals.remove(self._remove)
         if self._temporary is not None:
             with contextlib.suppress(FileNotFoundError):
@@ -129,7 +129,7 @@ class Output:
         assert self.path is not None
         self._target = os.path.realpath(self.path)
         folder = os.path.dirname(self._target)
-        # The name is known before the file exists, so that a signal in between leaves nothing.
+        # The name is known before the file exists, so that a signal in between leaves no file.
         self._temporary = os.path.join(folder, f".actcli-{os.urandom(8).hex()}.tmp")
         descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         if status is None:
@@ -146,7 +146,7 @@ class Output:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person is looking at it."""
+        """Whether it is a terminal."""
         return os.isatty(self.descriptor)
 
     @property
@@ -155,14 +155,14 @@ class Output:
         return self._temporary is not None
 
     def write(self, data: Bytes) -> None:
-        """Write all of `data` at once: nothing stays in a buffer, unless it is compressed.
+        """Write all of `data` without a buffer, except for that of a compression.
 
         Raises
         ------
         OutputError
             If it cannot be written.
         ReaderGoneError
-            If the reader went away.
+            If the reader has closed the pipe.
         """
         self._put(data if self._packer is None else self._packer.compress(data))
 
@@ -179,7 +179,7 @@ class Output:
                 raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
 
     def write_at(self, data: Bytes, offset: int) -> None:
-        """Write all of `data` at that place of a `seekable` file, in any thread.
+        """Write all of `data` at an offset of a `seekable` file, in any thread.
 
         Raises
         ------
@@ -196,12 +196,12 @@ class Output:
             offset += count
 
     def commit(self) -> None:
-        """Make the file appear under its name, complete.
+        """Give the complete file its name.
 
         Raises
         ------
         OutputError
-            If it cannot be, or if it must not replace a file that has appeared in the meantime.
+            If that fails, or a file of that name has appeared and must not be replaced.
         """
         if self._packer is not None:
             self._put(self._packer.flush())
@@ -211,7 +211,7 @@ class Output:
             if self._durable:
                 os.fsync(self.descriptor)
             descriptor, self.descriptor = self.descriptor, -1
-            os.close(descriptor)  # a file system on a network may say only now that it is full
+            os.close(descriptor)  # a network file system may report only now that it is full
             if self._clobber:
                 os.replace(self._temporary, self._target)
             else:
@@ -224,8 +224,35 @@ class Output:
             raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
 
 
+class OutputFile:
+    """An output as a file object that cannot seek, for libraries."""
+
+    closed = False
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._position = 0
+
+    def write(self, data: Bytes, /) -> int:
+        """Write all of `data`."""
+        count = memoryview(data).nbytes
+        self._output.write(data)
+        self._position += count
+        return count
+
+    def tell(self) -> int:
+        """Return how many bytes have been written."""
+        return self._position
+
+    def flush(self) -> None:
+        """Do nothing: there is no buffer."""
+
+    def close(self) -> None:
+        """Leave the output open: its owner closes it."""
+
+
 def is_device(path: str) -> bool:
-    """Return whether an output of that name is written directly: standard output, a device, a pipe."""
+    """Return whether an output is written directly: standard output, a device or a pipe."""
     try:
         return path in _STANDARD_OUTPUT or not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from actcli.errors import ActcliError
+from actcli.streaming.batch import Batch, encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
 
     from actcli.errors import DataError
-    from actcli.streaming.batch import BadRow, Batch, Chunk, Encoder, Sink, Stage
+    from actcli.streaming.batch import BadRow, Chunk, Encoder, Sink, Stage
 
 T = TypeVar("T")
 
@@ -26,29 +27,31 @@ _KEPT_BLOCK = 1 << 24
 _KEPT_IN_ALL = 1 << 26
 
 IN_FLIGHT_PER_JOB = 2
-"""Chunks that may be under way for each thread: one in work, one waiting, so that none runs dry."""
+"""The most chunks in flight for each thread: one in work and one waiting, so that no thread is idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedChunk:
-    """What comes of a chunk.
+    """The result of the work on a chunk.
 
     Parameters
     ----------
     encoded
-        What the sink's `encode` made.
+        What the encoder of the sink returned.
     rows
-        How many rows it holds.
+        The number of rows of the input in it.
     size
-        How many bytes of input they were.
+        The number of bytes of input.
     like_probabilities
-        Whether its scores look like probabilities though they were said to be logits.
+        Whether the scores were declared to be logits but look like probabilities.
     faults
-        The first of the rows that were wrong and are left out.
+        The first of the bad rows, which are left out.
     left_out
-        How many those are in all.
+        The number of all bad rows.
     fault
-        What ends the table after these rows.
+        The error that ends the table after these rows.
+    accepted
+        Whether the sink has it already.
     """
 
     encoded: Any
@@ -58,31 +61,45 @@ class EncodedChunk:
     faults: tuple[BadRow, ...]
     left_out: int
     fault: DataError | None
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is done with one chunk: decode, decide, encode.
+    """The work on one chunk: decode, decide, encode.
 
-    It and the chunks are plain data: they can be pickled, and give the same result in another thread or process.
+    It is plain data, as chunks are: both can be pickled, and give the same result in another thread or process.
 
     Parameters
     ----------
     decide
-        The stage between.
+        The stage between the source and the sink.
     encoder
-        Of the sink.
+        The encoder of the sink.
     """
 
     decide: Stage
     encoder: Encoder
 
-    def __call__(self, placed: tuple[Chunk, int | None]) -> EncodedChunk:
-        """Return what comes of a chunk, given with the number of its first row where that is known."""
-        chunk, start = placed
+    def __call__(self, chunk: Chunk) -> EncodedChunk:
+        """Return the result for a chunk."""
         batch = self.decide(chunk.decode())
-        batch.start = start
-        return _piece(self.encoder.encode(batch), batch, chunk)
+        return EncodedChunk(
+            self.encoder.encode(batch),
+            batch.input_rows,
+            chunk.size,
+            batch.like_probabilities,
+            batch.faults,
+            batch.left_out,
+            batch.fault,
+        )
+
+
+class _Placed(NamedTuple):
+    """A chunk, and the number in the table of its first row, if that is known before the chunk is decoded."""
+
+    chunk: Chunk
+    start: int | None
 
 
 def run(
@@ -93,106 +110,114 @@ def run(
     jobs: int | None = None,
     watch: Callable[[EncodedChunk], None] | None = None,
 ) -> None:
-    """Take every chunk through decode, decide and encode, in parallel, and give the pieces to `sink` in order.
+    """Decode, decide and encode every chunk, in parallel, and give the results to `sink` in order.
 
     Parameters
     ----------
     chunks
-        Of a source; None among them says that the next one is yet to arrive, so that all before it must go out first.
+        The chunks of a source. None means that the next one has not arrived yet, so everything before it is written
+        first.
     decide
-        The stage between.
+        The stage between the source and the sink.
     sink
-        Open; it is not finished here.
+        An open sink; it is not finished here.
     jobs
-        Threads; by default as many as there are processors for this process.
+        The number of threads, by default the number of processors of this process.
     watch
-        Called with every piece after the sink has it.
+        Called with every result after the sink has it.
 
     Raises
     ------
     ActcliError
-        The first in the order of the rows. The sink has every piece before it.
+        The first error in the order of the rows. The sink has all rows before it.
     """
-    work = Work(decide, getattr(sink, "encoder", sink))
+    work = Work(decide, encoder_of(sink))
+    any_order = getattr(sink, "any_order", False)
+
+    def work_in_place(placed: _Placed) -> EncodedChunk:
+        """Work on a chunk; give the result to the sink at once if its order does not matter."""
+        result = work(placed.chunk)
+        if not any_order or placed.start is None or not result.rows:
+            return result
+        sink.accept(result.encoded, placed.start)
+        return replace(result, encoded=None, accepted=True)
 
     start = 0
-    for piece in _ordered_map(work, _placed(chunks), jobs or _processors()):
-        if piece.rows:
-            sink.accept(piece.encoded, start)
-        start += piece.rows + piece.left_out
+    for result in _ordered_map(work_in_place, _placed(chunks), jobs or _processors()):
+        if result.rows and not result.accepted:
+            sink.accept(result.encoded, start)
+        start += result.rows + result.left_out
         if watch is not None:
-            watch(piece)
-        if piece.fault is not None:
-            raise piece.fault
+            watch(result)
+        if result.fault is not None:
+            raise result.fault
 
 
 def find_row(chunks: Iterable[Chunk | None], row: int, *, skip: bool) -> tuple[Batch | None, int]:
-    """Return the row of that number as it was read, None if it is left out or not there, and how many were read.
+    """Return a single row as it was read, and how many rows were read.
 
-    What comes after it is not looked at: neither waited for nor refused.
+    The row is None if it is left out or does not exist. Rows after it are not read: the search neither waits for them
+    nor fails because of them.
 
     Parameters
     ----------
     chunks
-        Of a source.
+        The chunks of a source.
     row
-        From 0.
+        The number of the row, from 0.
     skip
-        Whether a row before it that cannot be read is passed over, instead of being an error.
+        Whether rows that cannot be read are passed over. Otherwise the first of them is an error.
 
     Raises
     ------
     ActcliError
-        If the table ends before that row by an error.
+        If an error ends the table before that row.
     """
-
-    def work(chunk: Chunk) -> EncodedChunk:
-        batch = chunk.decode()
-        batch = batch if skip else batch.until_fault()
-        return _piece(batch, batch, chunk)
-
+    work = Work(_pass_over if skip else Batch.until_fault, _Whole())
     start = 0
-    for piece in _ordered_map(work, chunks, _processors()):
-        batch: Batch = piece.encoded
+    for result in _ordered_map(work, chunks, _processors()):
+        batch: Batch = result.encoded
         found = (batch.row_numbers() == row - start).nonzero()[0]
         if len(found):
             return batch.only(int(found[0]), start), row
-        start += piece.rows + piece.left_out
-        if piece.fault is not None:
-            raise piece.fault
+        start += result.rows + result.left_out
+        if result.fault is not None:
+            raise result.fault
         if row < start:
             break
     return None, start
 
 
-def _placed(chunks: Iterable[Chunk | None]) -> Iterator[tuple[Chunk, int | None] | None]:
-    """Yield each chunk with the number of its first row, as long as all before it say how many they have."""
+def _pass_over(batch: Batch) -> Batch:
+    """Return the batch as it is: its bad rows are left out already."""
+    return batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An encoder that changes nothing."""
+
+    def encode(self, batch: Batch) -> Batch:
+        """Return the batch."""
+        return batch
+
+
+def _placed(chunks: Iterable[Chunk | None]) -> Iterator[_Placed | None]:
+    """Yield each chunk with the number of its first row, as long as all before it say how many rows they have."""
     start: int | None = 0
     for chunk in chunks:
         if chunk is None:
             yield None
             continue
-        yield chunk, start
+        yield _Placed(chunk, start)
         start = None if start is None or chunk.rows is None else start + chunk.rows
-
-
-def _piece(encoded: Any, batch: Batch, chunk: Chunk) -> EncodedChunk:
-    return EncodedChunk(
-        encoded,
-        len(batch.scores) // batch.lines,
-        chunk.size,
-        batch.like_probabilities,
-        batch.faults,
-        batch.left_out,
-        batch.fault,
-    )
 
 
 def _ordered_map(work: Callable[[T], EncodedChunk], chunks: Iterable[T | None], jobs: int) -> Iterator[EncodedChunk]:
     """Yield `work(chunk)` for every chunk, in order.
 
-    A chunk that nothing follows, and that nothing is under way before, is worked on right here: a small input never
-    starts a thread.
+    A single chunk, with none in flight before it and none after it, is worked on in this thread: a small input does not
+    start other threads.
     """
     pool: Executor | None = None
     pending: deque[Future[EncodedChunk]] = deque()
@@ -206,7 +231,7 @@ def _ordered_map(work: Callable[[T], EncodedChunk], chunks: Iterable[T | None], 
             except StopIteration:
                 break
             except ActcliError as error:
-                failure = error  # what is under way comes before it
+                failure = error  # the chunks in flight come before it
                 break
             if alone is not None and chunk is not None:
                 pool = pool or _pool(jobs)
@@ -230,7 +255,7 @@ def _ordered_map(work: Callable[[T], EncodedChunk], chunks: Iterable[T | None], 
 
 
 def _processors() -> int:
-    """Return how many processors this process may use; not every system tells more than how many there are."""
+    """Return how many processors this process may use; some systems only tell how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -242,10 +267,10 @@ def _pool(jobs: int) -> Executor:
 
 
 def _keep_memory() -> None:
-    """Have the C library keep the memory that a chunk frees for the next one, which needs as much.
+    """Make the C library keep the memory that a chunk frees, for the next chunk.
 
-    By default, glibc returns blocks of this size to the system at once: on a virtual machine, getting them anew, page
-    by page, costs as much as the arithmetic. Other libraries have no such function, or know by themselves.
+    By default, glibc returns blocks of this size to the system at once. On a virtual machine, getting them again page
+    by page costs as much as the arithmetic. Other C libraries have no such function or do not need it.
     """
     import ctypes
 

@@ -1,4 +1,4 @@
-"""A table that grows by rows and is read by columns; what does not fit into memory goes to a temporary file."""
+"""A table that grows by rows and is read by columns; its end is kept in a temporary file if it is large."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["SpooledScoreStore"]
 
 MEMORY_BYTES = 1 << 26
-"""So much is kept in memory."""
+"""The most bytes that are kept in memory."""
 
 _BLOCK_BYTES = 1 << 22
-"""So much is gathered, and stored column by column."""
+"""How many bytes are gathered before they are stored column by column."""
 
 
 class SpooledScoreStore:
-    """ScoreStore of float64, the first of them in memory and the others in a temporary file.
+    """A table of float64, the first rows in memory and the others in a temporary file.
 
     Raises
     ------
     OutputError
-        While it grows, if there is no room for that file.
+        While it grows, if the disk is full.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class SpooledScoreStore:
         return np.concatenate(parts)
 
     def _store(self) -> None:
-        """Put what is pending where it stays."""
+        """Move the pending rows to memory or to the file."""
         block = np.ascontiguousarray(np.concatenate(self._pending).T, dtype=np.float64)
         self._pending, self._pending_bytes = [], 0
         if self._memory_bytes + block.nbytes <= MEMORY_BYTES:

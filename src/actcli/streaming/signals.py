@@ -1,7 +1,7 @@
-"""What is tidied up when a signal ends the process: temporary files, a hidden cursor.
+"""Signals: removing temporary files and showing the cursor again before a signal ends the process.
 
-An exception raised in a signal handler can be lost, in a callback that swallows it or a lock that is waited for; so the
-handlers do what must be done themselves, and then end the process.
+An exception from a signal handler can be lost in a callback that ignores it, or while a lock is waited for. So the
+handlers tidy up themselves, and then end the process.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ def add(tidy: Callable[[], None]) -> None:
 
 
 def remove(tidy: Callable[[], None]) -> None:
-    """Forget `tidy`, which has been done or is not needed any more."""
+    """Do not call `tidy` any more."""
     if tidy in _PENDING:
         _PENDING.remove(tidy)
 
 
 def handle() -> None:
-    """End this process tidily on Ctrl-C, with exit code 130, and by SIGTERM or SIGHUP."""
+    """Tidy up and end this process on Ctrl-C, with exit code 130, and on SIGTERM and SIGHUP."""
     global _woken
     _woken, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, _interrupt)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # Whoever started us may have had it ignored, as nohup does.
+        # The parent process may have it ignored, as nohup does.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
 
@@ -49,7 +49,7 @@ def handle() -> None:
 def wait_for(descriptor: int) -> None:
     """Wait until there is something to read, or a signal to handle.
 
-    A signal that arrives just before a read that waits would only be handled after it: hence this.
+    Without this, a signal that arrives just before a blocking read would be handled only after the read.
     """
     if _woken is None:
         return
@@ -60,7 +60,7 @@ def wait_for(descriptor: int) -> None:
 
 
 def end_by(number: int) -> None:
-    """End as a program does that leaves this signal alone, so that a shell sees what happened."""
+    """End this process by a signal without a handler, so that the shell sees which signal it was."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

@@ -18,12 +18,12 @@ __all__ = ["Spool"]
 
 
 class Spool:
-    """A temporary file without a name; use it as a context, or let it go.
+    """A temporary file without a name; use it as a context, or drop it.
 
     Raises
     ------
     OutputError
-        If it cannot be made, or there is no room for what is written.
+        If it cannot be made, or the disk is full.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Spool:
             self.descriptor = os.dup(file.fileno())
 
     def write(self, data: Bytes) -> None:
-        """Add to its end."""
+        """Append `data`."""
         view = memoryview(data).cast("B")
         self.size += len(view)
         with _spooling():
@@ -64,13 +64,13 @@ class Spool:
         return bytes(parts)
 
     def pieces(self, size: int = 1 << 20) -> Iterator[bytes]:
-        """Yield all of it from the start, `size` bytes at a time."""
+        """Yield its content from the start, `size` bytes at a time."""
         self.rewind()
         while data := self.read(size):
             yield data
 
     def close(self) -> None:
-        """Give it up."""
+        """Close it, which removes it."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
