@@ -6,7 +6,7 @@ What does not need the truth is computed in parallel, with the decisions; what d
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,10 @@ from actcli.evaluation import class_labels as labels
 from actcli.metrics.accumulator import MetricAccumulator
 from actcli.metrics.definitions import COUNTS, Settings
 from actcli.metrics.row_statistics import CellBins, cell_bins, exclusive_rows, label_rows
-from actcli.prediction.plan import Rules, plan
+from actcli.prediction.plan import plan
+from actcli.prediction.rules import Rules
 from actcli.streaming.batch import Batch, Layout
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -192,7 +194,7 @@ class Evaluator:
             bins = cell_bins(self.settings, batch.values["probabilities"])
         found = batch.values[decided] if self._recorded is None else self._recorded(batch)
         # The scores have done their part; what is left of them is how many rows there are.
-        return _EncodedRows(replace(batch, scores=np.empty((len(batch.scores), 0))), found, bins)
+        return _EncodedRows(batch.without_scores(), found, bins)
 
     def accept(self, piece: _EncodedRows, start: int) -> None:
         """Measure the next rows against their truth."""
@@ -289,7 +291,7 @@ class _Given:
 
     def take(self, batch: Batch, start: int) -> Array:
         """Return the truth of the rows of `batch`."""
-        return np.asarray(self._values[start : start + len(batch.scores)])
+        return np.asarray(self._values[start : start + len(batch)])
 
 
 def evaluate(
@@ -374,7 +376,7 @@ def evaluate(
         raise ValueError("bins must be at least 1, bootstrap and seed at least 0")
     layout = Layout(tuple(map(str, range(scores.shape[1]))), (), scores.dtype, len(scores))
     rules = Rules(
-        origin=origin,
+        origin=Origin(origin),
         dtype="float64",
         calibration=None if temperature == 1 else Temperature(temperature),
         class_names=None if classes is None else tuple(classes),
@@ -394,7 +396,7 @@ def evaluate(
         bootstrap=bootstrap,
         seed=seed,
     )
-    planned = plan(task, layout, rules, properties=properties(settings))
+    planned = plan(Task(task), layout, rules, properties=properties(settings))
     codes = (labels.set_array if task == "multilabel" else labels.code_array)(truth, planned.layout.classes)
     if len(codes) != len(scores):
         raise ValueError(f"there are {len(codes)} truths, but {len(scores)} rows of scores")

@@ -447,7 +447,7 @@ class _Reader:
         for cell in cells:
             if cells.count(cell) > 1:
                 raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(cell)}"')
-        return cells, batch.without(np.arange(len(batch.scores)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
+        return cells, batch.without(np.arange(len(batch)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
 
     def _is_header(self, cells: Sequence[str], carried: Mapping[str, Kind]) -> bool:
         """Return whether the first line names the columns: of a single one, only what is no class does."""
@@ -523,7 +523,7 @@ class _Reader:
     def _bits(self, batch: Batch, kinds: Mapping[str, Kind], keyed: Mapping[str, str]) -> Array:
         """Return the 0/1 table, its columns matched by name; for exclusive classes, as codes."""
         classes = self._question.classes
-        bits = np.empty((len(batch.scores), len(classes)), dtype=np.bool_)
+        bits = np.empty((len(batch), len(classes)), dtype=np.bool_)
         for code, name in enumerate(classes):
             key = keyed[name]
             codes, found = decoded(batch, key, kinds[key], self._book.bit, shown=name)
@@ -626,7 +626,7 @@ def _unspoilt(batches: Iterator[Batch]) -> Iterator[Batch]:
     for batch in batches:
         if batch.faults:
             raise batch.faults[0].error
-        if len(batch.scores):
+        if len(batch):
             yield batch
         if batch.fault is not None:
             raise batch.fault
@@ -640,4 +640,4 @@ def _placed(batch: Batch, name: str, message: str) -> str:
 
 
 def _first_place(batch: Batch, name: str) -> str:
-    return name if not len(batch.scores) else batch.place(0).rpartition(":")[0] or name
+    return name if not len(batch) else batch.place(0).rpartition(":")[0] or name

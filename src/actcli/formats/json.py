@@ -466,7 +466,7 @@ class JsonlSink(TextSink):
             name = column.name if column.carried is None else column.headers[0]
             parts += [("," if parts else self.before_row + "{") + _quoted(name), *self._value(column, batch, start)]
         if not parts:
-            parts = [pick([self.before_row + "{"], np.zeros(len(batch.scores), dtype=np.int64))]
+            parts = [pick([self.before_row + "{"], np.zeros(len(batch), dtype=np.int64))]
         return [*parts, "}"]
 
     def _value(self, column: Column, batch: Batch, start: int) -> list[Any]:

@@ -142,7 +142,7 @@ class TextSink:
 
     def _render(self, batch: Batch, start: int) -> memoryview:
         """Return the rows of `batch`, each with `before_row` before it."""
-        if not len(batch.scores) or not (cells := self.cells(batch, start)):
+        if not len(batch) or not (cells := self.cells(batch, start)):
             return memoryview(b"")
         lines = join(cells, "")
         offsets = offsets_of(lines)

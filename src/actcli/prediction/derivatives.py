@@ -1,12 +1,12 @@
-"""From options to the derivatives of a table: of the sigmoid, of the softmax, and of the loss.
+"""From options to the derivatives of a table: of the sigmoid, of the softmax, and of the cross-entropy.
 
-The derivative of a softmax is a matrix for each row. In a table it is C lines, one for each probability; NPY puts them
-together again, to an array of shape (N, C, C).
+The derivative of a softmax is a matrix for each row. In a table it is C lines, one for each probability. NPY joins
+these lines to an array of shape (N, C, C).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,23 +14,34 @@ import numpy as np
 from actcli.activations import gradient_rows, jacobian_rows, shares, sigmoid
 from actcli.prediction.long_form import long_columns, long_layout, unfolded
 from actcli.prediction.output_columns import carried_columns, with_names_apart
-from actcli.prediction.plan import Plan, Rules, plan, rounded
+from actcli.prediction.plan import Plan, PredictionPlan, plan, rounded
 from actcli.streaming.batch import Batch, Column, Kind
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeAlias
 
-    from actcli.evaluation.truth import Truth
-    from actcli.streaming.batch import Layout, Sink
+    from actcli.prediction.rules import Rules
+    from actcli.streaming.batch import Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["LossGradientSink", "plan_jacobian", "plan_loss_gradient", "plan_sigmoid_derivative"]
+__all__ = [
+    "JacobianPlan",
+    "LossGradientPlan",
+    "SigmoidDerivativePlan",
+    "loss_gradient",
+    "plan_jacobian",
+    "plan_loss_gradient",
+    "plan_sigmoid_derivative",
+]
+
+_PROBABILITIES = "probabilities"
+_LOGITS = "logits"
 
 
-def plan_sigmoid_derivative(layout: Layout, rules: Rules) -> Plan:
-    """Settle how sigmoid'(x) of each cell of a table is computed.
+def plan_sigmoid_derivative(layout: Layout, rules: Rules) -> SigmoidDerivativePlan:
+    """Settle the derivative of the sigmoid of each cell of a table.
 
     Parameters
     ----------
@@ -44,113 +55,121 @@ def plan_sigmoid_derivative(layout: Layout, rules: Rules) -> Plan:
     ActcliError
         If the input and the options do not fit.
     """
-    settled, shares_of = _shares("multilabel", layout, rules)
-    columns, notes = with_names_apart([*carried_columns(layout.carried), _gradient(settled.layout)])
-
-    def decide(batch: Batch) -> Batch:
-        batch, probabilities, complements = shares_of(batch)
-        return replace(batch, values={"gradient": _finished(probabilities * complements, rules)})
-
-    return replace(settled, columns=tuple(columns), decide=decide, notes=notes)
+    source = _source(Task.MULTILABEL, layout, rules)
+    columns, notes = with_names_apart([*carried_columns(layout.carried), _gradient_column(source.layout)])
+    return SigmoidDerivativePlan(source.layout, tuple(columns), notes, source, rules)
 
 
-def plan_jacobian(layout: Layout, rules: Rules) -> Plan:
-    """Settle how diag(y) - y yT of the softmax y of each row of a table is computed: C lines a row.
+def plan_jacobian(layout: Layout, rules: Rules) -> JacobianPlan:
+    """Settle the Jacobian diag(y) - y yT of the softmax y of each row of a table: C lines a row.
 
     Parameters and errors are those of `plan_sigmoid_derivative`.
     """
-    settled, shares_of = _shares("softmax", layout, rules)
-    classes = settled.layout.classes
-    columns, notes = long_columns(settled.layout, [_gradient(settled.layout)])
-
-    def decide(batch: Batch) -> Batch:
-        batch, probabilities, complements = shares_of(batch)
-        jacobian = _finished(jacobian_rows(probabilities, complements), rules)
-        return unfolded(batch, len(classes), {"gradient": jacobian.reshape(-1, len(classes))})
-
-    return replace(settled, layout=long_layout(settled.layout), columns=columns, decide=decide, notes=notes)
+    source = _source(Task.SOFTMAX, layout, rules)
+    columns, notes = long_columns(source.layout, [_gradient_column(source.layout)])
+    return JacobianPlan(long_layout(source.layout), columns, notes, source, rules)
 
 
-def plan_loss_gradient(layout: Layout, rules: Rules) -> Plan:
-    """Settle how y - onehot of the softmax y of each row is computed; the truth comes to it in a `LossGradientSink`.
+def plan_loss_gradient(layout: Layout, rules: Rules) -> LossGradientPlan:
+    """Settle the gradient y - onehot of the cross-entropy of the softmax y of each row of a table.
 
-    Parameters and errors are those of `plan_sigmoid_derivative`.
+    The truth is known only in the order of the rows: the sink calls `loss_gradient`. Parameters and errors are those of
+    `plan_sigmoid_derivative`.
     """
-    settled, shares_of = _shares("softmax", layout, rules)
-    columns, notes = with_names_apart([*carried_columns(layout.carried), _gradient(settled.layout)])
-
-    def decide(batch: Batch) -> Batch:
-        batch, probabilities, complements = shares_of(batch)
-        return replace(batch, values={"shares": (probabilities, complements)})
-
-    return replace(settled, columns=tuple(columns), decide=decide, notes=notes)
+    source = _source(Task.SOFTMAX, layout, rules)
+    columns, notes = with_names_apart([*carried_columns(layout.carried), _gradient_column(source.layout)])
+    return LossGradientPlan(source.layout, tuple(columns), notes, source, rules)
 
 
-class LossGradientSink:
-    """Brings the truth to the rows, in order, and gives the gradients to another sink.
+@dataclass(frozen=True, slots=True, eq=False)
+class _DerivativePlan(Plan):
+    """The plan of a derivative.
 
     Parameters
     ----------
-    lines
-        The other sink.
-    truth
-        Whose `take` returns the index of the right class of each row.
+    source
+        Gives the logits, or the probabilities where the input holds them and T is 1.
     rules
         The temperature, the precision.
     """
 
-    def __init__(self, lines: Sink, truth: Truth, rules: Rules) -> None:
-        self._lines = lines
-        self._truth = truth
-        self._rules = rules
+    source: PredictionPlan
+    rules: Rules
 
-    def open(self, layout: Layout) -> int:
-        """Begin."""
-        return self._lines.open(layout)
+    def _probabilities(self, batch: Batch) -> tuple[Batch, Array, Array]:
+        """Return the checked batch and its probabilities p and 1 - p, shape (N, C).
 
-    def encode(self, batch: Batch) -> Batch:
-        """Return the batch: its truth is not known yet."""
-        return batch
-
-    def accept(self, piece: Batch, start: int) -> None:
-        """Compute the gradient of the next rows."""
-        probabilities, complements = piece.values["shares"]
-        gradient = gradient_rows(probabilities, complements, self._truth.take(piece, start))
-        batch = replace(piece, values={"gradient": _finished(gradient, self._rules)})
-        self._lines.accept(self._lines.encode(batch), start)
-
-    def finish(self) -> None:
-        """End."""
-        self._lines.finish()
+        Both are precise where they are small: 1 - p is not computed from a p that was rounded to 1.
+        """
+        batch = self.source.decide(batch)
+        if self.source.properties == (_PROBABILITIES,):
+            probabilities = batch.values[_PROBABILITIES]
+            return batch, probabilities, 1 - probabilities
+        logits, temperature = batch.values[_LOGITS], self.rules.temperature
+        if self.source.scoring.task is Task.SOFTMAX:
+            return batch, *shares(logits, temperature)
+        return batch, sigmoid(logits, temperature=temperature), sigmoid(-logits, temperature=temperature)
 
 
-def _gradient(layout: Layout) -> Column:
+@dataclass(frozen=True, slots=True, eq=False)
+class SigmoidDerivativePlan(_DerivativePlan):
+    """The plan of the derivative of the sigmoid."""
+
+    def decide(self, batch: Batch) -> Batch:
+        """Return the batch with its derivatives, shape (N, C)."""
+        batch, probabilities, complements = self._probabilities(batch)
+        return replace(batch, values={"gradient": _finished(probabilities * complements, self.rules)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JacobianPlan(_DerivativePlan):
+    """The plan of the Jacobian of the softmax."""
+
+    def decide(self, batch: Batch) -> Batch:
+        """Return the batch in long form with its Jacobians, shape (N * C, C)."""
+        batch, probabilities, complements = self._probabilities(batch)
+        classes = probabilities.shape[1]
+        jacobian = _finished(jacobian_rows(probabilities, complements), self.rules)
+        return unfolded(batch, classes, {"gradient": jacobian.reshape(-1, classes)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LossGradientPlan(_DerivativePlan):
+    """The plan of the gradient of the cross-entropy."""
+
+    def decide(self, batch: Batch) -> Batch:
+        """Return the batch with its probabilities p and 1 - p as `Batch.counted`, which `loss_gradient` takes."""
+        batch, probabilities, complements = self._probabilities(batch)
+        return replace(batch, values={}, counted=(probabilities, complements))
+
+
+def loss_gradient(counted: tuple[Array, Array], truth: Array, rules: Rules) -> Array:
+    """Return the gradient of the cross-entropy, shape (N, C), rounded as asked.
+
+    Parameters
+    ----------
+    counted
+        `Batch.counted` of a `LossGradientPlan`.
+    truth
+        The index of the right class of each row, shape (N,).
+    rules
+        The temperature, the precision.
+    """
+    return _finished(gradient_rows(*counted, truth), rules)
+
+
+def _gradient_column(layout: Layout) -> Column:
     return Column("gradient", Kind.MATRIX, tuple(f"grad_{name}" for name in layout.classes), layout.classes)
 
 
 def _finished(derivative: Array, rules: Rules) -> Array:
-    """Return a derivative by x / T as one by x, rounded as asked."""
+    """Return the derivative with respect to x from that with respect to x / T, rounded as asked."""
     if rules.temperature != 1:
         derivative /= rules.temperature
     return np.asarray(rounded(derivative, rules.precision))
 
 
-def _shares(task: str, layout: Layout, rules: Rules) -> tuple[Plan, Callable[[Batch], tuple[Batch, Array, Array]]]:
-    """Return the plan of the command for this activation, and what computes the probabilities p and 1 - p of a batch.
-
-    Both are precise where they are small: 1 - p is not taken from a p that was rounded to 1.
-    """
-    as_given = rules.origin == "probabilities" and rules.temperature == 1
-    wanted = "probabilities" if as_given else "logits"
-    settled = plan(task, layout, replace(rules, columns=(wanted,), precision=None))
-
-    def shares_of(batch: Batch) -> tuple[Batch, Array, Array]:
-        batch = settled.decide(batch)
-        found = batch.values[wanted]
-        if as_given:
-            return batch, found, 1 - found
-        if task == "softmax":
-            return batch, *shares(found, rules.temperature)
-        return batch, sigmoid(found, temperature=rules.temperature), sigmoid(-found, temperature=rules.temperature)
-
-    return settled, shares_of
+def _source(task: Task, layout: Layout, rules: Rules) -> PredictionPlan:
+    as_given = rules.origin is Origin.PROBABILITIES and rules.temperature == 1
+    wanted = _PROBABILITIES if as_given else _LOGITS
+    return plan(task, layout, replace(rules, precision=None), properties=(wanted,))

@@ -1,13 +1,14 @@
-"""What is in a table of numbers, what they look like, and which command they are for.
+"""Counts of the numbers of a table, what the numbers look like, and the command that fits them.
 
-Nothing is refused here: NaN and infinities are counted. What the numbers look like is only said; the command that is
-proposed says it with ``--from``.
+No number is an error here: NaN and infinities are counted. What the numbers look like decides nothing: the proposed
+command says it with ``--from``.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from actcli.activations import in_block_order, row_sums
 from actcli.prediction.decisions import argmax
 from actcli.prediction.output_columns import printable
 from actcli.prediction.validation import SUM_TOLERANCE, SUSPICIOUS_SUM
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,26 +28,41 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = [
-    "LOGITS",
-    "LOG_PROBABILITIES",
-    "PROBABILITIES",
     "Advice",
+    "ClassFacts",
+    "Facts",
     "Inspection",
     "InspectionSink",
+    "ReadableRows",
     "Tally",
     "advice",
     "facts",
     "tally",
 ]
 
-LOGITS, PROBABILITIES, LOG_PROBABILITIES = "logits", "probabilities", "log-probabilities"
+
+@dataclass(frozen=True, slots=True)
+class ReadableRows:
+    """The plan of an inspection: the rows that can be read, as they are.
+
+    Parameters
+    ----------
+    skip
+        Whether unreadable rows are left out; otherwise the first of them ends the table.
+    """
+
+    skip: bool
+
+    def decide(self, batch: Batch) -> Batch:
+        """Return the rows to inspect."""
+        return batch if self.skip else batch.until_fault()
 
 
 class Tally(NamedTuple):
-    """What is counted in a batch; what is of each class has shape (C,)."""
+    """The counts of a batch; those of each class have shape (C,)."""
 
     rows: dict[str, int]
-    """How many rows there are of each kind, see `Inspection`."""
+    """How many rows there are of each kind: see `Inspection`."""
     nan: Array
     infinite: Array
     masked: Array
@@ -57,7 +74,7 @@ class Tally(NamedTuple):
 
 
 def tally(batch: Batch) -> Tally:
-    """Return what is counted in a batch, in float64."""
+    """Return the counts of a batch, computed in float64."""
     scores = in_block_order(batch.scores.astype(np.float64))
     count = scores.shape[1]
     nan, infinite, masked = (np.zeros(count, dtype=np.int64) for _ in range(3))
@@ -65,7 +82,7 @@ def tally(batch: Batch) -> Tally:
     if not np.isfinite(scores).all():
         strange = np.isnan(scores), np.isposinf(scores), np.isneginf(scores)
         nan, infinite, masked = (found.sum(axis=0) for found in strange)
-        # A row with a number that no command takes is of no other kind.
+        # A row with NaN or +inf, which no command takes, is of no other kind.
         rows = scores[~(strange[0] | strange[1]).any(axis=1)]
         all_finite = np.isfinite(scores)
         lowest, highest = np.where(all_finite, scores, np.inf), np.where(all_finite, scores, -np.inf)
@@ -91,7 +108,10 @@ def tally(batch: Batch) -> Tally:
 
 
 def _kinds(rows: Array, best: Array) -> dict[str, int]:
-    """Return how many rows look like what; most are logits, and of these little has to be looked at."""
+    """Return how many of `rows`, whose largest numbers are `best`, are of each kind: see `Inspection`.
+
+    Most rows are logits: they fail the first checks, so that the later ones look at few rows.
+    """
     in_range = (best <= 1) & (rows.min(axis=1) >= 0)
     with np.errstate(over="ignore", invalid="ignore"):
         off = np.abs(row_sums(rows) - 1)
@@ -108,162 +128,194 @@ def _kinds(rows: Array, best: Array) -> dict[str, int]:
     return {name: int(np.count_nonzero(found)) for name, found in kinds.items()}
 
 
+@dataclass(slots=True)
 class Inspection:
-    """What is counted in a table, over all of its rows.
+    """The counts of a table, added up over all of its rows.
 
     Parameters
     ----------
     classes
         Their names.
-
-    Attributes
-    ----------
     rows
-        How many there are: "rows" in all; "usable", without NaN and +inf; and of these "ties", with several largest
-        numbers; "all_masked", -inf throughout; "in_range", within [0, 1]; "sum_to_1", to the tolerance of ``--from
-        probabilities``; "shares", both of these; "nearly_shares", the same to a wider tolerance; "log_shares", whose
-        exponentials are shares; "zeros_and_ones", of nothing else.
+        How many rows there are of each kind. "rows" are all; "usable" are those without NaN and +inf. Of the usable
+        ones, "ties" have several largest numbers; "all_masked" are -inf throughout; "in_range" are within [0, 1];
+        "sum_to_1" do so to the tolerance of ``--from probabilities``; "shares" are both of these; "nearly_shares" are
+        the same to a wider tolerance; "log_shares" have exponentials that are shares; "zeros_and_ones" hold no other
+        number.
     nan, infinite, masked
-        Of each class, how often it is NaN, +inf and -inf.
+        How often each class is NaN, +inf and -inf, shape (C,).
     best
-        In how many rows it has the largest number, being the first of those.
-    least, most
-        Its smallest and largest finite number.
+        In how many rows each class has the largest number; the first of equal ones counts. Shape (C,).
+    least, most, total
+        The smallest and the largest finite number of each class, and the sum of its finite numbers, shape (C,).
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
+    classes: tuple[str, ...]
+    rows: dict[str, int] = field(default_factory=dict)
+    nan: Array = field(init=False)
+    infinite: Array = field(init=False)
+    masked: Array = field(init=False)
+    best: Array = field(init=False)
+    least: Array = field(init=False)
+    most: Array = field(init=False)
+    total: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.classes = tuple(self.classes)
         count = len(self.classes)
-        self.rows: dict[str, int] = {}
         self.nan, self.infinite, self.masked, self.best = (np.zeros(count, dtype=np.int64) for _ in range(4))
-        self.least, self.most, self._total = np.full(count, np.inf), np.full(count, -np.inf), np.zeros(count)
+        self.least, self.most, self.total = np.full(count, np.inf), np.full(count, -np.inf), np.zeros(count)
 
     def add(self, found: Tally) -> None:
-        """Add what the next batch has."""
-        for name, count in found.rows.items():
-            self.rows[name] = self.count(name) + count
-        self.nan += found.nan
-        self.infinite += found.infinite
-        self.masked += found.masked
-        self.best += found.best
+        """Add the counts of the next batch."""
+        self._add_counts(found)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Row after row: so the sum does not depend on where the chunks begin.
+            self.total = np.add.accumulate(np.vstack([self.total, found.finite]), axis=0)[-1]
+
+    def merge(self, other: Inspection) -> None:
+        """Add the counts of other rows of the same table.
+
+        Raises
+        ------
+        ValueError
+            If it has other classes.
+        """
+        if other.classes != self.classes:
+            raise ValueError("inspections of different classes cannot be merged")
+        self._add_counts(other)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.total = self.total + other.total
+
+    def _add_counts(self, found: Tally | Inspection) -> None:
+        for kind, count in found.rows.items():
+            self.rows[kind] = self.count(kind) + count
+        self.nan = self.nan + found.nan
+        self.infinite = self.infinite + found.infinite
+        self.masked = self.masked + found.masked
+        self.best = self.best + found.best
         self.least = np.minimum(self.least, found.least)
         self.most = np.maximum(self.most, found.most)
-        with np.errstate(over="ignore", invalid="ignore"):
-            # One row after the other, so that the sum does not depend on where the chunks begin.
-            self._total = np.add.accumulate(np.vstack([self._total, found.finite]), axis=0)[-1]
 
     def count(self, kind: str) -> int:
         """Return how many rows there are of a kind."""
         return self.rows.get(kind, 0)
 
     def share(self, kind: str) -> float | None:
-        """Return which share of all rows is of a kind; None without rows."""
+        """Return the share of all rows that is of a kind; None without rows."""
         return self.count(kind) / self.count("rows") if self.count("rows") else None
 
     def all(self, kind: str) -> bool:
-        """Return whether all usable rows are of a kind; False if there is none."""
+        """Return whether all usable rows are of a kind; False without usable rows."""
         return self.count(kind) == self.count("usable") > 0
 
     @property
     def finite(self) -> Array:
-        """How many finite numbers each class has."""
+        """How many finite numbers each class has, shape (C,)."""
         return self.count("rows") - self.nan - self.infinite - self.masked
 
     @property
     def means(self) -> Array:
-        """Of the finite numbers of each class; NaN where there is none."""
+        """The mean of the finite numbers of each class, shape (C,); NaN where there is none."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(self._total / self.finite)
+            return np.asarray(self.total / self.finite)
 
     @property
     def mean(self) -> float:
-        """Of all finite numbers; NaN where there is none."""
+        """The mean of all finite numbers; NaN without any."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(self._total.sum() / np.float64(self.finite.sum()))
+            return float(self.total.sum() / np.float64(self.finite.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class _TallyEncoder:
+    """Counts batches."""
+
+    def encode(self, batch: Batch) -> Tally:
+        """Return the counts of a batch."""
+        return tally(batch)
 
 
 class InspectionSink:
-    """Adds up what is in a table.
+    """Adds up the counts of a table.
 
     Parameters
     ----------
     inspection
-        What it is added to.
+        Where they are added.
     """
+
+    encoder = _TallyEncoder()
 
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
 
     def open(self, layout: Layout) -> int:  # noqa: ARG002
-        """Begin."""
+        """Return 0: nothing goes out."""
         return 0
 
-    def encode(self, batch: Batch) -> Tally:
-        """Count."""
-        return tally(batch)
-
-    def accept(self, piece: Tally, start: int) -> None:  # noqa: ARG002
-        """Add up."""
-        self._inspection.add(piece)
+    def accept(self, encoded: Tally, start: int) -> None:  # noqa: ARG002
+        """Add the counts of the next batch."""
+        self._inspection.add(encoded)
 
     def finish(self) -> None:
-        """End."""
+        """Do nothing."""
 
 
 class Advice(NamedTuple):
-    """What the numbers look like, and what to do with them."""
+    """What the numbers look like, and the command that fits them."""
 
-    looks: str | None
-    """`LOGITS`, `PROBABILITIES` or `LOG_PROBABILITIES`; None where there is nothing to look at."""
+    looks: Origin | None
+    """None without usable rows."""
     command: str
     options: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     other: Advice | None = None
-    """What fits as well, where the numbers leave it open."""
+    """Another command that fits as well."""
 
 
-def advice(inspection: Inspection, *, origin: str | None = None, left_out: int = 0) -> Advice:
-    """Return which command the numbers are for.
+def advice(inspection: Inspection, *, origin: Origin | None = None, left_out: int = 0) -> Advice:
+    """Return the command that fits the numbers.
 
     Parameters
     ----------
     inspection
-        What was counted.
+        Of all rows.
     origin
-        What the numbers are, if that was said.
+        What the numbers are, if the user says so.
     left_out
         How many rows could not be read.
     """
     classes = len(inspection.classes)
-    exclusive = "binary" if classes <= 2 else "softmax"
-    independent = "binary" if classes == 1 else "multilabel"
+    exclusive = Task.BINARY if classes <= 2 else Task.SOFTMAX
+    independent = Task.BINARY if classes == 1 else Task.MULTILABEL
     skipping = left_out + inspection.count("rows") - inspection.count("usable") > 0
     remarks = _remarks(inspection)
 
-    def with_options(looks: str, command: str, *more: str, other: Advice | None = None) -> Advice:
-        options = () if looks == LOGITS else ("--from", looks)
-        row_of_nothing = command != "multilabel" and classes > 1 and inspection.count("all_masked") > 0
-        bad = ("--on-bad-row", "skip") if skipping or row_of_nothing else ()
-        return Advice(looks, command, (*options, *more, *bad), remarks, other)
+    def fitting(looks: Origin, task: Task, *more: str, other: Advice | None = None) -> Advice:
+        options = () if looks is Origin.LOGITS else ("--from", str(looks))
+        every_class_masked = task is not Task.MULTILABEL and classes > 1 and inspection.count("all_masked") > 0
+        bad = ("--on-bad-row", "skip") if skipping or every_class_masked else ()
+        return Advice(looks, str(task), (*options, *more, *bad), remarks, other)
 
     if "probability" in inspection.classes and any(name.startswith("p_") for name in inspection.classes):
-        # As actcli calls the columns that it writes.
-        return Advice(PROBABILITIES, "inspect", ("--classes", "p_*"), remarks)
+        # The columns have the names that actcli itself writes.
+        return Advice(Origin.PROBABILITIES, "inspect", ("--classes", "p_*"), remarks)
     if not inspection.count("usable"):
-        return Advice(None, exclusive, remarks=remarks)
-    if origin in (None, PROBABILITIES) and classes > 1 and inspection.all("nearly_shares"):
-        return with_options(PROBABILITIES, exclusive, *(() if inspection.all("shares") else ("--renormalize",)))
-    if origin in (None, LOG_PROBABILITIES) and classes > 1 and inspection.all("log_shares"):
-        return with_options(LOG_PROBABILITIES, exclusive)
+        return Advice(None, str(exclusive), remarks=remarks)
+    if origin in (None, Origin.PROBABILITIES) and classes > 1 and inspection.all("nearly_shares"):
+        return fitting(Origin.PROBABILITIES, exclusive, *(() if inspection.all("shares") else ("--renormalize",)))
+    if origin in (None, Origin.LOG_PROBABILITIES) and classes > 1 and inspection.all("log_shares"):
+        return fitting(Origin.LOG_PROBABILITIES, exclusive)
     if origin is not None or inspection.all("in_range"):
-        return with_options(origin or PROBABILITIES, independent)
+        return fitting(origin or Origin.PROBABILITIES, independent)
     if classes == 1:
-        return with_options(LOGITS, "binary")
-    return with_options(LOGITS, exclusive, other=with_options(LOGITS, "multilabel"))
+        return fitting(Origin.LOGITS, Task.BINARY)
+    return fitting(Origin.LOGITS, exclusive, other=fitting(Origin.LOGITS, Task.MULTILABEL))
 
 
 def _remarks(inspection: Inspection) -> tuple[str, ...]:
-    """Return what else catches the eye."""
+    """Return what else a user should know about the numbers."""
     found = []
     if inspection.all("zeros_and_ones"):
         found.append("every number is 0 or 1: a truth file rather than scores?")
@@ -272,17 +324,57 @@ def _remarks(inspection: Inspection) -> tuple[str, ...]:
     return tuple(found)
 
 
-def facts(
-    inspection: Inspection, inputs: Inputs, found: Advice, commands: Sequence[str], left_out: int
-) -> dict[str, Any]:
-    """Return what was found, as it stands in JSON.
+class ClassFacts(TypedDict):
+    """What is found of a class, as JSON has it."""
+
+    min: float | None
+    mean: float | None
+    max: float | None
+    nan: int
+    infinities: int
+    masked: int
+    largest: int
+
+
+Facts = TypedDict(
+    "Facts",
+    {
+        "files": list[str],
+        "format": str,
+        "rows": int,
+        "rows_left_out": int,
+        "classes": int,
+        "names": list[str],
+        "dtype": str,
+        "carried": list[str],
+        "min": float | None,
+        "max": float | None,
+        "mean": float | None,
+        "nan": int,
+        "infinities": int,
+        "masked": int,
+        "ties": int,
+        "share_in_0_1": float | None,
+        "share_summing_to_1": float | None,
+        "suggests": str | None,
+        "remarks": list[str],
+        "next": str | None,
+        "or": str | None,
+        "per_class": dict[str, ClassFacts],
+    },
+)
+"""What is found in a table, as JSON has it."""
+
+
+def facts(inspection: Inspection, inputs: Inputs, found: Advice, commands: Sequence[str], left_out: int) -> Facts:
+    """Return what is found in a table, as JSON has it.
 
     Parameters
     ----------
     inspection
-        Over all rows.
+        Of all rows.
     inputs
-        Where they are from.
+        Where they come from.
     found
         What the numbers look like.
     commands
@@ -312,21 +404,26 @@ def facts(
         "remarks": list(found.remarks),
         "next": commands[0] if commands else None,
         "or": commands[1] if len(commands) > 1 else None,
-        "per_class": {
-            name: {
-                "min": _finite(inspection.least[number]),
-                "mean": _finite(inspection.means[number]),
-                "max": _finite(inspection.most[number]),
-                "nan": int(inspection.nan[number]),
-                "infinities": int(inspection.infinite[number]),
-                "masked": int(inspection.masked[number]),
-                "largest": int(inspection.best[number]),
-            }
-            for number, name in enumerate(inspection.classes)
-        },
+        "per_class": _class_facts(inspection),
     }
 
 
-def _finite(value: Any) -> float | None:
-    """Return a number as JSON has it: None for what is not finite."""
+def _class_facts(inspection: Inspection) -> dict[str, ClassFacts]:
+    means = inspection.means
+    return {
+        name: {
+            "min": _finite(inspection.least[number]),
+            "mean": _finite(means[number]),
+            "max": _finite(inspection.most[number]),
+            "nan": int(inspection.nan[number]),
+            "infinities": int(inspection.infinite[number]),
+            "masked": int(inspection.masked[number]),
+            "largest": int(inspection.best[number]),
+        }
+        for number, name in enumerate(inspection.classes)
+    }
+
+
+def _finite(value: float) -> float | None:
+    """Return a number as JSON has it: None if it is not finite."""
     return float(value) if math.isfinite(value) else None

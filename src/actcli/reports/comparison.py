@@ -45,7 +45,8 @@ class ComparisonSink:
 
     def encode(self, batch: Batch) -> Any:
         """Return what the other sink makes of a batch, and its counts."""
-        return self._lines.encode(batch), batch.values["counts"]
+        encoder: Any = getattr(self._lines, "encoder", self._lines)
+        return encoder.encode(batch), batch.counted
 
     def accept(self, piece: Any, start: int) -> None:
         """Give the other sink its piece, and add up."""

@@ -110,7 +110,7 @@ class TableSink:
 
     def encode(self, batch: Batch) -> _Piece:
         """Return the first rows of `batch`, and its sums."""
-        count = len(batch.scores)
+        count = len(batch)
         shown = count if self._limit is None else min(count, self._limit)
         columns = [_first(column, batch, shown) for column in self._columns]
         head = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(shown)]

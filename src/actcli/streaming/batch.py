@@ -207,6 +207,10 @@ class Batch:
         Whether the scores, which were said to be logits, look like probabilities.
     lines
         How many consecutive rows here stand for one row of the chunk.
+    counted
+        What a stage counted over these rows, besides its columns. It must be plain data too.
+    length
+        N where the scores are gone; None means that `scores` has N rows.
     """
 
     scores: np.ndarray[Any, np.dtype[Any]]
@@ -221,12 +225,23 @@ class Batch:
     values: dict[str, Any] = field(default_factory=dict)
     like_probabilities: bool = False
     lines: int = 1
+    counted: Any = None
+
+    length: int | None = None
+
+    def __len__(self) -> int:
+        """Return the number of rows N."""
+        return len(self.scores) if self.length is None else self.length
+
+    def without_scores(self, **changes: Any) -> Batch:
+        """Return the batch with other fields changed and its scores given up, which frees their memory."""
+        return replace(self, **{"length": len(self), **changes, "scores": self.scores[:0].copy()})
 
     def row_numbers(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return which row of the chunk each row is."""
         import numpy as np
 
-        return np.arange(len(self.scores)) if self.rows is None else self.rows
+        return np.arange(len(self)) if self.rows is None else self.rows
 
     def without(self, wrong: np.ndarray[Any, np.dtype[np.bool_]], what: Callable[[int, str], DataError]) -> Batch:
         """Return the rows that are not `wrong`, a mask of shape (N,); `what` says of a row here, and its place, why."""
@@ -244,6 +259,7 @@ class Batch:
             rows=numbers[right],
             faults=tuple(sorted((*self.faults, *faults), key=lambda fault: fault.row)[:MOST_BAD_ROWS]),
             left_out=self.left_out + len(found),
+            length=None,
         )
 
     def until_fault(self) -> Batch:
@@ -260,6 +276,7 @@ class Batch:
             faults=(),
             left_out=0,
             fault=error,
+            length=None,
         )
 
     def only(self, index: int, start: int) -> Batch:
@@ -337,7 +354,7 @@ class Source(Protocol):
 
 
 class Encoder(Protocol):
-    """The part of a sink that works on single batches: plain data that can be pickled, settled when the sink is open."""
+    """The part of a sink that works on one batch at a time: plain data that can be pickled."""
 
     def encode(self, batch: Batch) -> Any:
         """Turn a batch into what the sink accepts: pure, in any thread or process."""
@@ -348,9 +365,6 @@ class Sink(Protocol):
 
     def open(self, layout: Layout) -> int:
         """Begin, before the first batch; return about how many bytes a row takes on its way out."""
-
-    def encode(self, batch: Batch) -> Any:
-        """Turn a batch into what `accept` takes: pure, in any thread."""
 
     def accept(self, piece: Any, start: int) -> None:
         """Take the next piece, in order; the first row of its chunk is number `start` of the table, from 0."""

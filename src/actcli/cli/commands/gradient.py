@@ -143,15 +143,11 @@ def differentiate(
     check_writing(writing, format)
     names = class_name_rules(reading)
 
+    from actcli.evaluation.loss_gradient import LossGradientSink
     from actcli.evaluation.truth import TruthSpec, settle
     from actcli.formats import FORMATS, open_inputs
-    from actcli.prediction.derivatives import (
-        LossGradientSink,
-        plan_jacobian,
-        plan_loss_gradient,
-        plan_sigmoid_derivative,
-    )
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.derivatives import plan_jacobian, plan_loss_gradient, plan_sigmoid_derivative
+    from actcli.prediction.rules import Rules
 
     rules = Rules(
         origin=reading.numbers,
@@ -172,7 +168,7 @@ def differentiate(
         writing = replace(writing, precision=3)
     inputs = open_inputs(reading.files or ["-"], options)
     try:
-        plan = plans[of](inputs.layout, rules)
+        plan: Plan = plans[of](inputs.layout, rules)
         right = None
         if of is Function.CROSS_ENTROPY:
             question = TruthSpec("softmax", plan.layout.classes)
