@@ -27,8 +27,6 @@ T = TypeVar("T", bound=str)
 
 __all__ = ["ContradictionError", "MalformedError", "parsed_policy", "read_policy"]
 
-_LARGEST_INTEGER = 2**63 - 1
-
 
 class MalformedError(ValueError):
     """A document that the JSON schema refuses too."""
@@ -187,14 +185,13 @@ class _Value:
         return number
 
     def integer(self, least: int) -> int:
-        number = self.number("integer")
-        if not number.is_integer():
+        """Return a whole number of any size; 2.0 is one too."""
+        value = self.value
+        if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
             raise self.malformed(f"{self.shown} is no integer")
-        if number < least:
+        if value < least:
             raise self.malformed(f"{self.shown} is below {least}")
-        if self.value > _LARGEST_INTEGER:
-            raise self.contradiction(f"{self.shown} is too large")
-        return int(self.value)
+        return int(value)
 
     def number_or_null(self, null: float) -> float:
         if self.value is None:
