@@ -17,12 +17,12 @@ from actcli.errors import UsageError
 from actcli.evaluation.loss_gradient import LossGradientSink
 from actcli.evaluation.truth import NoTruth, TruthSpec
 from actcli.prediction.comparison import empty_comparison, plan_comparison
-from actcli.prediction.derivatives import plan_jacobian, plan_loss_gradient, plan_sigmoid_derivative
+from actcli.prediction.derivatives import plan_derivative
 from actcli.prediction.inspection import Inspection, InspectionSink, ReadableRows
 from actcli.prediction.plan import plan
 from actcli.prediction.rules import Rules
 from actcli.streaming.batch import Batch, Carried, Kind, Layout
-from actcli.tasks import Origin, Task
+from actcli.tasks import Function, Origin, Task
 from program import environment
 
 if TYPE_CHECKING:
@@ -111,13 +111,13 @@ PLANS: dict[str, tuple[Callable[[Batch], Batch], np.ndarray[Any, Any]]] = {
         LOGITS,
     ),
     "compare": (plan_comparison(layout(), SKIP).decide, LOGITS),
-    "gradient of the sigmoid": (plan_sigmoid_derivative(layout(), SKIP).decide, LOGITS),
-    "gradient of the softmax": (plan_jacobian(layout(), SKIP).decide, LOGITS),
+    "gradient of the sigmoid": (plan_derivative(Function.SIGMOID, layout(), SKIP).decide, LOGITS),
+    "gradient of the softmax": (plan_derivative(Function.SOFTMAX, layout(), SKIP).decide, LOGITS),
     "gradient of the softmax of probabilities": (
-        plan_jacobian(layout(), Rules(origin=Origin.PROBABILITIES, skip=True)).decide,
+        plan_derivative(Function.SOFTMAX, layout(), Rules(origin=Origin.PROBABILITIES, skip=True)).decide,
         np.delete(SHARES, 7, axis=0),
     ),
-    "gradient of the cross-entropy": (plan_loss_gradient(layout(), SKIP).decide, LOGITS),
+    "gradient of the cross-entropy": (plan_derivative(Function.CROSS_ENTROPY, layout(), SKIP).decide, LOGITS),
     "inspect": (ReadableRows(skip=False).decide, LOGITS),
 }
 """By what they decide: a stage, and the scores of a batch for it."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 __all__ = ["json_text"]
+
+_ONE_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def json_text(value: Any, *, width: int = 0, whole_lists: bool = False, indent: str = "") -> str:
@@ -27,29 +30,23 @@ def json_text(value: Any, *, width: int = 0, whole_lists: bool = False, indent: 
     ValueError
         If a number is not finite.
     """
-    if not isinstance(value, dict | list) or not value:
-        return _on_one_line(value)
-    if isinstance(value, list) and _stays_whole(value, whole_lists=whole_lists):
-        return _on_one_line(value)
-    if width > len(indent) and len(line := _on_one_line(value)) <= width - len(indent):
-        return line
+    if isinstance(value, list):
+        whole = not any(isinstance(item, dict | list) for item in value) if whole_lists else _are_floats(value)
+    else:
+        whole = not isinstance(value, dict) or not value
+    if whole:
+        return _ONE_LINE(value)
+    if width > len(indent) and len(text := _ONE_LINE(value)) <= width - len(indent):
+        return text
     inner = indent + "  "
-    items = [json_text(item, width=width, whole_lists=whole_lists, indent=inner) for item in _values(value)]
+    laid_out = partial(json_text, width=width, whole_lists=whole_lists, indent=inner)
     if isinstance(value, dict):
-        items = [f"{_on_one_line(name)}: {item}" for name, item in zip(value, items, strict=True)]
+        items = [f"{_ONE_LINE(name)}: {laid_out(item)}" for name, item in value.items()]
+    else:
+        items = [laid_out(item) for item in value]
     opening, closing = "{}" if isinstance(value, dict) else "[]"
     return f"{opening}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{closing}"
 
 
-def _stays_whole(items: list[Any], *, whole_lists: bool) -> bool:
-    if whole_lists:
-        return not any(isinstance(item, dict | list) for item in items)
+def _are_floats(items: list[Any]) -> bool:
     return all(isinstance(item, float) for item in items)
-
-
-def _values(value: dict[str, Any] | list[Any]) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value
-
-
-def _on_one_line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)

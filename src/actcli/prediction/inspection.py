@@ -1,42 +1,30 @@
-"""Counts of the numbers of a table, what the numbers look like, and the command that fits them.
-
-No number is an error here: NaN and infinities are counted. What the numbers look like decides nothing: the proposed
-command says it with ``--from``.
-"""
+"""Counts of the numbers of a table. No number is an error here: NaN and infinities are counted."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from actcli.activations import in_block_order, row_sums
 from actcli.prediction.decisions import argmax
-from actcli.prediction.output_columns import printable
 from actcli.prediction.validation import SUM_TOLERANCE, SUSPICIOUS_SUM
-from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-    from actcli.formats import Inputs
     from actcli.streaming.batch import Batch, Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = [
-    "Advice",
-    "ClassFacts",
-    "Facts",
     "Inspection",
     "InspectionSink",
     "ReadableRows",
     "Tally",
-    "advice",
-    "facts",
     "tally",
 ]
 
@@ -128,7 +116,6 @@ def _kinds(rows: Array, best: Array) -> dict[str, int]:
     return {name: int(np.count_nonzero(found)) for name, found in kinds.items()}
 
 
-@dataclass(slots=True)
 class Inspection:
     """The counts of a table, added up over all of its rows.
 
@@ -136,6 +123,9 @@ class Inspection:
     ----------
     classes
         Their names.
+
+    Attributes
+    ----------
     rows
         How many rows there are of each kind. "rows" are all; "usable" are those without NaN and +inf. Of the usable
         ones, "ties" have several largest numbers; "all_masked" are -inf throughout; "in_range" are within [0, 1];
@@ -150,19 +140,10 @@ class Inspection:
         The smallest and the largest finite number of each class, and the sum of its finite numbers, shape (C,).
     """
 
-    classes: tuple[str, ...]
-    rows: dict[str, int] = field(default_factory=dict)
-    nan: Array = field(init=False)
-    infinite: Array = field(init=False)
-    masked: Array = field(init=False)
-    best: Array = field(init=False)
-    least: Array = field(init=False)
-    most: Array = field(init=False)
-    total: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.classes = tuple(self.classes)
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
         count = len(self.classes)
+        self.rows: Counter[str] = Counter()
         self.nan, self.infinite, self.masked, self.best = (np.zeros(count, dtype=np.int64) for _ in range(4))
         self.least, self.most, self.total = np.full(count, np.inf), np.full(count, -np.inf), np.zeros(count)
 
@@ -188,8 +169,7 @@ class Inspection:
             self.total = self.total + other.total
 
     def _add_counts(self, found: Tally | Inspection) -> None:
-        for kind, count in found.rows.items():
-            self.rows[kind] = self.count(kind) + count
+        self.rows.update(found.rows)
         self.nan = self.nan + found.nan
         self.infinite = self.infinite + found.infinite
         self.masked = self.masked + found.masked
@@ -199,7 +179,7 @@ class Inspection:
 
     def count(self, kind: str) -> int:
         """Return how many rows there are of a kind."""
-        return self.rows.get(kind, 0)
+        return self.rows[kind]
 
     def share(self, kind: str) -> float | None:
         """Return the share of all rows that is of a kind; None without rows."""
@@ -260,170 +240,3 @@ class InspectionSink:
 
     def finish(self) -> None:
         """Do nothing."""
-
-
-class Advice(NamedTuple):
-    """What the numbers look like, and the command that fits them."""
-
-    looks: Origin | None
-    """None without usable rows."""
-    command: str
-    options: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    other: Advice | None = None
-    """Another command that fits as well."""
-
-
-def advice(inspection: Inspection, *, origin: Origin | None = None, left_out: int = 0) -> Advice:
-    """Return the command that fits the numbers.
-
-    Parameters
-    ----------
-    inspection
-        Of all rows.
-    origin
-        What the numbers are, if the user says so.
-    left_out
-        How many rows could not be read.
-    """
-    classes = len(inspection.classes)
-    exclusive = Task.BINARY if classes <= 2 else Task.SOFTMAX
-    independent = Task.BINARY if classes == 1 else Task.MULTILABEL
-    skipping = left_out + inspection.count("rows") - inspection.count("usable") > 0
-    remarks = _remarks(inspection)
-
-    def fitting(looks: Origin, task: Task, *more: str, other: Advice | None = None) -> Advice:
-        options = () if looks is Origin.LOGITS else ("--from", str(looks))
-        every_class_masked = task is not Task.MULTILABEL and classes > 1 and inspection.count("all_masked") > 0
-        bad = ("--on-bad-row", "skip") if skipping or every_class_masked else ()
-        return Advice(looks, str(task), (*options, *more, *bad), remarks, other)
-
-    if "probability" in inspection.classes and any(name.startswith("p_") for name in inspection.classes):
-        # The columns have the names that actcli itself writes.
-        return Advice(Origin.PROBABILITIES, "inspect", ("--classes", "p_*"), remarks)
-    if not inspection.count("usable"):
-        return Advice(None, str(exclusive), remarks=remarks)
-    if origin in (None, Origin.PROBABILITIES) and classes > 1 and inspection.all("nearly_shares"):
-        return fitting(Origin.PROBABILITIES, exclusive, *(() if inspection.all("shares") else ("--renormalize",)))
-    if origin in (None, Origin.LOG_PROBABILITIES) and classes > 1 and inspection.all("log_shares"):
-        return fitting(Origin.LOG_PROBABILITIES, exclusive)
-    if origin is not None or inspection.all("in_range"):
-        return fitting(origin or Origin.PROBABILITIES, independent)
-    if classes == 1:
-        return fitting(Origin.LOGITS, Task.BINARY)
-    return fitting(Origin.LOGITS, exclusive, other=fitting(Origin.LOGITS, Task.MULTILABEL))
-
-
-def _remarks(inspection: Inspection) -> tuple[str, ...]:
-    """Return what else a user should know about the numbers."""
-    found = []
-    if inspection.all("zeros_and_ones"):
-        found.append("every number is 0 or 1: a truth file rather than scores?")
-    if inspection.count("rows") and inspection.classes == tuple(map(str, range(len(inspection.classes)))):
-        found.append("the classes have no names: --class-names FILE, or a,b,c, gives them some")
-    return tuple(found)
-
-
-class ClassFacts(TypedDict):
-    """What is found of a class, as JSON has it."""
-
-    min: float | None
-    mean: float | None
-    max: float | None
-    nan: int
-    infinities: int
-    masked: int
-    largest: int
-
-
-Facts = TypedDict(
-    "Facts",
-    {
-        "files": list[str],
-        "format": str,
-        "rows": int,
-        "rows_left_out": int,
-        "classes": int,
-        "names": list[str],
-        "dtype": str,
-        "carried": list[str],
-        "min": float | None,
-        "max": float | None,
-        "mean": float | None,
-        "nan": int,
-        "infinities": int,
-        "masked": int,
-        "ties": int,
-        "share_in_0_1": float | None,
-        "share_summing_to_1": float | None,
-        "suggests": str | None,
-        "remarks": list[str],
-        "next": str | None,
-        "or": str | None,
-        "per_class": dict[str, ClassFacts],
-    },
-)
-"""What is found in a table, as JSON has it."""
-
-
-def facts(inspection: Inspection, inputs: Inputs, found: Advice, commands: Sequence[str], left_out: int) -> Facts:
-    """Return what is found in a table, as JSON has it.
-
-    Parameters
-    ----------
-    inspection
-        Of all rows.
-    inputs
-        Where they come from.
-    found
-        What the numbers look like.
-    commands
-        The command to type next, and perhaps another one that fits as well.
-    left_out
-        How many rows could not be read.
-    """
-    return {
-        "files": [printable(name) for name in inputs.names],
-        "format": inputs.formats[0],
-        "rows": inspection.count("rows"),
-        "rows_left_out": left_out,
-        "classes": len(inspection.classes),
-        "names": list(inspection.classes),
-        "dtype": str(inputs.stored),
-        "carried": [column.name for column in inputs.layout.carried],
-        "min": _finite(inspection.least.min()),
-        "max": _finite(inspection.most.max()),
-        "mean": _finite(inspection.mean),
-        "nan": int(inspection.nan.sum()),
-        "infinities": int(inspection.infinite.sum()),
-        "masked": int(inspection.masked.sum()),
-        "ties": inspection.count("ties"),
-        "share_in_0_1": inspection.share("in_range"),
-        "share_summing_to_1": inspection.share("sum_to_1"),
-        "suggests": found.looks,
-        "remarks": list(found.remarks),
-        "next": commands[0] if commands else None,
-        "or": commands[1] if len(commands) > 1 else None,
-        "per_class": _class_facts(inspection),
-    }
-
-
-def _class_facts(inspection: Inspection) -> dict[str, ClassFacts]:
-    means = inspection.means
-    return {
-        name: {
-            "min": _finite(inspection.least[number]),
-            "mean": _finite(means[number]),
-            "max": _finite(inspection.most[number]),
-            "nan": int(inspection.nan[number]),
-            "infinities": int(inspection.infinite[number]),
-            "masked": int(inspection.masked[number]),
-            "largest": int(inspection.best[number]),
-        }
-        for number, name in enumerate(inspection.classes)
-    }
-
-
-def _finite(value: float) -> float | None:
-    """Return a number as JSON has it: None if it is not finite."""
-    return float(value) if math.isfinite(value) else None

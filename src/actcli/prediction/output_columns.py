@@ -119,14 +119,14 @@ def output_columns(
     for name in rules.columns or _default(task, rules):
         columns.extend(_column(name, task, carried, classes, rules, files))
     _check_effect(task, [column.name for column in columns if column.carried is None], rules)
-    columns, notes = with_names_apart(columns)
+    renamed, notes = with_names_apart(columns)
     seen: set[tuple[str, str | None]] = set()
-    for column in columns:
+    for column in renamed:
         key = (column.name, column.carried)
         if key in seen:
             raise UsageError(f"--columns: {visible(column.carried or column.name)!r} is there twice")
         seen.add(key)
-    return tuple(columns), notes
+    return renamed, notes
 
 
 def carried_columns(carried: Sequence[Carried], lines: int = 1) -> list[Column]:
@@ -134,7 +134,7 @@ def carried_columns(carried: Sequence[Carried], lines: int = 1) -> list[Column]:
     return [Column(name, kind, (name,), carried=name, lines=lines) for name, kind, _ in carried]
 
 
-def with_names_apart(columns: Sequence[Column]) -> tuple[list[Column], tuple[str, ...]]:
+def with_names_apart(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """Return `columns` with unique names, and a note on each renamed one: a carried column becomes input_NAME."""
     taken = {name for column in columns if column.carried is None for name in (column.name, *column.headers)}
     names = {column.headers[0] for column in columns if column.carried is not None}
@@ -147,7 +147,7 @@ def with_names_apart(columns: Sequence[Column]) -> tuple[list[Column], tuple[str
             name = f"input_{name}"
         result[position] = replace(column, headers=(name,))
         notes.append(f'the input\'s column "{visible(column.carried)}" is written as "{visible(name)}"')
-    return result, tuple(notes)
+    return tuple(result), tuple(notes)
 
 
 def _check_effect(task: Task, written: Sequence[str], rules: Rules) -> None:

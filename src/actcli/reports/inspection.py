@@ -23,7 +23,7 @@ MOST_CLASSES = 20
 
 
 def draw(found: Mapping[str, Any], output: Output) -> None:
-    """Draw what `actcli.prediction.inspection.facts` returns."""
+    """Draw what `actcli.prediction.advice.facts` returns."""
     screen = Screen(output)
     _draw(screen, found)
     screen.write()

@@ -39,8 +39,7 @@ def found_in(actcli: Actcli, *arguments: str | Path, stdin: bytes = b"") -> dict
 @settings(max_examples=60)
 def test_what_is_counted(scores: np.ndarray[Any, Any], size: int) -> None:
     """Is what NumPy counts, whatever the batches are."""
-    classes = tuple("abcd"[: scores.shape[1]])
-    whole, parts = Inspection(classes), Inspection(classes)
+    whole, parts = Inspection("abcd"[: scores.shape[1]]), Inspection("abcd"[: scores.shape[1]])
     whole.add(tally(Batch(scores, {}, str)))
     for start in range(0, len(scores), size):
         parts.add(tally(Batch(scores[start : start + size], {}, str)))

@@ -13,7 +13,7 @@ from actcli.tasks import OnBadRow, ResultFormat, Task
 
 if TYPE_CHECKING:
     from actcli.formats import Inputs
-    from actcli.prediction.inspection import Advice
+    from actcli.prediction.advice import Advice
 
 MOST_IDS = 3
 """More carried columns than this are not named in the command that is advised; it carries them along all the same."""
@@ -92,7 +92,8 @@ def examine(
 
     from actcli.cli.progress import Watch
     from actcli.formats import open_inputs
-    from actcli.prediction.inspection import Inspection, InspectionSink, ReadableRows, advice, facts
+    from actcli.prediction.advice import advice, facts
+    from actcli.prediction.inspection import Inspection, InspectionSink, ReadableRows
     from actcli.prediction.plan import plan
     from actcli.prediction.rules import Rules
     from actcli.streaming.pipeline import run
