@@ -14,7 +14,7 @@ from actcli.streaming.batch import Carried, Column, Kind
 from actcli.tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from actcli.prediction.rules import Rules
@@ -115,9 +115,13 @@ def output_columns(
     UsageError
         If a name in ``--columns`` is unknown or is there twice.
     """
+    along = {column.name: column for column in carried_columns(carried)}
     columns: list[Column] = []
     for name in rules.columns or _default(task, rules):
-        columns.extend(_column(name, task, carried, classes, rules, files))
+        if name == "carried" or (name == "id" and "id" not in along):
+            columns.extend(along.values())
+        else:
+            columns.append(_column(name, task, along, classes, rules, files))
     _check_effect(task, [column.name for column in columns if column.carried is None], rules)
     renamed, notes = with_names_apart(columns)
     seen: set[tuple[str, str | None]] = set()
@@ -129,9 +133,9 @@ def output_columns(
     return renamed, notes
 
 
-def carried_columns(carried: Sequence[Carried], lines: int = 1) -> list[Column]:
-    """Return the carried columns of the input as output columns of so many lines a row."""
-    return [Column(name, kind, (name,), carried=name, lines=lines) for name, kind, _ in carried]
+def carried_columns(carried: Sequence[Carried]) -> list[Column]:
+    """Return the carried columns of the input as output columns."""
+    return [Column(name, kind, (name,), carried=name) for name, kind, _ in carried]
 
 
 def with_names_apart(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
@@ -172,30 +176,23 @@ def _default(task: Task, rules: Rules) -> tuple[str, ...]:
 
 
 def _column(
-    name: str,
-    task: Task,
-    carried: Sequence[Carried],
-    classes: Sequence[str],
-    rules: Rules,
-    files: Sequence[str],
-) -> list[Column]:
-    along = {column.name: column for column in carried_columns(carried)}
-    if name == "carried" or (name == "id" and "id" not in along):
-        return list(along.values())
+    name: str, task: Task, along: Mapping[str, Column], classes: Sequence[str], rules: Rules, files: Sequence[str]
+) -> Column:
+    """Return the output column of a name in ``--columns``; `along` are the carried columns by name."""
     if name in OUTPUT[task]:
         if name == "top_k" and rules.top_k is None and task is Task.SOFTMAX:
             raise UsageError("--columns: top_k needs --top-k K")
         if name == "prediction_set" and rules.conformal is None:
             raise UsageError("--columns: prediction_set needs a --policy that actcli conformal has written to")
-        return [OUTPUT[task][name](classes, rules)]
+        return OUTPUT[task][name](classes, rules)
     if name == "row":
-        return [Column("row", Kind.ROW, ("row",), dtype="int64")]
+        return Column("row", Kind.ROW, ("row",), dtype="int64")
     if name == "file":
-        return [Column("file", Kind.CODE, ("file",), tuple(printable(file) for file in files))]
+        return Column("file", Kind.CODE, ("file",), tuple(printable(file) for file in files))
     if name in along:
-        return [along[name]]
+        return along[name]
     if name.startswith("input_") and name.removeprefix("input_") in along:
-        return [replace(along[name.removeprefix("input_")], headers=(name,))]
+        return replace(along[name.removeprefix("input_")], headers=(name,))
     known = ["carried", "id", "row", "file", *OUTPUT[task]]
     raise UsageError(
         f"--columns: there is no column {visible(name)!r}",
