@@ -61,6 +61,14 @@ class Method(StrEnum):
     ISOTONIC = "isotonic"
 
 
+class Step(StrEnum):
+    """A step of a policy, in the order in which they are fitted."""
+
+    CALIBRATION = "calibration"
+    THRESHOLDS = "thresholds"
+    CONFORMAL = "conformal"
+
+
 class Metric(StrEnum):
     """What tuned thresholds maximize."""
 

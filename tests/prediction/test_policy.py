@@ -18,7 +18,7 @@ from actcli.errors import DataError
 from actcli.prediction import policy as policies
 from actcli.prediction.policy import Policy, Record
 from actcli.prediction.policy_reader import ContradictionError, MalformedError, parsed_policy, read_policy
-from actcli.tasks import Origin, Task
+from actcli.tasks import Origin, Step, Task
 
 SCHEMA = json.loads(Path(policies.__file__).with_name("policy.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -351,7 +351,7 @@ def test_what_is_written_is_read_again(calibration: Calibration | None, quantile
         ("cat [red]", 'do"g'),
         calibration=calibration,
         conformal=Conformal("raps", 0.1, quantile, 0.01, 5),
-        fitted={"conformal": RECORD, "calibration": RECORD},
+        fitted={Step.CONFORMAL: RECORD, Step.CALIBRATION: RECORD},
     )
     jsonschema.validate(json.loads(policy.text()), SCHEMA)
     again = read_policy(written(tmp_path, policy.text()))
@@ -364,13 +364,13 @@ def test_what_is_written_is_read_again(calibration: Calibration | None, quantile
 def test_a_step_makes_later_ones_stale() -> None:
     """It removes them, with their records, and says which."""
     policy = Policy(Task.BINARY, Origin.LOGITS, ("no", "yes"), "yes")
-    policy, removed = policy.with_step("thresholds", {"yes": 0.3}, RECORD)
+    policy, removed = policy.with_step(Step.THRESHOLDS, {"yes": 0.3}, RECORD)
     assert removed == ()
-    policy, removed = policy.with_step("conformal", Conformal("lac", 0.1, 0.8), RECORD)
+    policy, removed = policy.with_step(Step.CONFORMAL, Conformal("lac", 0.1, 0.8), RECORD)
     assert (removed, policy.thresholds) == ((), {"yes": 0.3})
-    policy, removed = policy.with_step("thresholds", {"yes": 0.4}, RECORD)
+    policy, removed = policy.with_step(Step.THRESHOLDS, {"yes": 0.4}, RECORD)
     assert (removed, policy.conformal is None) == ((), False)
-    policy, removed = policy.with_step("calibration", Temperature(2.0), RECORD)
+    policy, removed = policy.with_step(Step.CALIBRATION, Temperature(2.0), RECORD)
     assert removed == ("thresholds", "conformal")
     assert (policy.thresholds, policy.conformal, list(policy.fitted)) == (None, None, ["calibration"])
 
@@ -378,11 +378,11 @@ def test_a_step_makes_later_ones_stale() -> None:
 def test_of_labels_thresholds_and_the_conformal_rule_replace_one_another() -> None:
     """Because the rule is a threshold for all of them."""
     policy = Policy(Task.MULTILABEL, Origin.LOGITS, ("cat", "dog"))
-    policy, _ = policy.with_step("thresholds", {"cat": 0.3, "dog": 0.4}, RECORD)
-    policy, removed = policy.with_step("conformal", RiskControl(0.1, 0.07), RECORD)
+    policy, _ = policy.with_step(Step.THRESHOLDS, {"cat": 0.3, "dog": 0.4}, RECORD)
+    policy, removed = policy.with_step(Step.CONFORMAL, RiskControl(0.1, 0.07), RECORD)
     assert removed == ("thresholds",)
     assert (policy.thresholds, list(policy.fitted)) == ({"cat": 0.07, "dog": 0.07}, ["conformal"])
-    policy, removed = policy.with_step("conformal", RiskControl(0.2, 0.1), RECORD)
+    policy, removed = policy.with_step(Step.CONFORMAL, RiskControl(0.2, 0.1), RECORD)
     assert removed == ()
-    policy, removed = policy.with_step("thresholds", {"cat": 0.3, "dog": 0.4}, RECORD)
+    policy, removed = policy.with_step(Step.THRESHOLDS, {"cat": 0.3, "dog": 0.4}, RECORD)
     assert (removed, policy.conformal) == (("conformal",), None)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.cli.running import check_input, class_name_rules, with_policy_names
 from actcli.errors import DataError, UsageError, say, visible
-from actcli.tasks import Task
+from actcli.tasks import Step, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -250,7 +250,7 @@ def _write(request: FitRequest, context: FitContext, result: FitResult, target: 
         version=__version__,
         aim=result.aim,
     )
-    policy, removed = context.policy.with_step(request.step, result.value, record)
+    policy, removed = context.policy.with_step(Step(request.step), result.value, record)
     policy.write(target)
     return removed
 

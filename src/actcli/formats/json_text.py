@@ -19,7 +19,7 @@ def json_text(value: Any, *, width: int = 0, whole_lists: bool = False, indent: 
     value
         Of dicts, lists, texts, numbers, booleans and None.
     width
-        An object or a list that fits in so many characters, indentation included, is on one line.
+        An object or a list is on one line if it fits in so many characters, its indentation included, its key not.
     whole_lists
         Whether any list without lists and objects is on one line; otherwise only a list of floats is.
     indent

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from actcli.calibration.conformal import Conformal, RiskControl
 from actcli.calibration.methods import Calibration, Isotonic, Platt, Temperature, VectorScaling
-from actcli.tasks import ConformalScore, Origin, Task
+from actcli.tasks import ConformalScore, Origin, Step, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_THRESHOLD",
     "MISSED_LABELS",
-    "STEPS",
     "VERSION",
     "Policy",
     "Record",
@@ -31,8 +30,6 @@ __all__ = [
 ]
 
 VERSION = 1
-STEPS = ("calibration", "thresholds", "conformal")
-"""The steps of a policy, in the order in which they are fitted."""
 DEFAULT_THRESHOLD = 0.5
 """Of a label without a threshold of its own."""
 MISSED_LABELS = "missed-labels"
@@ -93,29 +90,31 @@ class Policy:
     calibration: Calibration | None = None
     thresholds: Mapping[str, float] | None = None
     conformal: Conformal | RiskControl | None = None
-    fitted: Mapping[str, Record] = field(default_factory=dict)
+    fitted: Mapping[Step, Record] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes that have thresholds and calibration parameters of their own."""
         return (self.positive,) if self.positive is not None else self.classes
 
-    def with_step(self, step: str, value: Any, record: Record) -> tuple[Policy, tuple[str, ...]]:
-        """Return the policy with a newly fitted step, and the names of the other steps that are removed as stale.
+    def with_step(self, step: Step, value: Any, record: Record) -> tuple[Policy, tuple[Step, ...]]:
+        """Return the policy with a newly fitted step, and the other steps, which are removed as stale.
 
         The conformal rule of a multi-label task is a threshold, so it and the thresholds replace one another.
         """
-        stale = list(STEPS[STEPS.index(step) + 1 :])
-        if step == "thresholds" and self.task is not Task.MULTILABEL:
-            stale.remove("conformal")
+        steps = list(Step)
+        stale = steps[steps.index(step) + 1 :]
+        if step is Step.THRESHOLDS and self.task is not Task.MULTILABEL:
+            stale.remove(Step.CONFORMAL)
         changes: dict[str, Any] = dict.fromkeys(stale) | {step: value}
         if isinstance(value, RiskControl):
-            stale.append("thresholds")
-            changes["thresholds"] = dict.fromkeys(self.labels, value.threshold)
+            stale.append(Step.THRESHOLDS)
+            changes[Step.THRESHOLDS] = dict.fromkeys(self.labels, value.threshold)
         fitted = {name: self.fitted[name] for name in self.fitted if name not in stale} | {step: record}
-        removed = tuple(name for name in STEPS if name in stale and getattr(self, name) is not None)
-        if isinstance(self.conformal, RiskControl) and "thresholds" in removed:
-            removed = tuple(name for name in removed if name != "thresholds")  # they are the conformal rule itself
+        removed = tuple(name for name in steps if name in stale and getattr(self, name) is not None)
+        if isinstance(self.conformal, RiskControl):
+            # Its thresholds are the rule itself.
+            removed = tuple(name for name in removed if name is not Step.THRESHOLDS)
         return replace(self, **changes, fitted=fitted), removed
 
     def text(self) -> str:
@@ -137,7 +136,7 @@ class Policy:
         if self.conformal is not None:
             document["conformal"] = conformal_document(self.conformal)
         if self.fitted:
-            document["fitted"] = {step: _record_document(self.fitted[step]) for step in STEPS if step in self.fitted}
+            document["fitted"] = {step: _record_document(self.fitted[step]) for step in Step if step in self.fitted}
         return json_text(document) + "\n"
 
     def write(self, output: Output) -> None:

@@ -15,8 +15,8 @@ from actcli.calibration.conformal import Conformal, RiskControl
 from actcli.calibration.methods import Isotonic, Platt, Temperature, VectorScaling
 from actcli.errors import DataError, listed, visible
 from actcli.prediction.option_files import parsed_json, read_text
-from actcli.prediction.policy import DEFAULT_THRESHOLD, MISSED_LABELS, STEPS, VERSION, Policy, Record
-from actcli.tasks import ConformalScore, Method, Origin, Task
+from actcli.prediction.policy import DEFAULT_THRESHOLD, MISSED_LABELS, VERSION, Policy, Record
+from actcli.tasks import ConformalScore, Method, Origin, Step, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,8 +132,11 @@ class _Value:
         if not isinstance(self.value, list):
             raise self.malformed(f"{self.shown} is no array")
         count = len(self.value)
-        if not least <= count <= most:
-            raise self.malformed(f"{count} item{'' if count == 1 else 's'} are too few or too many")
+        found = f"{count} item{'' if count == 1 else 's'}"
+        if count < least:
+            raise self.malformed(f"{found}, fewer than {least}")
+        if count > most:
+            raise self.malformed(f"{found}, more than {most}")
         return [_Value(value, (*self.path, number)) for number, value in enumerate(self.value)]
 
     def text(self) -> str:
@@ -312,8 +315,8 @@ def _conformal(value: _Value, task: Task, thresholds: Mapping[str, float] | None
     return replace(rule, penalty=parts["lambda"].between(0, math.inf), free=parts["k"].integer(0))
 
 
-def _fitted(value: _Value) -> dict[str, Record]:
-    return {step: _record(record) for step, record in value.object((), STEPS).items()}
+def _fitted(value: _Value) -> dict[Step, Record]:
+    return {Step(step): _record(record) for step, record in value.object((), tuple(Step)).items()}
 
 
 def _record(value: _Value) -> Record:
