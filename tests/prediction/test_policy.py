@@ -64,9 +64,9 @@ def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 WRONG = [
-    (WHOLE, "colour", "red", "colour: is no key"),
-    (WHOLE, "calibration.colour", "red", "calibration.colour: is no key"),
-    (WHOLE, "fitted.calibration.colour", "red", "fitted.calibration.colour: is no key"),
+    (WHOLE, "colour", "red", "colour: is no known key"),
+    (WHOLE, "calibration.colour", "red", "calibration.colour: is no known key"),
+    (WHOLE, "fitted.calibration.colour", "red", "fitted.calibration.colour: is no known key"),
     (WHOLE, "task", "regression", "task: 'regression' is none of softmax, multilabel, binary"),
     (WHOLE, "task", ..., "has no 'task'"),
     (WHOLE, "from", "log-odds", "from: 'log-odds' is none of logits"),
@@ -102,7 +102,7 @@ MISFITS = [
     (WHOLE, "task", "binary", ""),
     (WHOLE, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "is not for softmax"),
     (LABELS, "conformal", {"score": "lac", "alpha": 0.1, "quantile": 0.2}, "is not for multilabel"),
-    (LABELS, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "not that of every class"),
+    (LABELS, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "not the threshold of every class"),
     (LABELS, "thresholds", {"bird": 0.5}, "thresholds: 'bird' is not a class"),
     (
         LABELS,

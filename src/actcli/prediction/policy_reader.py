@@ -64,7 +64,7 @@ def parsed_policy(document: Any) -> Policy:
     ContradictionError
         If its parts do not fit together.
     """
-    whole = _Value(document, ())
+    whole = _Value(document)
     version = whole.members().get("actcli", VERSION)
     if isinstance(version, bool) or version != VERSION:
         raise MalformedError(f"is a policy of version {_Value(version).shown}, and this actcli knows {VERSION}")
@@ -116,8 +116,7 @@ class _Value:
         known = (*required, *optional)
         for key in members:
             if key not in known:
-                message = f"is no key that is known here; there is {', '.join(known)}"
-                raise _Value(None, (*self.path, key)).malformed(message)
+                raise _Value(None, (*self.path, key)).malformed(f"is no known key; the keys are {', '.join(known)}")
         for key in required:
             if key not in members:
                 raise self.malformed(f"has no {visible(key)!r}")
@@ -305,7 +304,7 @@ def _conformal(value: _Value, task: Task, thresholds: Mapping[str, float] | None
         parts = value.object(("score", "alpha", "threshold"))
         threshold = parts["threshold"].between(0, 1)
         if set((thresholds or {}).values()) != {threshold}:
-            raise parts["threshold"].contradiction("is not that of every class in thresholds")
+            raise parts["threshold"].contradiction("is not the threshold of every class in thresholds")
         return RiskControl(parts["alpha"].inside(0, 1), threshold)
     ranked = ("lambda", "k") if score == ConformalScore.RAPS else ()
     parts = value.object(("score", "alpha", "quantile", *ranked))

@@ -66,6 +66,40 @@ class Predictions:
         """The logits, before calibration."""
         return self.scoring.logits(self.given)
 
+    @cached_property
+    def probabilities(self) -> Array:
+        """The probability of each class."""
+        match self.form:
+            case Origin.LOGITS:
+                return self._activation()
+            case Origin.PROBABILITIES:
+                return self.scores
+            case Origin.LOG_PROBABILITIES:
+                return np.exp(self.scores)
+            case _:
+                assert_never(self.form)
+
+    @cached_property
+    def log_probabilities(self) -> Array:
+        """The natural logarithms of the probabilities."""
+        match self.form:
+            case Origin.LOGITS:
+                return self._log_activation()
+            case Origin.PROBABILITIES:
+                return log(self.scores)
+            case Origin.LOG_PROBABILITIES:
+                return self.scores
+            case _:
+                assert_never(self.form)
+
+    def _activation(self) -> Array:
+        """Return the probabilities of scores that are logits."""
+        raise NotImplementedError
+
+    def _log_activation(self) -> Array:
+        """Return the logarithms of these probabilities, computed without them."""
+        raise NotImplementedError
+
     @property
     def _masked(self) -> Array:
         """Where a class cannot be the label, shape (N, C), bool."""
@@ -79,25 +113,13 @@ class SoftmaxPredictions(Predictions):
     def _exponentials(self) -> tuple[Array, Array]:
         return exponentials(self.scores, self.temperature)
 
-    @cached_property
-    def probabilities(self) -> Array:
-        """The probability of each class."""
-        if self.form is Origin.PROBABILITIES:
-            return self.scores
-        if self.form is Origin.LOG_PROBABILITIES:
-            return np.exp(self.scores)
+    def _activation(self) -> Array:
         powers, totals = self._exponentials
         powers /= totals[:, np.newaxis]  # nothing else reads them
         return powers
 
-    @cached_property
-    def log_probabilities(self) -> Array:
-        """The natural logarithms of the probabilities."""
-        if self.form is Origin.LOG_PROBABILITIES:
-            return self.scores
-        return (
-            log(self.scores) if self.form is Origin.PROBABILITIES else log_softmax_rows(self.scores, self.temperature)
-        )
+    def _log_activation(self) -> Array:
+        return log_softmax_rows(self.scores, self.temperature)
 
     @cached_property
     def _best(self) -> Array:
@@ -187,33 +209,25 @@ class BinaryPredictions(SoftmaxPredictions):
 class SigmoidPredictions(Predictions):
     """Any number of classes is right in each row: sigmoid and a threshold for each class."""
 
-    @cached_property
-    def probabilities(self) -> Array:
-        """The probability of each class."""
-        if self.form is Origin.PROBABILITIES:
-            return self.scores
-        if self.form is Origin.LOG_PROBABILITIES:
-            return np.exp(self.scores)
+    def _activation(self) -> Array:
         return sigmoid(self.scores, temperature=self.temperature)
 
-    @cached_property
-    def log_probabilities(self) -> Array:
-        """The natural logarithms of the probabilities."""
-        if self.form is Origin.LOG_PROBABILITIES:
-            return self.scores
-        if self.form is Origin.PROBABILITIES:
-            return log(self.scores)
+    def _log_activation(self) -> Array:
         return log_sigmoid(self.scores, temperature=self.temperature)
 
     @cached_property
     def log_complements(self) -> Array:
         """log(1 - p) of each class, which the log loss needs; no output column."""
-        if self.form is Origin.LOG_PROBABILITIES:
-            return log_complement(self.scores)
-        if self.form is Origin.PROBABILITIES:
-            with np.errstate(divide="ignore"):
-                return np.log1p(-self.scores)
-        return log_sigmoid(-self.scores, temperature=self.temperature)
+        match self.form:
+            case Origin.LOGITS:
+                return log_sigmoid(-self.scores, temperature=self.temperature)
+            case Origin.PROBABILITIES:
+                with np.errstate(divide="ignore"):
+                    return np.log1p(-self.scores)
+            case Origin.LOG_PROBABILITIES:
+                return log_complement(self.scores)
+            case _:
+                assert_never(self.form)
 
     @cached_property
     def _chosen(self) -> Array:
