@@ -102,7 +102,12 @@ MISFITS = [
     (WHOLE, "task", "binary", ""),
     (WHOLE, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "is not for softmax"),
     (LABELS, "conformal", {"score": "lac", "alpha": 0.1, "quantile": 0.2}, "is not for multilabel"),
-    (LABELS, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "not the threshold of every class"),
+    (
+        LABELS,
+        "conformal",
+        {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2},
+        "not the threshold of every class",
+    ),
     (LABELS, "thresholds", {"bird": 0.5}, "thresholds: 'bird' is not a class"),
     (
         LABELS,
