@@ -33,7 +33,7 @@ class ComparisonCounts(NamedTuple):
     reached: Array
     """How many sigmoids of each row reach the threshold, shape (N,)."""
     agree: int
-    """How many rows both activations decide the same."""
+    """In how many rows both activations decide for the same single class."""
     sums: Array
     """The sum of the sigmoids of each row, shape (N,), float64."""
     difference: float
@@ -78,9 +78,10 @@ class ComparisonPlan(Plan):
         counted = None
         if len(logits):
             reached = members.sum(axis=1, dtype=np.int64)
+            label_is_member = np.take_along_axis(members, label[:, np.newaxis], axis=1)[:, 0] == 1
             counted = ComparisonCounts(
                 reached=reached,
-                agree=int(np.count_nonzero((reached == 1) & (is_label & (members == 1)).any(axis=1))),
+                agree=int(np.count_nonzero((reached == 1) & label_is_member)),
                 sums=row_sums(cells.astype(np.float64)),
                 difference=_difference(logits, shares, self.rules.temperature),
                 row=int(chosen.row_numbers()[0]),
