@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actcli.prediction.derivatives import loss_gradient
+from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from actcli.evaluation.truth import Truth
@@ -52,8 +53,7 @@ class LossGradientSink:
         """Compute the gradients of the next rows, and write them."""
         gradient = loss_gradient(encoded.counted, self._truth.take(encoded, start), self._rules)
         batch = replace(encoded, values={"gradient": gradient}, counted=None)
-        encoder: Any = getattr(self._lines, "encoder", self._lines)
-        self._lines.accept(encoder.encode(batch), start)
+        self._lines.accept(encoder_of(self._lines).encode(batch), start)
 
     def finish(self) -> None:
         """Finish the other sink."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from actcli.errors import visible
 from actcli.formats.json import JsonSink
+from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +46,7 @@ class ComparisonSink:
 
     def encode(self, batch: Batch) -> Any:
         """Return what the other sink makes of a batch, and its counts."""
-        encoder: Any = getattr(self._lines, "encoder", self._lines)
-        return encoder.encode(batch), batch.counted
+        return encoder_of(self._lines).encode(batch), batch.counted
 
     def accept(self, piece: Any, start: int) -> None:
         """Give the other sink its piece, and add up."""

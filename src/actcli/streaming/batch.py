@@ -43,6 +43,7 @@ __all__ = [
     "Sink",
     "Source",
     "TopK",
+    "encoder_of",
     "rows_in_chunk",
 ]
 
@@ -371,3 +372,9 @@ class Sink(Protocol):
 
     def finish(self) -> None:
         """End, after the last piece."""
+
+
+def encoder_of(sink: Sink) -> Encoder:
+    """Return the encoder of an open sink. A sink without one is its own; that goes when all sinks have one."""
+    found: Encoder = getattr(sink, "encoder", sink)  # type: ignore[arg-type]
+    return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actcli.errors import ActcliError
+from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -113,8 +114,7 @@ def run(
     ActcliError
         The first in the order of the rows. The sink has every piece before it.
     """
-    encoder: Any = getattr(sink, "encoder", sink)
-    work = Work(decide, encoder)
+    work = Work(decide, encoder_of(sink))
 
     start = 0
     for piece in _ordered_map(work, _placed(chunks), jobs or _processors()):
