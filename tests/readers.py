@@ -18,9 +18,11 @@ import pyarrow.parquet
 from actcli.errors import ActcliError
 from actcli.formats import FORMATS, ReadOptions, WriteOptions, named, open_inputs, open_sink
 from actcli.prediction import plan as predicting
+from actcli.prediction.rules import Rules
 from actcli.streaming import batch as batches
 from actcli.streaming.compression import MAGICS
 from actcli.streaming.pipeline import run
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,8 +109,8 @@ def _run(path: str, options: ReadOptions, output: Memory, sink: str, task: str) 
 def _convert(path: str, options: ReadOptions, output: Any, sink: str, task: str, columns: Sequence[str]) -> None:
     inputs = open_inputs([path], options)
     try:
-        rules = predicting.Rules(origin=options.origin, skip=options.skip, columns=tuple(columns))
-        plan = predicting.plan(task, inputs.layout, rules, ["input"])
+        rules = Rules(origin=Origin(options.origin), skip=options.skip, columns=tuple(columns))
+        plan = predicting.plan(Task(task), inputs.layout, rules, ["input"])
         writer = open_sink(named(sink, writing=True), output, plan.columns, WriteOptions())
         run(inputs.chunks(writer.open(plan.layout)), plan.decide, writer, jobs=1)
         writer.finish()

@@ -1,8 +1,8 @@
 """The activation functions and their derivatives: scores in, probabilities out. NumPy only.
 
-Every function takes an array-like of real numbers and returns a new array, of the same shape if it does not say
-otherwise. float32 and float64 stay
-what they are, float16 is computed in float32, everything else in float64. The argument is never changed.
+Each function takes an array-like of real numbers and returns a new array, of the same shape unless its docstring gives
+another one. float32 and float64 keep their dtype, float16 is computed in float32, everything else in float64. The
+argument is never changed.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ __all__ = [
 ]
 
 FEW_CLASSES = 50
-"""Up to this many classes, arrays are kept class by class in memory and reduced over the classes in a loop.
+"""Up to this many classes, arrays are stored class by class and reduced over the classes in a loop.
 
-NumPy reduces a short last axis five to eight times slower than the same numbers laid out the other way.
+NumPy reduces a short last axis five to eight times slower than the same numbers stored class by class.
 """
 
 
@@ -60,7 +60,7 @@ def softmax(x: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> Floats
     Returns
     -------
     array
-        The shape of `x`; sums to 1 along `axis`. NaN where a row holds NaN or +inf, or nothing but -inf.
+        The shape of `x`; sums to 1 along `axis`. A row with NaN or +inf, or with -inf only, becomes NaN.
 
     Raises
     ------
@@ -69,8 +69,8 @@ def softmax(x: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> Floats
 
     Notes
     -----
-    The maximum of each row is subtracted before anything else, the division by T included, so no intermediate value
-    can overflow. The relative error of a probability p is a few units in the last place plus the rounding of that
+    The maximum of each row is subtracted first, before the division by T, so no intermediate value can overflow. The
+    relative error of a probability p is a few units in the last place plus the rounding of that
     subtraction, which is ``abs(log(p))`` half-units.
 
     References
@@ -93,7 +93,7 @@ def softmax(x: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> Floats
 
 
 def log_softmax(x: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> Floats:
-    """Return log(softmax(x / T)) without going through the probabilities, so that small ones keep their precision.
+    """Return log(softmax(x / T)), computed without the probabilities, so that small ones keep their precision.
 
     Parameters, errors and sources are those of `softmax`.
 
@@ -112,7 +112,7 @@ def sigmoid(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
     Parameters
     ----------
     x
-        Logits, of any shape; infinities are fine.
+        Logits, of any shape; infinities are allowed.
     temperature
         T > 0.
 
@@ -128,8 +128,8 @@ def sigmoid(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
 
     Notes
     -----
-    exp is only taken of ``-abs(x)``: nothing overflows, and the result keeps its full relative precision down to the
-    smallest subnormal number, where ``1 / (1 + exp(-x))`` has long become 0.
+    Only the exponential of ``-abs(x)`` is computed, so nothing overflows. The result keeps its full relative precision
+    down to the smallest subnormal number, where ``1 / (1 + exp(-x))`` underflows to 0.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def sigmoid(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
     scores = _divided(_as_floats(x), temperature)
     total = _decay(scores)
     total += 1
-    # 1 where the score is positive and the decay where it is not: exp is quicker than a choice.
+    # 1 for a positive score, else the decay: exp is faster than np.where.
     powers = np.asarray(np.minimum(scores, 0))
     np.exp(powers, out=powers)
     result: Floats = np.divide(powers, total, out=powers if powers.ndim else None)
@@ -170,8 +170,8 @@ def sigmoid_derivative(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
 
     Notes
     -----
-    It is largest where x is 0, 0.25 / T, and falls like exp(-abs(x) / T) on both sides. 1 - sigmoid(x) is computed as
-    sigmoid(-x): what would be 1 - 1 = 0 from x = 37 on keeps its full relative precision.
+    Its maximum is 0.25 / T at x = 0, and it falls like exp(-abs(x) / T) on both sides. 1 - sigmoid(x) is computed as
+    sigmoid(-x), which keeps its full relative precision where 1 - sigmoid(x) rounds to 0, from x = 37 on.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def sigmoid_derivative(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
 
 
 def softmax_jacobian(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
-    """Return d softmax(x / T)_i / dx_j = (diag(y) - y yT) / T: how each probability moves with each logit.
+    """Return d softmax(x / T)_i / dx_j = (diag(y) - y yT) / T: the change of each probability with each logit.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def softmax_jacobian(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
     -------
     array
         Shape (..., C, C): `[..., i, j]` is the derivative of probability i by logit j. Symmetric; each row sums to 0,
-        because probabilities always sum to 1.
+        because the probabilities always sum to 1.
 
     Raises
     ------
@@ -207,8 +207,8 @@ def softmax_jacobian(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
 
     Notes
     -----
-    The diagonal is y_i (1 - y_i), where 1 - y_i of the largest probability is the sum of the others: it keeps its
-    relative precision where that probability rounds to 1.
+    The diagonal is y_i (1 - y_i). For the largest probability, 1 - y_i is the sum of the others, which keeps its
+    relative precision where y_i rounds to 1.
 
     Examples
     --------
@@ -224,21 +224,21 @@ def softmax_jacobian(x: ArrayLike, *, temperature: float = 1.0) -> Floats:
 
 
 def cross_entropy_gradient(x: ArrayLike, truth: ArrayLike, *, temperature: float = 1.0) -> Floats:
-    """Return d (-log softmax(x / T)[truth]) / dx = (y - onehot(truth)) / T: what training subtracts from the logits.
+    """Return d (-log softmax(x / T)[truth]) / dx = (y - onehot(truth)) / T: the gradient of the loss.
 
     Parameters
     ----------
     x
         Logits, of shape (..., C).
     truth
-        The index of the class that is right, shape (...), whole numbers from 0 to C - 1.
+        The index of the right class, shape (...), whole numbers from 0 to C - 1.
     temperature
         T > 0.
 
     Returns
     -------
     array
-        The shape of `x`: negative for the class that is right, positive for the others; each row sums to 0.
+        The shape of `x`: negative for the right class, positive for the others; each row sums to 0.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def cross_entropy_gradient(x: ArrayLike, truth: ArrayLike, *, temperature: float
 
     Notes
     -----
-    y - 1 of the right class is minus the sum of the others where it is the largest, as in `softmax_jacobian`.
+    If the right class is the largest, its y - 1 is minus the sum of the others, as in `softmax_jacobian`.
 
     Examples
     --------
@@ -275,7 +275,7 @@ def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def exponentials(scores: Floats, temperature: float) -> tuple[Floats, Floats]:
     """Return exp((scores - row maximum) / T), shape (N, C), and its sum over each row, shape (N,).
 
-    The softmax is the quotient; the probability of the label, whose exponential is exactly 1, is one over the sum.
+    The softmax is their quotient. The exponential of the label is exactly 1, so its probability is 1 / sum.
     """
     powers = _shifted(scores, temperature)
     np.exp(powers, out=powers)
@@ -283,7 +283,7 @@ def exponentials(scores: Floats, temperature: float) -> tuple[Floats, Floats]:
 
 
 def shares(scores: Floats, temperature: float) -> tuple[Floats, Floats]:
-    """Return the softmax y of each row, shape (N, C), and 1 - y, which is precise where y rounds to 1."""
+    """Return the softmax y of each row, shape (N, C), and 1 - y, which is precise also where y rounds to 1."""
     powers, totals = exponentials(scores, temperature)
     with np.errstate(invalid="ignore"):
         probabilities = powers / totals[:, np.newaxis]
@@ -301,7 +301,7 @@ def jacobian_rows(probabilities: Floats, complements: Floats) -> Floats:
     """Return diag(y) - y yT of each row of `probabilities`, shape (N, C, C); `complements` are 1 - y."""
     y = np.ascontiguousarray(probabilities)
     jacobian: Floats = y[:, :, np.newaxis] * y[:, np.newaxis, :]
-    np.subtract(0, jacobian, out=jacobian)  # not its negative: there is no -0
+    np.subtract(0, jacobian, out=jacobian)  # the negative would hold -0
     classes = np.arange(y.shape[1])
     jacobian[:, classes, classes] = y * complements
     return jacobian
@@ -318,8 +318,8 @@ def gradient_rows(probabilities: Floats, complements: Floats, truth: NDArray[Any
 def row_sums(rows: Floats) -> Floats:
     """Return the sum of each row of `rows`, shape (N, C).
 
-    A row's sum depends on that row alone, to the last bit, whatever other rows stand beside it: for few classes it is
-    an explicit loop, because NumPy would choose the order of summation by the shape of the block.
+    The sum of a row depends on that row alone, to the last bit. For few classes it is an explicit loop, because NumPy
+    chooses the order of summation by the shape of the whole block.
     """
     classes = rows.shape[1]
     if classes > FEW_CLASSES:
@@ -370,14 +370,14 @@ def _as_floats(x: ArrayLike) -> Floats:
 
 
 def _rows_of(x: ArrayLike, temperature: float) -> tuple[Floats, tuple[int, ...]]:
-    """Return `x`, whose last axis is that of the classes, as (N, C), and its shape."""
+    """Return `x`, with the classes on its last axis, as (N, C), and its shape."""
     array = _as_floats(x)
     rows, _ = _as_rows(array, -1, temperature)
     return rows, array.shape
 
 
 def _as_rows(x: ArrayLike, axis: int, temperature: float) -> tuple[Floats, Callable[[Floats], Floats]]:
-    """Return `x` as (N, C), in the memory order that suits C, and the function that gives the result its shape."""
+    """Return `x` as (N, C), in the memory order for C classes, and the function that restores the shape of a result."""
     array = _as_floats(x)
     check_temperature(temperature, array.dtype)
     if array.ndim == 0 or not -array.ndim <= axis < array.ndim:
@@ -394,17 +394,17 @@ def _as_rows(x: ArrayLike, axis: int, temperature: float) -> tuple[Floats, Calla
 
 
 def in_block_order(rows: NDArray[Any], dtype: np.dtype[Any] | None = None) -> Floats:
-    """Return `rows`, shape (N, C), in `dtype`, laid out in memory as the kernels want it: see `FEW_CLASSES`."""
+    """Return `rows`, shape (N, C), in `dtype`, in the memory order that the kernels need: see `FEW_CLASSES`."""
     return np.asarray(rows, dtype, order="F" if rows.shape[1] <= FEW_CLASSES else "C")
 
 
 def check_temperature(temperature: float, dtype: np.dtype[Any]) -> None:
-    """Refuse a temperature that is no positive finite number in `dtype`.
+    """Check a temperature.
 
     Raises
     ------
     ValueError
-        If it is not.
+        If it is not a positive finite number in `dtype`.
     """
     with np.errstate(over="ignore", under="ignore"):
         if not 0 < dtype.type(temperature) < np.inf:

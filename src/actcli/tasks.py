@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 YES_OR_NO = ("negative", "positive")
-"""What the classes of a binary task are called where nothing names them."""
+"""The default names of the classes of a binary task."""
 
 
 class Origin(StrEnum):
@@ -17,28 +17,28 @@ class Origin(StrEnum):
 
 
 class Dtype(StrEnum):
-    """In what precision to compute."""
+    """The precision of the computation."""
 
     FLOAT32 = "float32"
     FLOAT64 = "float64"
 
 
 class Binning(StrEnum):
-    """What the bins of a calibration error have in common."""
+    """What all bins of a calibration error have in common."""
 
     EQUAL_WIDTH = "equal-width"
     EQUAL_MASS = "equal-mass"
 
 
 class OnBadRow(StrEnum):
-    """What to do with a row that is wrong."""
+    """What to do with a wrong row."""
 
     ERROR = "error"
     SKIP = "skip"
 
 
 class ThresholdOperator(StrEnum):
-    """When a threshold is reached."""
+    """When a probability reaches its threshold."""
 
     GE = "ge"
     GT = "gt"
@@ -53,7 +53,7 @@ class Task(StrEnum):
 
 
 class Method(StrEnum):
-    """How probabilities are calibrated."""
+    """A calibration method."""
 
     TEMPERATURE = "temperature"
     VECTOR = "vector"
@@ -61,8 +61,16 @@ class Method(StrEnum):
     ISOTONIC = "isotonic"
 
 
+class Step(StrEnum):
+    """A step of a policy, in the order in which they are fitted."""
+
+    CALIBRATION = "calibration"
+    THRESHOLDS = "thresholds"
+    CONFORMAL = "conformal"
+
+
 class Metric(StrEnum):
-    """What a threshold is to make as large as possible."""
+    """What tuned thresholds maximize."""
 
     F1 = "f1"
     FBETA = "fbeta"
@@ -71,14 +79,14 @@ class Metric(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a threshold is for."""
+    """Whether each class has its own threshold, or all share one."""
 
     CLASS = "class"
     GLOBAL = "global"
 
 
 class ConformalScore(StrEnum):
-    """How a class is scored: the lower, the sooner it is in the prediction set."""
+    """The score of a class: classes with low scores are in the prediction set."""
 
     LAC = "lac"
     APS = "aps"
@@ -86,7 +94,7 @@ class ConformalScore(StrEnum):
 
 
 class ChartKind(StrEnum):
-    """What to draw."""
+    """What a chart shows."""
 
     SIGMOID = "sigmoid"
     SOFTMAX = "softmax"
@@ -98,18 +106,18 @@ class ChartKind(StrEnum):
     CONFUSION = "confusion"
 
 
-FUNCTION_KINDS = ("sigmoid", "softmax")
-"""Pictures of a function, which need no file."""
+FUNCTION_KINDS = (ChartKind.SIGMOID, ChartKind.SOFTMAX)
+"""Charts of a function. They need no file."""
 
-BINNED_KINDS = ("reliability", "confidence")
-"""Pictures of bins."""
+BINNED_KINDS = (ChartKind.RELIABILITY, ChartKind.CONFIDENCE)
+"""Charts of bins."""
 
-CURVE_KINDS = ("roc", "precision-recall", "thresholds")
-"""Pictures of curves, which need the probability of every cell, and have one for each class."""
+CURVE_KINDS = (ChartKind.ROC, ChartKind.PRECISION_RECALL, ChartKind.THRESHOLDS)
+"""Charts with a curve for each class. They need the probability of every cell."""
 
 
 class ChartFormat(StrEnum):
-    """How a picture is written."""
+    """How a chart is written."""
 
     TABLE = "table"
     JSON = "json"
@@ -126,7 +134,7 @@ class ResultFormat(StrEnum):
 
 
 class Function(StrEnum):
-    """What to take the derivative of."""
+    """The function to differentiate."""
 
     SIGMOID = "sigmoid"
     SOFTMAX = "softmax"

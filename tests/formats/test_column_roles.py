@@ -7,8 +7,9 @@ import pytest
 from actcli.errors import DataError, UsageError
 from actcli.formats.column_roles import assign_roles, is_header, is_number, select, split_list
 from actcli.prediction.output_columns import OUTPUT
-from actcli.prediction.plan import Rules
+from actcli.prediction.rules import Rules
 from actcli.streaming.batch import Kind
+from actcli.tasks import Task
 
 NUMBERS = [
     "1",
@@ -206,7 +207,7 @@ def test_a_list_with_a_quote_that_is_not_closed() -> None:
 
 
 @pytest.mark.parametrize("task", OUTPUT)
-def test_every_output_column_is_known_as_one(task: str) -> None:
+def test_every_output_column_is_known_as_one(task: Task) -> None:
     """What actcli writes beside probabilities does not make the table another one when it is read again."""
     rules = Rules(top_k=2, abstain_below=0.5)
     columns = [maker(("cat", "dog"), rules) for maker in OUTPUT[task].values()]

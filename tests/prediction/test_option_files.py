@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actcli.errors import DataError, UsageError
-from actcli.prediction.option_files import read_class_names, read_thresholds
+from actcli.prediction.option_files import read_class_names, read_thresholds, share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +78,29 @@ def test_thresholds_of_names_with_line_ends(tmp_path: Path) -> None:
     path.write_text('"a,0.5\n', encoding="utf-8")
     with pytest.raises(DataError, match="is not CSV"):
         read_thresholds(str(path))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "\n\n", "name,threshold\n", " {} "])
+def test_thresholds_that_are_empty(text: str, tmp_path: Path) -> None:
+    """Are an error: nothing says that every class is to take the default."""
+    path = tmp_path / "thresholds"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="holds no thresholds"):
+        read_thresholds(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0.5", 0.5), (" .5\t", 0.5), ("5e-1", 0.5), ("+1.", 1.0), ("0" * 400_000, 0.0)]
+)
+def test_a_threshold(text: str, number: float) -> None:
+    """Is a decimal number, however long (Python's own float)."""
+    assert share(text, "here") == number == float(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nan", "inf", "1_0", "1e", "0x1", "\u0660", "true", "-0.1", "1.01", "1" * 400_000, "0" * 400_000 + "x"]
+)
+def test_a_threshold_that_is_none(text: str) -> None:
+    """Is refused in time in proportion to its length."""
+    with pytest.raises(UsageError, match=r"here: .* is not a number from 0 to 1"):
+        share(text, "here")

@@ -15,8 +15,13 @@ from hypothesis import strategies as st
 from actcli.calibration.conformal import Conformal, RiskControl
 from actcli.calibration.methods import Calibration, Isotonic, Platt, Temperature, VectorScaling
 from actcli.errors import DataError
-from actcli.prediction.policy import Policy, Record, read_policy, schema
-from actcli.prediction.schema import what_is_wrong
+from actcli.prediction import policy as policies
+from actcli.prediction.policy import Policy, Record
+from actcli.prediction.policy_reader import ContradictionError, MalformedError, parsed_policy, read_policy
+from actcli.tasks import Origin, Step, Task
+
+SCHEMA = json.loads(Path(policies.__file__).with_name("policy.schema.json").read_text(encoding="utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 RECORD = Record(10, {"cat": 4, "dog": 6}, "log_loss", math.nan, 0.5, "0.1.0")
 WHOLE: dict[str, Any] = {
@@ -59,9 +64,9 @@ def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 WRONG = [
-    (WHOLE, "colour", "red", "colour: is no key"),
-    (WHOLE, "calibration.colour", "red", "calibration.colour: is no key"),
-    (WHOLE, "fitted.calibration.colour", "red", "fitted.calibration.colour: is no key"),
+    (WHOLE, "colour", "red", "colour: is no known key"),
+    (WHOLE, "calibration.colour", "red", "calibration.colour: is no known key"),
+    (WHOLE, "fitted.calibration.colour", "red", "fitted.calibration.colour: is no known key"),
     (WHOLE, "task", "regression", "task: 'regression' is none of softmax, multilabel, binary"),
     (WHOLE, "task", ..., "has no 'task'"),
     (WHOLE, "from", "log-odds", "from: 'log-odds' is none of logits"),
@@ -97,7 +102,12 @@ MISFITS = [
     (WHOLE, "task", "binary", ""),
     (WHOLE, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "is not for softmax"),
     (LABELS, "conformal", {"score": "lac", "alpha": 0.1, "quantile": 0.2}, "is not for multilabel"),
-    (LABELS, "conformal", {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2}, "not that of every class"),
+    (
+        LABELS,
+        "conformal",
+        {"score": "missed-labels", "alpha": 0.1, "threshold": 0.2},
+        "not the threshold of every class",
+    ),
     (LABELS, "thresholds", {"bird": 0.5}, "thresholds: 'bird' is not a class"),
     (
         LABELS,
@@ -120,16 +130,15 @@ def written(tmp_path: Path, document: Any) -> str:
 
 def test_the_schema_is_one() -> None:
     """By the standard that it names."""
-    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
 @pytest.mark.parametrize(
     "document", [WHOLE, LABELS, *(changed(WHOLE, "fitted", ...), changed(LABELS, "thresholds", ...))]
 )
 def test_valid_documents(document: dict[str, Any], tmp_path: Path) -> None:
-    """Pass the schema, by jsonschema and by the check in the package, and are read."""
-    jsonschema.validate(document, schema())
-    assert what_is_wrong(document, schema()) is None
+    """Pass the schema, by jsonschema, and are read."""
+    jsonschema.validate(document, SCHEMA)
     assert read_policy(written(tmp_path, document)).task == document["task"]
 
 
@@ -138,7 +147,7 @@ def test_invalid_documents(document: dict[str, Any], path: str, value: Any, mess
     """Are refused by jsonschema too, and with what is wrong and where."""
     wrong = changed(document, path, value)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(wrong, schema())
+        jsonschema.validate(wrong, SCHEMA)
     with pytest.raises(DataError, match=message):
         read_policy(written(tmp_path, wrong))
 
@@ -149,7 +158,7 @@ def test_documents_that_contradict_themselves(
 ) -> None:
     """Pass the schema and are refused all the same."""
     wrong = changed(document, path, value)
-    jsonschema.validate(wrong, schema())
+    jsonschema.validate(wrong, SCHEMA)
     if message:
         with pytest.raises(DataError, match=message):
             read_policy(written(tmp_path, wrong))
@@ -157,34 +166,125 @@ def test_documents_that_contradict_themselves(
         assert read_policy(written(tmp_path, wrong)).positive == "dog"
 
 
+ISOTONIC = changed(
+    LABELS, "calibration", {"method": "isotonic", "points": {"cat": [[0.0, 0.1], [1.5, 0.9]], "dog": [[0.0, 0.5]]}}
+)
+VALID = [
+    WHOLE,
+    LABELS,
+    ISOTONIC,
+    changed(
+        LABELS, "calibration", {"method": "platt", "slope": {"cat": 1, "dog": 2}, "intercept": {"cat": 0, "dog": 0}}
+    ),
+    changed(WHOLE, "calibration", {"method": "vector", "scale": {"cat": 1, "dog": 2.5}, "bias": {"cat": 0, "dog": -1}}),
+    changed(WHOLE, "conformal", {"score": "raps", "alpha": 0.1, "quantile": None, "lambda": 0.01, "k": 5}),
+    changed(
+        changed(LABELS, "thresholds.dog", 0.31),
+        "conformal",
+        {"score": "missed-labels", "alpha": 0.1, "threshold": 0.31},
+    ),
+    {"actcli": 1, "task": "binary", "from": "log-probabilities", "classes": ["no", "yes"], "positive": "no"},
+]
+"""Policies with every key that a policy can have."""
+
 leaves = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-2, 3),
     st.floats(-2, 2),
-    st.sampled_from(["softmax", "temperature", "lac", "logits", "cat", ""]),
+    st.sampled_from(["softmax", "temperature", "isotonic", "lac", "raps", "missed-labels", "logits", "cat", ""]),
     st.just([]),
     st.just({}),
     st.just(["cat", "dog"]),
+    st.just(["cat", "cat"]),
     st.just({"cat": 0.5}),
     st.just([[1.0, 0.5]]),
-)
-places = st.sampled_from(
-    [
-        *("actcli", "task", "from", "classes", "positive", "calibration", "thresholds", "conformal", "fitted", "other"),
-        *("calibration.method", "calibration.temperature", "conformal.score", "conformal.alpha", "conformal.quantile"),
-        *("fitted.calibration", "fitted.calibration.rows", "fitted.calibration.loss", "fitted.other"),
-    ]
+    st.just([[1.0, 0.5, 2.0]]),
 )
 
 
-@given(places, leaves)
-@settings(max_examples=300)
-def test_the_check_agrees_with_jsonschema(path: str, value: Any) -> None:
-    """On documents with anything anywhere."""
-    document = changed(WHOLE, path, value)
-    valid = jsonschema.Draft202012Validator(schema()).is_valid(document)
-    assert (what_is_wrong(document, schema()) is None) == valid
+def paths_in(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the path of everything in a JSON value, and of a key that each of its objects does not have."""
+    found = [path] if path else []
+    if isinstance(value, dict):
+        found += [(*path, "other")]
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in members:
+        found += paths_in(inner, (*path, key))
+    return found
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> dict[str, Any]:
+    """Return a valid policy with one to three values replaced, added or removed, anywhere."""
+    document: dict[str, Any] = json.loads(json.dumps(draw(st.sampled_from(VALID))))
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(paths_in(document)))
+        inner: Any = document
+        for part in path[:-1]:
+            inner = inner[part]
+        if path[-1] != "other" and draw(st.booleans()) and draw(st.booleans()):
+            del inner[path[-1]]
+        else:
+            inner[path[-1]] = json.loads(json.dumps(draw(leaves)))  # a copy: it may be changed next
+    return document
+
+
+def verdict(document: Any) -> tuple[str, str]:
+    """Return what the reader of the package makes of a document, and its text or the message."""
+    try:
+        return "policy", parsed_policy(document).text()
+    except MalformedError as error:
+        return "malformed", str(error)
+    except ContradictionError as error:
+        return "contradiction", str(error)
+
+
+@pytest.mark.parametrize("document", VALID)
+def test_the_valid_documents_are_policies(document: dict[str, Any]) -> None:
+    """So a mutation of one can be refused for the mutation alone; what is read and written again is the same policy."""
+    assert VALIDATOR.is_valid(document)
+    policy = parsed_policy(document)
+    again = parsed_policy(json.loads(policy.text()))
+    assert (again, again.text()) == (policy, policy.text())
+
+
+@given(mutated())
+@settings(max_examples=500)
+def test_the_reader_agrees_with_the_schema(document: dict[str, Any]) -> None:
+    """With jsonschema, on any mutation; only contradictions are beyond the schema. An error is one line."""
+    found, text = verdict(document)
+    assert found in (("policy" if VALIDATOR.is_valid(document) else "malformed"), "contradiction")
+    assert VALIDATOR.is_valid(json.loads(text)) if found == "policy" else text.isprintable()
+
+
+def test_many_classes_take_time_in_proportion() -> None:
+    """No class is searched for among all others: a policy of 45,000 classes took half a minute."""
+
+    class Name(str):
+        """A text that counts how often one is compared with another."""
+
+        __slots__ = ()
+        compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Name.compared += 1
+            return str.__eq__(self, other)
+
+    names = [f"class {number}" for number in range(2000)]
+    document = {
+        **LABELS,
+        "classes": [Name(name) for name in names],
+        "thresholds": {Name(name): 0.25 for name in names},
+        "calibration": {
+            "method": "platt",
+            "slope": {Name(name): 1.0 for name in names},
+            "intercept": {Name(name): 0.0 for name in names},
+        },
+    }
+    assert len(parsed_policy(document).classes) == 2000
+    assert Name.compared < 100 * len(names)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +294,18 @@ def test_the_check_agrees_with_jsonschema(path: str, value: Any) -> None:
         ("[1]", "is no policy file"),
         ('{"actcli": 2, "task": "softmax"}', "is a policy of version 2, and this actcli knows 1"),
         ('{"actcli": true}', "version True"),
+        ('{"actcli": "1"}', "is a policy of version '1', and this actcli knows 1"),
+        ('{"actcli": null}', "version None"),
+        (json.dumps(changed(WHOLE, "calibration.temperature", 10**308 * 10)), "temperature: 1000.* is too large"),
+        (json.dumps(changed(WHOLE, "conformal.quantile", 10**309)), "conformal.quantile: 1000.* is too large"),
+        (
+            json.dumps(changed(WHOLE, "fitted.calibration.actcli", "\ud800")),
+            "fitted.calibration.actcli: .* is not UTF-8",
+        ),
+        (
+            json.dumps(changed(WHOLE, "fitted.calibration.truth", {"\ud800": 1})),
+            "fitted.calibration.truth: .* not UTF-8",
+        ),
         ('{"actcli": 1, "actcli": 1}', "same key twice"),
         ('{"actcli": 1,', ":1: is not JSON"),
         (
@@ -205,8 +317,17 @@ def test_the_check_agrees_with_jsonschema(path: str, value: Any) -> None:
 )
 def test_files_that_are_no_policy(text: str, message: str, tmp_path: Path) -> None:
     """Say what they are."""
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as caught:
         read_policy(written(tmp_path, text))
+    assert caught.value.message.isprintable()
+
+
+def test_an_integer_of_any_size(tmp_path: Path) -> None:
+    """Is read: conformal writes the free ranks as they were asked for."""
+    raps = {"score": "raps", "alpha": 0.1, "quantile": 0.9, "lambda": 0.01, "k": 10**309}
+    policy = read_policy(written(tmp_path, changed(WHOLE, "conformal", raps)))
+    assert policy.conformal == Conformal("raps", 0.1, 0.9, 0.01, 10**309)
+    assert read_policy(written(tmp_path, policy.text())) == policy
 
 
 def test_a_file_that_is_not_there() -> None:
@@ -230,14 +351,14 @@ STEPS: list[Calibration | None] = [
 def test_what_is_written_is_read_again(calibration: Calibration | None, quantile: float, tmp_path: Path) -> None:
     """To the last bit, by the schema, the same text each time."""
     policy = Policy(
-        "softmax",
-        "logits",
+        Task.SOFTMAX,
+        Origin.LOGITS,
         ("cat [red]", 'do"g'),
         calibration=calibration,
         conformal=Conformal("raps", 0.1, quantile, 0.01, 5),
-        fitted={"conformal": RECORD, "calibration": RECORD},
+        fitted={Step.CONFORMAL: RECORD, Step.CALIBRATION: RECORD},
     )
-    jsonschema.validate(json.loads(policy.text()), schema())
+    jsonschema.validate(json.loads(policy.text()), SCHEMA)
     again = read_policy(written(tmp_path, policy.text()))
     assert again.text() == policy.text()
     assert (again.calibration, again.conformal, again.classes) == (calibration, policy.conformal, policy.classes)
@@ -247,26 +368,26 @@ def test_what_is_written_is_read_again(calibration: Calibration | None, quantile
 
 def test_a_step_makes_later_ones_stale() -> None:
     """It removes them, with their records, and says which."""
-    policy = Policy("binary", "logits", ("no", "yes"), "yes")
-    policy, removed = policy.with_step("thresholds", {"yes": 0.3}, RECORD)
+    policy = Policy(Task.BINARY, Origin.LOGITS, ("no", "yes"), "yes")
+    policy, removed = policy.with_step(Step.THRESHOLDS, {"yes": 0.3}, RECORD)
     assert removed == ()
-    policy, removed = policy.with_step("conformal", Conformal("lac", 0.1, 0.8), RECORD)
+    policy, removed = policy.with_step(Step.CONFORMAL, Conformal("lac", 0.1, 0.8), RECORD)
     assert (removed, policy.thresholds) == ((), {"yes": 0.3})
-    policy, removed = policy.with_step("thresholds", {"yes": 0.4}, RECORD)
+    policy, removed = policy.with_step(Step.THRESHOLDS, {"yes": 0.4}, RECORD)
     assert (removed, policy.conformal is None) == ((), False)
-    policy, removed = policy.with_step("calibration", Temperature(2.0), RECORD)
+    policy, removed = policy.with_step(Step.CALIBRATION, Temperature(2.0), RECORD)
     assert removed == ("thresholds", "conformal")
     assert (policy.thresholds, policy.conformal, list(policy.fitted)) == (None, None, ["calibration"])
 
 
 def test_of_labels_thresholds_and_the_conformal_rule_replace_one_another() -> None:
     """Because the rule is a threshold for all of them."""
-    policy = Policy("multilabel", "logits", ("cat", "dog"))
-    policy, _ = policy.with_step("thresholds", {"cat": 0.3, "dog": 0.4}, RECORD)
-    policy, removed = policy.with_step("conformal", RiskControl(0.1, 0.07), RECORD)
+    policy = Policy(Task.MULTILABEL, Origin.LOGITS, ("cat", "dog"))
+    policy, _ = policy.with_step(Step.THRESHOLDS, {"cat": 0.3, "dog": 0.4}, RECORD)
+    policy, removed = policy.with_step(Step.CONFORMAL, RiskControl(0.1, 0.07), RECORD)
     assert removed == ("thresholds",)
     assert (policy.thresholds, list(policy.fitted)) == ({"cat": 0.07, "dog": 0.07}, ["conformal"])
-    policy, removed = policy.with_step("conformal", RiskControl(0.2, 0.1), RECORD)
+    policy, removed = policy.with_step(Step.CONFORMAL, RiskControl(0.2, 0.1), RECORD)
     assert removed == ()
-    policy, removed = policy.with_step("thresholds", {"cat": 0.3, "dog": 0.4}, RECORD)
+    policy, removed = policy.with_step(Step.THRESHOLDS, {"cat": 0.3, "dog": 0.4}, RECORD)
     assert (removed, policy.conformal) == (("conformal",), None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.cli.running import check_input, class_name_rules, with_policy_names
 from actcli.errors import DataError, UsageError, say, visible
+from actcli.tasks import Step, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from actcli.prediction.plan import Plan
     from actcli.prediction.policy import Policy
     from actcli.streaming.output import Output
-    from actcli.tasks import ResultFormat, Task
+    from actcli.tasks import ResultFormat
 
     Work: TypeAlias = Callable[[FitContext], FitResult]
 
@@ -90,7 +91,7 @@ def fit(request: FitRequest, work: Work) -> None:
         raise UsageError("--seed says which rows --holdout draws", hint="add --holdout 0.3")
 
     from actcli.formats import open_inputs
-    from actcli.prediction.policy import read_policy
+    from actcli.prediction.policy_reader import read_policy
 
     found = read_policy(request.policy) if os.path.exists(request.policy) else None
     options = replace(
@@ -116,7 +117,7 @@ def _fit(
 
     task = _task(request, found, len(inputs.layout.classes))
     rules = _rules(request, found)
-    settled = plan(task, inputs.layout, rules, properties=("given",))
+    settled = plan(Task(task), inputs.layout, rules, properties=("given",))
     policy = found or _new_policy(task, rules, inputs, settled)
     truth = settle(
         TruthSpec(task, settled.layout.classes), inputs.layout, file=request.truth, column=request.truth_column
@@ -192,7 +193,7 @@ def _task(request: FitRequest, found: Policy | None, classes: int) -> str:
 
 def _rules(request: FitRequest, found: Policy | None) -> Any:
     """Return the rules of the steps before this one."""
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.rules import Rules
 
     reading, given = request.reading, dict[str, Any](positive=request.positive, negative=request.negative)
     if found is not None:
@@ -217,7 +218,7 @@ def _new_policy(task: str, rules: Any, inputs: Inputs, settled: Plan) -> Policy:
         positive = classes[1]
         if len(inputs.layout.classes) == 2:
             classes = rules.class_names or inputs.layout.classes  # in the order of the columns
-    return Policy(task, rules.origin, classes, positive)
+    return Policy(Task(task), rules.origin, classes, positive)
 
 
 def _check_truth(request: FitRequest, task: str, rows: LabeledRows, labels: Sequence[str]) -> None:
@@ -249,7 +250,7 @@ def _write(request: FitRequest, context: FitContext, result: FitResult, target: 
         version=__version__,
         aim=result.aim,
     )
-    policy, removed = context.policy.with_step(request.step, result.value, record)
+    policy, removed = context.policy.with_step(Step(request.step), result.value, record)
     policy.write(target)
     return removed
 

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from actcli.errors import UsageError, say, visible
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from actcli.formats import Inputs, ReadOptions
-    from actcli.prediction.plan import Plan, Rules
+    from actcli.prediction.plan import Plan
     from actcli.prediction.policy import Policy
+    from actcli.prediction.rules import Rules
     from actcli.streaming.batch import Chunk, Sink
     from actcli.streaming.output import Output, Packer
-    from actcli.tasks import Dtype, OnBadRow, Origin
+    from actcli.tasks import Dtype, OnBadRow
 
 __all__ = [
     "TABLE",
@@ -62,9 +64,9 @@ class Reading:
     dtype: Dtype | None
 
     @property
-    def numbers(self) -> str:
+    def numbers(self) -> Origin:
         """What the numbers are."""
-        return "logits" if self.origin is None else self.origin.value
+        return Origin.LOGITS if self.origin is None else self.origin
 
     @property
     def skip(self) -> bool:
@@ -118,7 +120,7 @@ def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None
     policy
         A file that says how scores become decisions.
     **rules
-        Those fields of `actcli.prediction.plan.Rules` that the other options give.
+        Those fields of `actcli.prediction.rules.Rules` that the other options give.
 
     Raises
     ------
@@ -138,7 +140,7 @@ def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None
 
     inputs = open_inputs(reading.files or ["-"], options)
     try:
-        plan = predicting.plan(task, inputs.layout, prepared, inputs.names)
+        plan = predicting.plan(Task(task), inputs.layout, prepared, inputs.names)
         _run(task, inputs, plan, prepared, writing, format)
     finally:
         inputs.close()
@@ -279,7 +281,7 @@ def sink_of(output: Output, plan: Plan, writing: Writing, format: str, *, chosen
 
 def _rules(task: str, reading: Reading, writing: Writing, format: str, given: dict[str, Any]) -> Rules:
     from actcli.formats.column_roles import split_list
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.rules import Rules
 
     return Rules(
         origin=reading.numbers,
@@ -314,7 +316,7 @@ def with_policy(path: str, task: str, reading: Reading, rules: dict[str, Any]) -
         If it is for another task, or an option is given for what it holds.
     """
     from actcli.calibration.conformal import Conformal
-    from actcli.prediction.policy import read_policy
+    from actcli.prediction.policy_reader import read_policy
 
     policy, name = read_policy(path), visible(path, 200)
     if policy.task != task:
@@ -342,8 +344,6 @@ def with_policy_names(
     UsageError
         If an option says something else.
     """
-    from actcli.tasks import Origin
-
     name = visible(path, 200)
     known: dict[str, tuple[str | None, str | None]] = {
         "--from": (None if reading.origin is None else reading.origin.value, policy.origin)
@@ -559,4 +559,5 @@ def threshold_rules(given: Sequence[str] | None, path: str | None) -> dict[str, 
         else:
             named[name] = share(value, f"--threshold {visible(name)}")
     from_file = {} if path is None else read_thresholds(path)
-    return {"threshold": 0.5 if default is None else default, "thresholds": from_file | named}
+    default = 0.5 if default is None else default
+    return {"threshold": default, "thresholds": from_file | named, "thresholds_file": path}

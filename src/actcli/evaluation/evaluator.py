@@ -16,8 +16,10 @@ from actcli.evaluation import class_labels as labels
 from actcli.metrics.accumulator import MetricAccumulator
 from actcli.metrics.definitions import COUNTS, Settings
 from actcli.metrics.row_statistics import CellBins, cell_bins, exclusive_rows, label_rows
-from actcli.prediction.plan import Rules, plan
+from actcli.prediction.plan import plan
+from actcli.prediction.rules import Rules
 from actcli.streaming.batch import Batch, Layout
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -374,7 +376,7 @@ def evaluate(
         raise ValueError("bins must be at least 1, bootstrap and seed at least 0")
     layout = Layout(tuple(map(str, range(scores.shape[1]))), (), scores.dtype, len(scores))
     rules = Rules(
-        origin=origin,
+        origin=Origin(origin),
         dtype="float64",
         calibration=None if temperature == 1 else Temperature(temperature),
         class_names=None if classes is None else tuple(classes),
@@ -394,7 +396,7 @@ def evaluate(
         bootstrap=bootstrap,
         seed=seed,
     )
-    planned = plan(task, layout, rules, properties=properties(settings))
+    planned = plan(Task(task), layout, rules, properties=properties(settings))
     codes = (labels.set_array if task == "multilabel" else labels.code_array)(truth, planned.layout.classes)
     if len(codes) != len(scores):
         raise ValueError(f"there are {len(codes)} truths, but {len(scores)} rows of scores")

@@ -17,7 +17,8 @@ from actcli.errors import DataError
 from actcli.metrics.accumulator import MetricAccumulator
 from actcli.metrics.definitions import Settings
 from actcli.metrics.row_statistics import cell_bins, exclusive_rows, label_rows
-from actcli.prediction.plan import TASKS, Rules, SigmoidPredictions, SoftmaxPredictions
+from actcli.prediction.predictions import SigmoidPredictions, SoftmaxPredictions, predictions
+from actcli.prediction.rules import Rules
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -134,7 +135,7 @@ def apart(rows: LabeledRows, share: str | None, seed: int) -> tuple[LabeledRows,
 def decided(scoring: Scoring, given: Array, thresholds: Array | None = None) -> SoftmaxPredictions | SigmoidPredictions:
     """Return what the program decides on rows, shape (N, C), by these thresholds, or 0.5."""
     limits = np.full(given.shape[1], 0.5) if thresholds is None else thresholds
-    return TASKS[scoring.task](in_block_order(given), scoring, Rules(), limits)
+    return predictions(in_block_order(given), scoring, Rules(), limits)
 
 
 def quality(scoring: Scoring, rows: LabeledRows, thresholds: Array | None = None) -> dict[str, float]:

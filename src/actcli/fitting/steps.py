@@ -12,8 +12,8 @@ from actcli.calibration.methods import METHODS, Temperature
 from actcli.calibration.thresholds import tune_thresholds
 from actcli.errors import DataError, listed
 from actcli.fitting.labeled_rows import decided, label_counts, quality, set_quality
-from actcli.prediction.plan import SoftmaxPredictions
 from actcli.prediction.policy import DEFAULT_THRESHOLD, calibration_document, conformal_document
+from actcli.prediction.predictions import SoftmaxPredictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,42 +9,91 @@ import numpy as np
 
 from actcli.activations import row_sums, sigmoid, softmax
 from actcli.prediction.long_form import long_columns, long_layout, unfolded
-from actcli.prediction.plan import Plan, Rules, plan, rounded
+from actcli.prediction.plan import Plan, PredictionPlan, plan, rounded
 from actcli.streaming.batch import Batch, Column, Kind
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
+    from actcli.prediction.rules import Rules
     from actcli.streaming.batch import Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Comparison", "Raised", "empty_comparison", "plan_comparison"]
+__all__ = ["Comparison", "ComparisonPlan", "Raised", "empty_comparison", "plan_comparison"]
 
 DECISIONS = ("no", "yes")
 
 
 class ComparisonCounts(NamedTuple):
-    """What the comparison needs of a batch."""
+    """What a batch adds to a `Comparison`."""
 
     reached: Array
-    """How many sigmoids reach the threshold, for each row."""
+    """How many sigmoids of each row reach the threshold, shape (N,)."""
     agree: int
+    """In how many rows both activations decide for the same single class."""
     sums: Array
-    """Of the sigmoids of each row, float64."""
+    """The sum of the sigmoids of each row, shape (N,), float64."""
     difference: float
-    """Between softmax and sigmoid(x1 - x2), the largest."""
+    """The largest difference between softmax and sigmoid(x1 - x2)."""
     row: int
-    """The first one's number in its chunk."""
+    """The number of the first row within its chunk."""
     logits: Array
-    """Of the first row."""
+    """Of the first row, shape (C,)."""
     suspicious: bool
-    """Whether they look like probabilities already."""
+    """Whether the logits look like probabilities already."""
 
 
-def plan_comparison(layout: Layout, rules: Rules) -> Plan:
-    """Settle how both activations of a table are computed, and what each would decide: a line for each class.
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparisonPlan(Plan):
+    """The plan of both activations of a table, and their decisions: a line for each class.
+
+    Parameters
+    ----------
+    exclusive, independent
+        The predictions by softmax and by sigmoid; both give "logits" and "probabilities".
+    rules
+        The temperature, the precision.
+    """
+
+    exclusive: PredictionPlan
+    independent: PredictionPlan
+    rules: Rules
+
+    def decide(self, batch: Batch) -> Batch:
+        """Return the batch in long form, with its `ComparisonCounts` as `Batch.counted`."""
+        chosen = self.exclusive.decide(batch)
+        label, shares = chosen.values["index"], chosen.values["probabilities"]
+        batch = self.independent.decide(replace(chosen, scores=chosen.values["logits"], length=None))
+        logits, cells, members = (batch.values[name] for name in ("logits", "probabilities", "multihot"))
+        values = {"logit": logits, "sigmoid": cells, "softmax": shares}
+        values = {name: rounded(found.reshape(-1), self.rules.precision) for name, found in values.items()}
+        is_label = np.equal(label[:, np.newaxis], np.arange(members.shape[1]))
+        values |= {
+            "by_sigmoid": members.reshape(-1).astype(np.int64),
+            "by_softmax": is_label.reshape(-1).astype(np.int64),
+        }
+        counted = None
+        if len(logits):
+            reached = members.sum(axis=1, dtype=np.int64)
+            label_is_member = np.take_along_axis(members, label[:, np.newaxis], axis=1)[:, 0] == 1
+            counted = ComparisonCounts(
+                reached=reached,
+                agree=int(np.count_nonzero((reached == 1) & label_is_member)),
+                sums=row_sums(cells.astype(np.float64)),
+                difference=_difference(logits, shares, self.rules.temperature),
+                row=int(chosen.row_numbers()[0]),
+                logits=logits[0].copy(),
+                suspicious=chosen.like_probabilities,
+            )
+        lines = unfolded(batch, members.shape[1], values)
+        return replace(lines, counted=counted, like_probabilities=False)
+
+
+def plan_comparison(layout: Layout, rules: Rules) -> ComparisonPlan:
+    """Settle the comparison of both activations of a table.
 
     Parameters
     ----------
@@ -59,9 +108,9 @@ def plan_comparison(layout: Layout, rules: Rules) -> Plan:
         If the input and the options do not fit.
     """
     exact = replace(rules, precision=None)
-    exclusive = plan("softmax", layout, replace(_plain(exact), columns=("logits", "index", "probabilities")))
-    independent = plan("multilabel", layout, replace(exact, columns=("logits", "probabilities", "multihot")))
-    classes = exclusive.layout.classes
+    without_thresholds = replace(exact, threshold=0.5, thresholds=None, thresholds_file=None, strict=False)
+    exclusive = plan(Task.SOFTMAX, layout, without_thresholds, properties=("logits", "index", "probabilities"))
+    independent = plan(Task.MULTILABEL, layout, exact, properties=("logits", "probabilities", "multihot"))
     columns, notes = long_columns(
         exclusive.layout,
         [
@@ -69,66 +118,33 @@ def plan_comparison(layout: Layout, rules: Rules) -> Plan:
             *(Column(name, Kind.CODE, (name,), DECISIONS) for name in ("by_sigmoid", "by_softmax")),
         ],
     )
-
-    def decide(batch: Batch) -> Batch:
-        chosen = exclusive.decide(batch)
-        label, shares = chosen.values["index"], chosen.values["probabilities"]
-        batch = independent.decide(replace(chosen, scores=chosen.values["logits"]))
-        logits, cells, hot = (batch.values[name] for name in ("logits", "probabilities", "multihot"))
-        values = {"logit": logits, "sigmoid": cells, "softmax": shares}
-        values = {name: rounded(found.reshape(-1), rules.precision) for name, found in values.items()}
-        is_label = np.equal(label[:, np.newaxis], np.arange(len(classes)))
-        values |= {
-            "by_sigmoid": hot.reshape(-1).astype(np.int64),
-            "by_softmax": is_label.reshape(-1).astype(np.int64),
-            "counts": _counts(chosen, logits, cells, shares, hot, label, rules.temperature),
-        }
-        return replace(unfolded(batch, len(classes), values), like_probabilities=False)
-
-    return replace(exclusive, layout=long_layout(exclusive.layout), columns=columns, decide=decide, notes=notes)
+    notes += independent.notes
+    return ComparisonPlan(long_layout(exclusive.layout), columns, notes, exclusive, independent, rules)
 
 
 def empty_comparison(layout: Layout, rules: Rules) -> Comparison:
-    """Return what the rows of a table of this layout are to be added to."""
+    """Return the comparison of a table of this layout before its first row."""
     thresholds: float | Mapping[str, float] = rules.threshold
     if rules.thresholds:
-        thresholds = {name: rules.thresholds.get(name, rules.threshold) for name in layout.classes}
+        thresholds = {name: rules.threshold_of(name) for name in layout.classes}
     return Comparison(layout.classes, thresholds, rules.temperature)
 
 
-def _plain(rules: Rules) -> Rules:
-    """Return the rules without those of the sigmoid alone."""
-    return replace(rules, threshold=0.5, thresholds=None, strict=False)
-
-
-def _counts(
-    batch: Batch, logits: Array, cells: Array, shares: Array, hot: Array, label: Array, temperature: float
-) -> ComparisonCounts | None:
-    if not len(logits):
-        return None
-    reached = hot.sum(axis=1, dtype=np.int64)
-    is_member = np.take_along_axis(hot, label[:, np.newaxis], axis=1)[:, 0] == 1
-    difference = 0.0
-    if logits.shape[1] == 2:
-        gap = sigmoid(logits[:, 0] - logits[:, 1], temperature=temperature)
-        difference = float(np.abs(shares[:, 0] - gap).max())
-    return ComparisonCounts(
-        reached,
-        int(np.count_nonzero((reached == 1) & is_member)),
-        row_sums(cells.astype(np.float64)),
-        difference,
-        int(batch.row_numbers()[0]),
-        logits[0].copy(),
-        batch.like_probabilities,
-    )
+def _difference(logits: Array, shares: Array, temperature: float) -> float:
+    """Return the largest difference between softmax and sigmoid(x1 - x2); 0 unless there are two classes."""
+    if logits.shape[1] != 2:
+        return 0.0
+    gap = sigmoid(logits[:, 0] - logits[:, 1], temperature=temperature)
+    return float(np.abs(shares[:, 0] - gap).max())
 
 
 class Raised(NamedTuple):
-    """What becomes of a row when one of its logits is raised."""
+    """The activations of a row before and after one of its logits is raised."""
 
     row: int
+    """Its number in the table, from 0."""
     position: int
-    """Of the class whose logit is raised."""
+    """The index of the class whose logit is raised."""
     by: float
     sigmoid: tuple[Array, Array]
     """Before and after."""
@@ -137,28 +153,28 @@ class Raised(NamedTuple):
 
 @dataclass(slots=True)
 class Comparison:
-    """What is added up over all rows, in their order.
+    """The comparison over all rows of a table, added up in their order.
 
     Parameters
     ----------
     classes
         Their names.
     threshold
-        Which a sigmoid must reach: for all classes, or for each.
+        For all classes, or for each by name.
     temperature
         T of both functions.
     rows
-        How many there are.
+        How many rows.
     reached
-        In how many of them no sigmoid reaches the threshold, one does, several do.
+        In how many rows no sigmoid reaches its threshold, one does, several do.
     agree
-        In how many both decide for the same single class.
+        In how many rows both activations decide for the same single class.
     least, most, total
-        Of the sum of the sigmoids of a row.
+        Of the sums of the sigmoids of a row.
     difference
-        The largest between softmax and sigmoid(x1 - x2), of two classes.
+        The largest difference between softmax and sigmoid(x1 - x2), of two classes.
     raised
-        An example, the first row.
+        An example: the first row.
     suspicious
         Whether all rows look like probabilities already.
     """
@@ -177,23 +193,44 @@ class Comparison:
     suspicious: bool = True
 
     def add(self, counts: ComparisonCounts, start: int) -> None:
-        """Add what a batch has; the first row of its chunk is number `start`."""
+        """Add the counts of the next batch; the first row of its chunk is number `start` of the table."""
         self.rows += len(counts.reached)
         for number, found in enumerate(np.bincount(np.minimum(counts.reached, 2), minlength=3).tolist()):
             self.reached[number] += found
         self.agree += counts.agree
         self.least = min(self.least, float(counts.sums.min()))
         self.most = max(self.most, float(counts.sums.max()))
-        # One after the other, so that the sum does not depend on where the chunks begin.
+        # Row after row: so the sum does not depend on where the chunks begin.
         self.total = float(np.add.accumulate(np.concatenate([[self.total], counts.sums]))[-1])
         self.difference = max(self.difference, counts.difference)
         self.suspicious &= counts.suspicious
         if self.raised is None:
             self.raised = _raised(counts.logits, start + counts.row, self.temperature)
 
+    def merge(self, other: Comparison) -> None:
+        """Add the comparison of the rows of the same table that come after these.
+
+        Raises
+        ------
+        ValueError
+            If it has other classes, thresholds or another temperature.
+        """
+        settings = (self.classes, self.threshold, self.temperature)
+        if settings != (other.classes, other.threshold, other.temperature):
+            raise ValueError("comparisons of different classes, thresholds or temperatures cannot be merged")
+        self.rows += other.rows
+        self.reached = [one + more for one, more in zip(self.reached, other.reached, strict=True)]
+        self.agree += other.agree
+        self.least = min(self.least, other.least)
+        self.most = max(self.most, other.most)
+        self.total += other.total
+        self.difference = max(self.difference, other.difference)
+        self.suspicious &= other.suspicious
+        self.raised = self.raised or other.raised
+
 
 def _raised(logits: Array, row: int, temperature: float) -> Raised:
-    """Raise the second largest logit of a row to the largest, or by 1 where it is as large or masked."""
+    """Raise the second largest logit of a row to the largest, or by 1 where both are equal or it is masked."""
     order = np.argsort(-logits, kind="stable")
     position = int(order[1])
     with np.errstate(over="ignore"):

@@ -25,13 +25,13 @@ def argmax(scores: ArrayLike) -> NDArray[np.int64]:
     Raises
     ------
     ValueError
-        If the shape is another one, or the scores are not real numbers.
+        If the scores are not a table of real numbers.
     """
     array = _as_table(scores)
     if array.flags.c_contiguous:
         return np.asarray(array.argmax(axis=1), dtype=np.int64)
-    # NumPy copies to reduce over a strided axis. The largest score counts for more the earlier it stands, in whole
-    # numbers so small that many of them are compared at once.
+    # NumPy copies a strided array to reduce it. Instead, the largest scores get weights that fall with their index, in
+    # the smallest integers, of which a processor compares many at once.
     count = array.shape[1]
     weights = np.arange(count, 0, -1, dtype=np.min_scalar_type(count))
     rank = (np.equal(array, array.max(axis=1)[:, np.newaxis]) * weights).max(axis=1)
@@ -46,7 +46,7 @@ def top_k(scores: ArrayLike, k: int) -> NDArray[np.int64]:
     scores
         Shape (N, C), without NaN.
     k
-        At least 1; more than C is C.
+        At least 1; above C it counts as C.
 
     Returns
     -------
@@ -67,15 +67,15 @@ def top_k(scores: ArrayLike, k: int) -> NDArray[np.int64]:
 def reached(
     probabilities: ArrayLike, thresholds: float | Sequence[float] | NDArray[Any], *, strict: bool = False
 ) -> NDArray[np.bool_]:
-    """Return where a probability reaches its threshold, shape (N, C).
+    """Return where probabilities reach their thresholds, shape (N, C), bool.
 
     Parameters
     ----------
     probabilities
         Shape (N, C).
     thresholds
-        One number, or one for each class, shape (C,); cast to the dtype of the probabilities, so that a threshold
-        of 0.3 is reached by a float32 probability that is written 0.3.
+        One number, or one for each class, shape (C,). They are cast to the dtype of the probabilities, so that a
+        float32 probability that prints as 0.3 reaches a threshold of 0.3.
     strict
         Compare with ``>`` instead of ``>=``.
 
@@ -92,7 +92,7 @@ def reached(
 
 
 def best_among(chosen: ArrayLike, scores: ArrayLike, k: int) -> NDArray[np.bool_]:
-    """Return `chosen`, shape (N, C), with at most the `k` highest `scores`, same shape, of each row left in.
+    """Return `chosen`, shape (N, C), reduced to the `k` classes of each row with the highest `scores`, same shape.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def best_among(chosen: ArrayLike, scores: ArrayLike, k: int) -> NDArray[np.bool_
 
 
 def at_least_one(chosen: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
-    """Return `chosen`, shape (N, C), with the highest class of each empty row put in, unless it is masked (-inf).
+    """Return `chosen`, shape (N, C), with the best class added to each empty row, unless it is masked (-inf).
 
     Raises
     ------

@@ -1,39 +1,42 @@
-"""From options to the derivatives of a table: of the sigmoid, of the softmax, and of the loss.
+"""From options to the derivatives of a table: of the sigmoid, of the softmax, and of the cross-entropy.
 
-The derivative of a softmax is a matrix for each row. In a table it is C lines, one for each probability; NPY puts them
-together again, to an array of shape (N, C, C).
+The derivative of a softmax is a matrix for each row. In a table it is C lines, one for each probability. NPY joins
+these lines to an array of shape (N, C, C).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
 from actcli.activations import gradient_rows, jacobian_rows, shares, sigmoid
 from actcli.prediction.long_form import long_columns, long_layout, unfolded
 from actcli.prediction.output_columns import carried_columns, with_names_apart
-from actcli.prediction.plan import Plan, Rules, plan, rounded
-from actcli.streaming.batch import Batch, Column, Kind, encoder_of
+from actcli.prediction.plan import Plan, PredictionPlan, plan, rounded
+from actcli.streaming.batch import Batch, Column, Kind
+from actcli.tasks import Function, Origin, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeAlias
 
-    from actcli.evaluation.truth import Truth
-    from actcli.streaming.batch import Layout, Sink
+    from actcli.prediction.rules import Rules
+    from actcli.streaming.batch import Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["LossGradientSink", "plan_jacobian", "plan_loss_gradient", "plan_sigmoid_derivative"]
+__all__ = ["DerivativePlan", "loss_gradient", "plan_derivative"]
 
 
-def plan_sigmoid_derivative(layout: Layout, rules: Rules) -> Plan:
-    """Settle how sigmoid'(x) of each cell of a table is computed.
+def plan_derivative(of: Function, layout: Layout, rules: Rules) -> DerivativePlan:
+    """Settle the derivatives of a table.
 
     Parameters
     ----------
+    of
+        The function: each cell has a derivative of the sigmoid, each row a Jacobian diag(y) - y yT of the softmax y, or
+        a gradient y - onehot of the cross-entropy.
     layout
         Of the input.
     rules
@@ -44,113 +47,88 @@ def plan_sigmoid_derivative(layout: Layout, rules: Rules) -> Plan:
     ActcliError
         If the input and the options do not fit.
     """
-    settled, shares_of = _shares("multilabel", layout, rules)
-    columns, notes = with_names_apart([*carried_columns(layout.carried), _gradient(settled.layout)])
-
-    def decide(batch: Batch) -> Batch:
-        batch, probabilities, complements = shares_of(batch)
-        return replace(batch, values={"gradient": _finished(probabilities * complements, rules)})
-
-    return replace(settled, columns=tuple(columns), decide=decide, notes=notes)
-
-
-def plan_jacobian(layout: Layout, rules: Rules) -> Plan:
-    """Settle how diag(y) - y yT of the softmax y of each row of a table is computed: C lines a row.
-
-    Parameters and errors are those of `plan_sigmoid_derivative`.
-    """
-    settled, shares_of = _shares("softmax", layout, rules)
-    classes = settled.layout.classes
-    columns, notes = long_columns(settled.layout, [_gradient(settled.layout)])
-
-    def decide(batch: Batch) -> Batch:
-        batch, probabilities, complements = shares_of(batch)
-        jacobian = _finished(jacobian_rows(probabilities, complements), rules)
-        return unfolded(batch, len(classes), {"gradient": jacobian.reshape(-1, len(classes))})
-
-    return replace(settled, layout=long_layout(settled.layout), columns=columns, decide=decide, notes=notes)
+    task = Task.MULTILABEL if of is Function.SIGMOID else Task.SOFTMAX
+    wanted = "probabilities" if rules.origin is Origin.PROBABILITIES and rules.temperature == 1 else "logits"
+    source = plan(task, layout, replace(rules, precision=None), properties=(wanted,))
+    classes, settled = source.layout.classes, source.layout
+    gradient = Column("gradient", Kind.MATRIX, tuple(f"grad_{name}" for name in classes), classes)
+    if of is Function.SOFTMAX:
+        columns, notes = long_columns(settled, [gradient])
+        settled = long_layout(settled)
+    else:
+        columns, notes = with_names_apart([*carried_columns(layout.carried), gradient])
+    return DerivativePlan(settled, columns, notes, of, source, rules)
 
 
-def plan_loss_gradient(layout: Layout, rules: Rules) -> Plan:
-    """Settle how y - onehot of the softmax y of each row is computed; the truth comes to it in a `LossGradientSink`.
-
-    Parameters and errors are those of `plan_sigmoid_derivative`.
-    """
-    settled, shares_of = _shares("softmax", layout, rules)
-    columns, notes = with_names_apart([*carried_columns(layout.carried), _gradient(settled.layout)])
-
-    def decide(batch: Batch) -> Batch:
-        batch, probabilities, complements = shares_of(batch)
-        return replace(batch, values={"shares": (probabilities, complements)})
-
-    return replace(settled, columns=tuple(columns), decide=decide, notes=notes)
-
-
-class LossGradientSink:
-    """Brings the truth to the rows, in order, and gives the gradients to another sink.
+@dataclass(frozen=True, slots=True, eq=False)
+class DerivativePlan(Plan):
+    """The plan of the derivatives of a table.
 
     Parameters
     ----------
-    lines
-        The other sink.
-    truth
-        Whose `take` returns the index of the right class of each row.
+    of
+        The function.
+    source
+        Gives the logits, or the probabilities where the input holds them and T is 1.
     rules
         The temperature, the precision.
     """
 
-    def __init__(self, lines: Sink, truth: Truth, rules: Rules) -> None:
-        self._lines = lines
-        self._truth = truth
-        self._rules = rules
+    of: Function
+    source: PredictionPlan
+    rules: Rules
 
-    def open(self, layout: Layout) -> int:
-        """Begin."""
-        return self._lines.open(layout)
+    def decide(self, batch: Batch) -> Batch:
+        """Return the batch with its derivatives, shape (N, C), or in long form with its Jacobians, shape (N * C, C).
 
-    def encode(self, batch: Batch) -> Batch:
-        """Return the batch: its truth is not known yet."""
-        return batch
+        The gradient of the cross-entropy needs the truth, which is known only in the order of the rows. Its sink calls
+        `loss_gradient` with `Batch.counted`.
+        """
+        batch = self.source.decide(batch)
+        probabilities, complements = self._probabilities(batch)
+        match self.of:
+            case Function.SIGMOID:
+                return replace(batch, values={"gradient": _finished(probabilities * complements, self.rules)})
+            case Function.SOFTMAX:
+                classes = probabilities.shape[1]
+                jacobian = _finished(jacobian_rows(probabilities, complements), self.rules)
+                return unfolded(batch, classes, {"gradient": jacobian.reshape(-1, classes)})
+            case Function.CROSS_ENTROPY:
+                return replace(batch, values={}, counted=(probabilities, complements))
+            case _:
+                assert_never(self.of)
 
-    def accept(self, piece: Batch, start: int) -> None:
-        """Compute the gradient of the next rows."""
-        probabilities, complements = piece.values["shares"]
-        gradient = gradient_rows(probabilities, complements, self._truth.take(piece, start))
-        batch = replace(piece, values={"gradient": _finished(gradient, self._rules)})
-        self._lines.accept(encoder_of(self._lines).encode(batch), start)
+    def _probabilities(self, batch: Batch) -> tuple[Array, Array]:
+        """Return the probabilities p and 1 - p, shape (N, C).
 
-    def finish(self) -> None:
-        """End."""
-        self._lines.finish()
+        Both are precise where they are small: 1 - p is not computed from a p that was rounded to 1.
+        """
+        if "probabilities" in batch.values:
+            probabilities = batch.values["probabilities"]
+            return probabilities, 1 - probabilities
+        logits, temperature = batch.values["logits"], self.rules.temperature
+        if self.of is Function.SIGMOID:
+            return sigmoid(logits, temperature=temperature), sigmoid(-logits, temperature=temperature)
+        return shares(logits, temperature)
 
 
-def _gradient(layout: Layout) -> Column:
-    return Column("gradient", Kind.MATRIX, tuple(f"grad_{name}" for name in layout.classes), layout.classes)
+def loss_gradient(counted: tuple[Array, Array], truth: Array, rules: Rules) -> Array:
+    """Return the gradient of the cross-entropy, shape (N, C), rounded as asked.
+
+    Parameters
+    ----------
+    counted
+        `Batch.counted` of the plan of the cross-entropy.
+    truth
+        The index of the right class of each row, shape (N,).
+    rules
+        The temperature, the precision.
+    """
+    return _finished(gradient_rows(*counted, truth), rules)
 
 
 def _finished(derivative: Array, rules: Rules) -> Array:
-    """Return a derivative by x / T as one by x, rounded as asked."""
+    """Return the derivative with respect to x from that with respect to x / T, rounded as asked."""
     if rules.temperature != 1:
         derivative /= rules.temperature
     return np.asarray(rounded(derivative, rules.precision))
-
-
-def _shares(task: str, layout: Layout, rules: Rules) -> tuple[Plan, Callable[[Batch], tuple[Batch, Array, Array]]]:
-    """Return the plan of the command for this activation, and what computes the probabilities p and 1 - p of a batch.
-
-    Both are precise where they are small: 1 - p is not taken from a p that was rounded to 1.
-    """
-    as_given = rules.origin == "probabilities" and rules.temperature == 1
-    wanted = "probabilities" if as_given else "logits"
-    settled = plan(task, layout, replace(rules, columns=(wanted,), precision=None))
-
-    def shares_of(batch: Batch) -> tuple[Batch, Array, Array]:
-        batch = settled.decide(batch)
-        found = batch.values[wanted]
-        if as_given:
-            return batch, found, 1 - found
-        if task == "softmax":
-            return batch, *shares(found, rules.temperature)
-        return batch, sigmoid(found, temperature=rules.temperature), sigmoid(-found, temperature=rules.temperature)
-
-    return settled, shares_of

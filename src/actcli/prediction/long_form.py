@@ -1,4 +1,4 @@
-"""Tables in long form: a line for each class of each row, instead of a column."""
+"""Tables in long form: a line for each class of each row, instead of a column for each class."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["long_columns", "long_layout", "unfolded"]
 
 
 def long_columns(layout: Layout, columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Return `columns` behind those that say which row and class a line is of, and notes on what had to be renamed.
+    """Return `columns` after the columns that identify row and class, and notes on renamed columns.
 
-    The row is said by the carried columns; where there are none, by its number.
+    The carried columns identify the row; without carried columns, its number does.
     """
     lines = len(layout.classes)
-    whose = carried_columns(layout.carried) or [Column("row", Kind.ROW, ("row",), dtype="int64")]
+    row = carried_columns(layout.carried) or [Column("row", Kind.ROW, ("row",), dtype="int64")]
     of_class = Column("class", Kind.CODE, ("class",), layout.classes)
-    found, notes = with_names_apart([*whose, of_class, *columns])
+    found, notes = with_names_apart([*row, of_class, *columns])
     return tuple(replace(column, lines=lines) for column in found), notes
 
 
@@ -36,16 +36,16 @@ def long_layout(layout: Layout) -> Layout:
 
 
 def unfolded(batch: Batch, classes: int, values: Mapping[str, Any]) -> Batch:
-    """Return a batch of a line for each class of each row of `batch`, with these `values`.
+    """Return a batch with a line for each class of each row of `batch`, and these `values`.
 
     Parameters
     ----------
     batch
         N rows.
     classes
-        C, how many lines each becomes.
+        C, the lines of a row.
     values
-        By `Column.name`, for N * C lines, besides "class".
+        By `Column.name`, for N * C lines; "class" is added.
     """
     rows = len(batch)
     carried = {}
@@ -53,11 +53,10 @@ def unfolded(batch: Batch, classes: int, values: Mapping[str, Any]) -> Batch:
         from actcli.formats.text import repeated
 
         carried = {name: repeated(data, classes) for name, data in batch.carried.items()}
-    codes = np.tile(np.arange(classes), rows)
     return batch.without_scores(
         length=rows * classes,
         carried=carried,
         rows=np.repeat(batch.row_numbers(), classes),
-        values={"class": codes, **values},
+        values={"class": np.tile(np.arange(classes), rows), **values},
         lines=classes,
     )

@@ -1,7 +1,8 @@
-"""Small files that options name: class names, thresholds. Read whole, so their size is limited."""
+"""The small files that options name: class names, thresholds, policies. They are read whole, so size is limited."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -9,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from actcli.errors import ActcliError, DataError, UsageError, visible
-from actcli.formats.column_roles import check_unique, is_number, split_list
+from actcli.formats.column_roles import check_unique, split_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["parsed_json", "read_class_names", "read_text", "read_thresholds", "share"]
 
 LARGEST = 1 << 26
-"""More bytes than this are no list of names."""
+"""The most bytes of such a file."""
+
+_DECIMAL = frozenset("0123456789+-.eE \t")
+"""The characters of a decimal number."""
 
 
 def read_class_names(value: str) -> tuple[tuple[str, ...], str | None]:
-    """Return the names that ``--class-names`` gives, and the file that they are from, if they are from one.
+    """Return the names that ``--class-names`` gives, and the path of their file; None if there is no file.
 
-    The value is a file, or the names themselves with commas between. A file holds one name a line, a JSON list, a JSON
+    The value is a path, or the names themselves with commas between. A file holds one name a line, a JSON list, a JSON
     object from index to name, or a Hugging Face ``config.json`` with ``id2label``.
 
     Raises
@@ -49,16 +53,27 @@ def read_thresholds(path: str) -> dict[str, float]:
     Raises
     ------
     DataError
-        If the file cannot be read, is something else, or names a class twice.
+        If the file cannot be read, is something else, is empty, or names a class twice.
     UsageError
         If a threshold is not a number from 0 to 1.
     """
     text = read_text(path, "--thresholds takes a JSON or CSV file")
-    if text.lstrip().startswith(("{", "[")):
-        found = parsed_json(text, path)
-        if not isinstance(found, dict):
-            raise DataError(f"{visible(path, 200)}: is no JSON object from name to threshold")
-        return {name: share(value, f"{visible(path, 200)}: {visible(name)}") for name, value in found.items()}
+    found = _json_thresholds(text, path) if text.lstrip().startswith(("{", "[")) else _csv_thresholds(text, path)
+    if not found:
+        raise DataError(
+            f"{visible(path, 200)}: holds no thresholds", hint="a threshold is a name and a number from 0 to 1"
+        )
+    return found
+
+
+def _json_thresholds(text: str, path: str) -> dict[str, float]:
+    found = parsed_json(text, path)
+    if not isinstance(found, dict):
+        raise DataError(f"{visible(path, 200)}: is no JSON object from name to threshold")
+    return {name: share(value, f"{visible(path, 200)}: {visible(name)}") for name, value in found.items()}
+
+
+def _csv_thresholds(text: str, path: str) -> dict[str, float]:
     result: dict[str, float] = {}
     for line, row in _csv_rows(text, path):
         where = f"{visible(path, 200)}:{line}"
@@ -72,18 +87,20 @@ def read_thresholds(path: str) -> dict[str, float]:
 
 
 def share(value: object, where: str) -> float:
-    """Return a number from 0 to 1, given as a text or a number; `where` begins the message otherwise.
+    """Return a number from 0 to 1 from its text or from a number; `where` begins the message of an error.
 
     Raises
     ------
     UsageError
-        If it is not one.
+        If it is something else.
     """
     text = value if isinstance(value, str) else repr(value)
-    number = float(text) if is_number(text) else float("nan")
-    if not 0 <= number <= 1:
-        raise UsageError(f"{where}: {visible(text)!r} is not a number from 0 to 1")
-    return number
+    # float() also takes 1_0, nan and digits of other scripts.
+    if _DECIMAL.issuperset(text):
+        with contextlib.suppress(ValueError):
+            if 0 <= (number := float(text)) <= 1:
+                return number
+    raise UsageError(f"{where}: {visible(text)!r} is not a number from 0 to 1")
 
 
 def read_text(path: str, hint: str) -> str:
@@ -92,7 +109,7 @@ def read_text(path: str, hint: str) -> str:
     Raises
     ------
     DataError
-        If it is not there, with this hint, or cannot be read, is large, or is not UTF-8.
+        If it is not there (with `hint`), cannot be read, is too large, or is not UTF-8.
     """
     name = visible(path, 200)
     try:
@@ -111,7 +128,7 @@ def read_text(path: str, hint: str) -> str:
 
 
 def parsed_json(text: str, path: str) -> Any:
-    """Return what a text of JSON stands for; `path` begins the message otherwise.
+    """Return the value of a JSON text; `path` begins the message of an error.
 
     Raises
     ------
@@ -152,7 +169,7 @@ def _names_in(text: str, path: str) -> list[str]:
     try:
         value = parsed_json(text, path)
     except DataError:
-        # A list of names may begin with one such as [PAD].
+        # The first name of a list may look like JSON: [PAD].
         if path.lower().endswith(".json") or len(_lines(text)) < 2:
             raise
         return _lines(text)
@@ -169,7 +186,7 @@ def _names_in(text: str, path: str) -> list[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines of `text` without their ends; LF, CR LF and CR end one, and nothing else does."""
+    """Return the lines of `text` without their ends, which are LF, CR LF and CR only."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines[:-1] if not lines[-1] else lines
 

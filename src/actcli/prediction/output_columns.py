@@ -1,7 +1,7 @@
-"""The columns that can be written for each row: what they are called, and which a command writes.
+"""The output columns: their names, and which of them a command writes.
 
-A column is a property of the same name of the predictions in `actcli.prediction.plan`. To add one, write the property
-and its line in `OUTPUT`.
+A column is a property of the same name in `actcli.prediction.predictions`. To add a column, write the property and a
+line in `OUTPUT`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 
 from actcli.errors import UsageError, listed, visible
 from actcli.streaming.batch import Carried, Column, Kind
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.rules import Rules
 
     Maker: TypeAlias = Callable[[Sequence[str], "Rules"], Column]
 
 __all__ = ["OUTPUT", "REASONS", "carried_columns", "output_columns", "printable", "with_names_apart"]
 
 REASONS = ("ok", "below_confidence", "ambiguous")
-"""Why there is a label, or none."""
+"""Why there is a label or none: the texts of the column `reason`."""
 
 
 def _matrix(name: str, prefix: str, integers: str | None = None) -> Maker:
@@ -77,64 +78,68 @@ _EXCLUSIVE = {
     "reason": _reason,
     "prediction_set": _set("prediction_set"),
 }
-OUTPUT: dict[str, dict[str, Maker]] = {
-    "softmax": _EXCLUSIVE,
-    "multilabel": {
+OUTPUT: dict[Task, dict[str, Maker]] = {
+    Task.SOFTMAX: _EXCLUSIVE,
+    Task.MULTILABEL: {
         "labels": _set("labels"),
         "indices": _set("indices", integers=True),
         "count": _number("count", "int64"),
         **_SHARED,
         "multihot": _matrix("multihot", "is_", "uint8"),
     },
-    "binary": _EXCLUSIVE,
+    Task.BINARY: _EXCLUSIVE,
 }
-"""By command and by the name in ``--columns``."""
+"""What makes each column, by task and by its name in ``--columns``."""
 
 
 def output_columns(
-    task: str, carried: Sequence[Carried], classes: Sequence[str], rules: Rules, files: Sequence[str]
+    task: Task, carried: Sequence[Carried], classes: Sequence[str], rules: Rules, files: Sequence[str]
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Return the columns to write, and notes on those that had to be renamed.
+    """Return the columns to write, and notes on renamed ones.
 
     Parameters
     ----------
     task
-        The command.
+        What is decided.
     carried
-        The columns of the input that are no classes.
+        The carried columns of the input.
     classes
         The names of the classes.
     rules
-        What was asked for.
+        What is asked for.
     files
         The names of the inputs.
 
     Raises
     ------
     UsageError
-        If a column is asked for that there is not, or twice.
+        If a name in ``--columns`` is unknown or is there twice.
     """
+    along = {column.name: column for column in carried_columns(carried)}
     columns: list[Column] = []
     for name in rules.columns or _default(task, rules):
-        columns.extend(_column(name, task, carried, classes, rules, files))
+        if name == "carried" or (name == "id" and "id" not in along):
+            columns.extend(along.values())
+        else:
+            columns.append(_column(name, task, along, classes, rules, files))
     _check_effect(task, [column.name for column in columns if column.carried is None], rules)
-    columns, notes = with_names_apart(columns)
+    renamed, notes = with_names_apart(columns)
     seen: set[tuple[str, str | None]] = set()
-    for column in columns:
+    for column in renamed:
         key = (column.name, column.carried)
         if key in seen:
             raise UsageError(f"--columns: {visible(column.carried or column.name)!r} is there twice")
         seen.add(key)
-    return tuple(columns), notes
+    return renamed, notes
 
 
-def carried_columns(carried: Sequence[Carried], lines: int = 1) -> list[Column]:
-    """Return the columns of the input that are no classes, as columns of the output."""
-    return [Column(name, kind, (name,), carried=name, lines=lines) for name, kind, _ in carried]
+def carried_columns(carried: Sequence[Carried]) -> list[Column]:
+    """Return the carried columns of the input as output columns."""
+    return [Column(name, kind, (name,), carried=name) for name, kind, _ in carried]
 
 
-def with_names_apart(columns: Sequence[Column]) -> tuple[list[Column], tuple[str, ...]]:
-    """Return `columns`, those of the input renamed that are called like another one, and a note on each of these."""
+def with_names_apart(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Return `columns` with unique names, and a note on each renamed one: a carried column becomes input_NAME."""
     taken = {name for column in columns if column.carried is None for name in (column.name, *column.headers)}
     names = {column.headers[0] for column in columns if column.carried is not None}
     result, notes = list(columns), []
@@ -146,12 +151,12 @@ def with_names_apart(columns: Sequence[Column]) -> tuple[list[Column], tuple[str
             name = f"input_{name}"
         result[position] = replace(column, headers=(name,))
         notes.append(f'the input\'s column "{visible(column.carried)}" is written as "{visible(name)}"')
-    return result, tuple(notes)
+    return tuple(result), tuple(notes)
 
 
-def _check_effect(task: str, written: Sequence[str], rules: Rules) -> None:
-    """Refuse options that change nothing of what is written."""
-    if task == "multilabel":
+def _check_effect(task: Task, written: Sequence[str], rules: Rules) -> None:
+    """Refuse options that change no column that is written."""
+    if task is Task.MULTILABEL:
         return
     if rules.top_k is not None and "top_k" not in written:
         raise UsageError("--top-k changes no column that is written", hint="add --columns top_k")
@@ -161,8 +166,8 @@ def _check_effect(task: str, written: Sequence[str], rules: Rules) -> None:
         )
 
 
-def _default(task: str, rules: Rules) -> tuple[str, ...]:
-    if task == "multilabel":
+def _default(task: Task, rules: Rules) -> tuple[str, ...]:
+    if task is Task.MULTILABEL:
         return ("carried", "labels", "probabilities")
     more = ("reason",) * rules.abstains + ("prediction_set",) * (rules.conformal is not None)
     if rules.top_k is not None:
@@ -171,30 +176,23 @@ def _default(task: str, rules: Rules) -> tuple[str, ...]:
 
 
 def _column(
-    name: str,
-    task: str,
-    carried: Sequence[Carried],
-    classes: Sequence[str],
-    rules: Rules,
-    files: Sequence[str],
-) -> list[Column]:
-    along = {column.name: column for column in carried_columns(carried)}
-    if name == "carried" or (name == "id" and "id" not in along):
-        return list(along.values())
+    name: str, task: Task, along: Mapping[str, Column], classes: Sequence[str], rules: Rules, files: Sequence[str]
+) -> Column:
+    """Return the output column of a name in ``--columns``; `along` are the carried columns by name."""
     if name in OUTPUT[task]:
-        if name == "top_k" and rules.top_k is None and task == "softmax":
+        if name == "top_k" and rules.top_k is None and task is Task.SOFTMAX:
             raise UsageError("--columns: top_k needs --top-k K")
         if name == "prediction_set" and rules.conformal is None:
             raise UsageError("--columns: prediction_set needs a --policy that actcli conformal has written to")
-        return [OUTPUT[task][name](classes, rules)]
+        return OUTPUT[task][name](classes, rules)
     if name == "row":
-        return [Column("row", Kind.ROW, ("row",), dtype="int64")]
+        return Column("row", Kind.ROW, ("row",), dtype="int64")
     if name == "file":
-        return [Column("file", Kind.CODE, ("file",), tuple(printable(file) for file in files))]
+        return Column("file", Kind.CODE, ("file",), tuple(printable(file) for file in files))
     if name in along:
-        return [along[name]]
+        return along[name]
     if name.startswith("input_") and name.removeprefix("input_") in along:
-        return [replace(along[name.removeprefix("input_")], headers=(name,))]
+        return replace(along[name.removeprefix("input_")], headers=(name,))
     known = ["carried", "id", "row", "file", *OUTPUT[task]]
     raise UsageError(
         f"--columns: there is no column {visible(name)!r}",
@@ -203,7 +201,7 @@ def _column(
 
 
 def printable(path: str) -> str:
-    """Return the name of a file as text: one that is not UTF-8 is shown as messages show it."""
+    """Return the name of a file as text that can be written; a name that is not UTF-8 is escaped as in messages."""
     try:
         path.encode()
     except UnicodeEncodeError:

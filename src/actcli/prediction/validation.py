@@ -1,4 +1,4 @@
-"""What scores must be before anything is decided on them, and what is wrong with a row that is not so."""
+"""The check of the scores before anything is decided, and the error of a wrong row."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 
 from actcli.activations import in_block_order
 from actcli.errors import DataError, visible
+from actcli.tasks import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.rules import Rules
     from actcli.streaming.batch import Batch
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -28,11 +29,17 @@ SUSPICIOUS_SUM = 1e-2
 """How far from 1 the sum of logits may be that look like probabilities."""
 
 
-def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Batch:
-    """Return `batch` with its scores as they are computed with, and without the rows that are wrong.
+_SINGULAR = {
+    Origin.LOGITS: "logit",
+    Origin.PROBABILITIES: "probability",
+    Origin.LOG_PROBABILITIES: "log-probability",
+}
 
-    The scores are in `dtype`, laid out in memory as the kernels want them. The first of the wrong rows ends the table,
-    unless they are to be skipped.
+
+def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: Rules, *, exclusive: bool) -> Batch:
+    """Return `batch` without wrong rows, its scores in `dtype` and in the memory layout that the kernels need.
+
+    The first wrong row ends the table, unless the rules skip wrong rows.
 
     Parameters
     ----------
@@ -43,25 +50,25 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
     dtype
         Of the computation.
     rules
-        Say what the numbers are.
+        What the numbers are, and whether wrong rows are skipped.
     exclusive
         Whether the probabilities of a row sum to 1.
     """
     with np.errstate(over="ignore"):
         scores = in_block_order(batch.scores, dtype)
     highest = scores.max(axis=1)
-    wrong = ~(highest < np.inf)  # NaN is not less either
+    wrong = ~(highest < np.inf)  # also false for NaN
     if dtype.itemsize < batch.scores.dtype.itemsize:
         wrong |= (np.isinf(scores) & np.isfinite(batch.scores)).any(axis=1)
     if exclusive:
         wrong |= highest == -np.inf
-    if rules.origin == "probabilities":
+    if rules.origin is Origin.PROBABILITIES:
         wrong |= (highest > 1) | (scores.min(axis=1) < 0)
-    elif rules.origin == "log-probabilities":
+    elif rules.origin is Origin.LOG_PROBABILITIES:
         wrong |= highest > 0
-    if exclusive and rules.origin != "logits":
-        powers = scores if rules.origin == "probabilities" else np.exp(np.minimum(scores, 0))
-        with np.errstate(invalid="ignore"):  # infinities of both signs
+    if exclusive and rules.origin is not Origin.LOGITS:
+        powers = scores if rules.origin is Origin.PROBABILITIES else np.exp(np.minimum(scores, 0))
+        with np.errstate(invalid="ignore"):  # of infinities of both signs
             sums = powers.sum(axis=1, dtype=np.float64)
         wrong |= (sums == 0) if rules.renormalize else ~(np.abs(sums - 1) <= SUM_TOLERANCE)
     found = batch.scores
@@ -75,24 +82,26 @@ def _what_is_wrong(place: str, stored: Array, scores: Array, classes: Sequence[s
     for name, found, score in zip(classes, stored, scores, strict=True):
         where = f'{place}: column "{visible(name)}"'
         if np.isnan(found) or found == np.inf:
-            kind = rules.origin.removesuffix("s").replace("probabilitie", "probability")
-            return DataError(f"{where}: {'NaN' if np.isnan(found) else 'infinity'} is not a {kind}")
+            return DataError(f"{where}: {'NaN' if np.isnan(found) else 'infinity'} is not a {_SINGULAR[rules.origin]}")
         if np.isinf(score) and np.isfinite(found):
             return DataError(f"{where}: {found} is too large for {scores.dtype}", hint="leave --dtype float32 out")
-        if rules.origin == "probabilities" and not 0 <= score <= 1:
+        if rules.origin is Origin.PROBABILITIES and not 0 <= score <= 1:
             return DataError(f"{where}: {score} is not a probability", hint="leave --from probabilities out for logits")
-        if rules.origin == "log-probabilities" and score > 0:
+        if rules.origin is Origin.LOG_PROBABILITIES and score > 0:
             return DataError(f"{where}: {score} is above 0, so it is not the logarithm of a probability")
     if np.isneginf(scores).all():
         return DataError(f"{place}: every class is masked (-inf), so none can be the label")
-    powers = scores if rules.origin == "probabilities" else np.exp(scores)
+    powers = scores if rules.origin is Origin.PROBABILITIES else np.exp(scores)
     total = float(powers.sum(dtype=np.float64))
     hint = None if rules.renormalize else "for probabilities of independent labels use multilabel, or --renormalize"
     return DataError(f"{place}: the probabilities sum to {total:.6g}, not to 1", hint=hint)
 
 
 def like_probabilities(scores: Array, *, sums: bool) -> bool:
-    """Return whether logits look like probabilities; ordinary ones fail in the first row, which costs nothing."""
+    """Return whether logits, shape (N, C), look like probabilities; with `sums`, whether those of a row sum to 1.
+
+    The first row is checked first: that of ordinary logits fails, at no cost.
+    """
     for rows in (scores[:1], scores):
         with np.errstate(invalid="ignore", over="ignore"):
             if not ((rows >= 0) & (rows <= 1)).all():

@@ -48,7 +48,7 @@ class ComparisonEncoder:
 
     def encode(self, batch: Batch) -> EncodedComparison:
         """Return the encoded rows of `batch`, and its counts."""
-        return EncodedComparison(self.rows.encode(batch), batch.values["counts"])
+        return EncodedComparison(self.rows.encode(batch), batch.counted)
 
 
 class ComparisonSink:

@@ -24,7 +24,7 @@ MOST_CLASSES = 20
 
 
 def draw(found: Mapping[str, Any], output: Output) -> None:
-    """Draw the facts that `actcli.prediction.inspection.facts` returns."""
+    """Draw the facts that `actcli.prediction.advice.facts` returns."""
     screen = Screen(output)
     names = [STANDARD_INPUT if name == "-" else visible(name, 200) for name in found["files"]]
     title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actcli.reports.table_rows import EncodedRows
-    from actcli.streaming.batch import Batch, Column, Layout
+    from actcli.streaming.batch import Column, Layout
     from actcli.streaming.output import Output
 
 __all__ = ["TableSink"]

@@ -79,7 +79,7 @@ class TableEncoder:
 
     def encode(self, batch: Batch) -> EncodedRows:
         """Return the first rows of `batch`, and its totals."""
-        count = len(batch.scores)
+        count = len(batch)
         shown = count if self.most is None else min(count, self.most)
         columns = [_values(column, batch, shown) for column in self.columns]
         head = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(shown)]

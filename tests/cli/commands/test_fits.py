@@ -437,7 +437,7 @@ def test_one_of_two_classes_is_impossible(
         (SOFTMAX | {"classes": ["a", "c"]}, ("softmax",), 1, 'number 2 is "c", but "b" in the input'),
         (SOFTMAX | {"classes": ["b", "a"]}, ("softmax",), 1, "--classes selects columns"),
         (SOFTMAX | {"classes": ["a", "b", "c"]}, ("softmax",), 1, "3 class names, but there are 2 classes"),
-        (SOFTMAX | {"colour": 1}, ("softmax",), 1, "colour: is no key that is known here"),
+        (SOFTMAX | {"colour": 1}, ("softmax",), 1, "colour: is no known key"),
         (SOFTMAX | {"actcli": 9}, ("softmax",), 1, "is a policy of version 9"),
         (SOFTMAX | COOLED, ("softmax", "--temperature", "1"), 2, "holds a calibration"),
         (LABELS, ("multilabel", "--temperature", "2"), 2, "holds what was fitted without it"),

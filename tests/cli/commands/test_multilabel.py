@@ -80,6 +80,19 @@ def test_thresholds_from_a_file(text: str, tmp_path: Path, actcli: Actcli) -> No
     assert actcli(*run, "--threshold", "cat=0.31", stdin=HALVES).text == "dog\n"
 
 
+def test_a_file_of_thresholds_that_leaves_classes_out(tmp_path: Path, actcli: Actcli) -> None:
+    """Is noted, with what the others take; a file without thresholds is an error."""
+    path = tmp_path / "thresholds"
+    path.write_text('{"cat": 0.2}')
+    result = actcli("multilabel", "--thresholds", path, "--threshold", "0.4", stdin=b"cat,dog,fox\n1,2,3\n")
+    assert result.code == 0
+    assert "names no threshold for 2 of 3 classes; they take 0.4\n" in result.err
+    path.write_text("")
+    result = actcli("multilabel", "--thresholds", path, stdin=TABLE)
+    assert (result.code, result.out) == (1, b"")
+    assert "holds no thresholds" in result.err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -23,7 +23,7 @@ from actcli.cli.running import (
     with_policy,
 )
 from actcli.errors import CheckError, DataError, UsageError, say, visible
-from actcli.tasks import Binning, ChartFormat, Dtype, OnBadRow, Origin, ResultFormat, ThresholdOperator
+from actcli.tasks import Binning, ChartFormat, Dtype, OnBadRow, Origin, ResultFormat, Task, ThresholdOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from actcli.evaluation.truth import RecordedPredictions, Truth, TruthSpec
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.metrics.definitions import Settings
-    from actcli.prediction.plan import Plan, Rules
+    from actcli.prediction.plan import Plan
+    from actcli.prediction.rules import Rules
     from actcli.streaming.batch import Batch, Layout
     from actcli.streaming.output import Output
 
@@ -403,7 +404,7 @@ def measure(
             coverage=_label_column(request, inputs.layout) is not None and request.task != "multilabel",
             **request.measures,
         )
-        planned = plan(request.task, inputs.layout, rules, properties=properties(settings))
+        planned = plan(Task(request.task), inputs.layout, rules, properties=properties(settings))
         classes = planned.layout.classes
         question = TruthSpec(request.task, classes, request.separator)
         recorded = _recorded(request, inputs.layout, question)
@@ -458,7 +459,7 @@ def _open_page(showing: Showing, inputs: Sequence[tuple[int, int]]) -> AbstractC
 
 
 def _policy_task(path: str) -> str:
-    from actcli.prediction.policy import read_policy
+    from actcli.prediction.policy_reader import read_policy
 
     return read_policy(path).task
 
@@ -493,13 +494,13 @@ def _label_column(request: EvaluationRequest, layout: Layout) -> str | None:
 
 
 def _rules(request: EvaluationRequest, reading: Reading, layout: Layout) -> Rules:
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.rules import Rules
 
     names = class_name_rules(reading)
     if layout.recorded and not names:
         recorded = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
         names = {"class_names": recorded, "names_file": None}
-    origin = "probabilities" if reading.origin is None and layout.recorded is not None else reading.numbers
+    origin = Origin.PROBABILITIES if reading.origin is None and layout.recorded is not None else reading.numbers
     return Rules(origin=origin, skip=reading.skip, dtype="float64", **request.rules | names)
 
 

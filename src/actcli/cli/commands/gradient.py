@@ -143,15 +143,11 @@ def differentiate(
     check_writing(writing, format)
     names = class_name_rules(reading)
 
+    from actcli.evaluation.loss_gradient import LossGradientSink
     from actcli.evaluation.truth import TruthSpec, settle
     from actcli.formats import FORMATS, open_inputs
-    from actcli.prediction.derivatives import (
-        LossGradientSink,
-        plan_jacobian,
-        plan_loss_gradient,
-        plan_sigmoid_derivative,
-    )
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.derivatives import plan_derivative
+    from actcli.prediction.rules import Rules
 
     rules = Rules(
         origin=reading.numbers,
@@ -161,18 +157,13 @@ def differentiate(
         **names,
         **temperature_rule(temperature),
     )
-    plans = {
-        Function.SIGMOID: plan_sigmoid_derivative,
-        Function.SOFTMAX: plan_jacobian,
-        Function.CROSS_ENTROPY: plan_loss_gradient,
-    }
     # A few digits of each number are enough to see a Jacobian, one of which fills a screen.
     most = 1 if of is Function.SOFTMAX else 20
     if format == TABLE and writing.precision is None:
         writing = replace(writing, precision=3)
     inputs = open_inputs(reading.files or ["-"], options)
     try:
-        plan = plans[of](inputs.layout, rules)
+        plan: Plan = plan_derivative(of, inputs.layout, rules)
         right = None
         if of is Function.CROSS_ENTROPY:
             question = TruthSpec("softmax", plan.layout.classes)
