@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from actcli.metrics.definitions import ratio
+from actcli.metrics.ratios import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

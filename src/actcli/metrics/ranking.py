@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actcli.metrics.definitions import or_zero, ratio
+from actcli.metrics.ratios import or_zero, ratio
 
 if TYPE_CHECKING:
     from typing import TypeAlias

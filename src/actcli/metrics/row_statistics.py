@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from actcli.activations import row_sums
-from actcli.metrics.definitions import or_zero, ratio
 from actcli.metrics.ranking import label_ranking
+from actcli.metrics.ratios import or_zero, ratio
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from actcli.metrics.definitions import Settings
+    from actcli.metrics.settings import MetricSettings
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -39,7 +40,7 @@ def equal_masses(values: Array, bins: int) -> Array:
 
 
 def exclusive_rows(
-    settings: Settings,
+    settings: MetricSettings,
     truth: Array,
     predicted: Array,
     probabilities: Array,
@@ -64,7 +65,7 @@ def exclusive_rows(
     rows = np.arange(len(truth))
     squares = probabilities * probabilities
     squares[rows, truth] = (1 - probabilities[rows, truth]) ** 2
-    if settings.task == "binary":
+    if settings.task is Task.BINARY:
         confidence, correct = probabilities[:, 1], truth == 1
     else:
         confidence, correct = probabilities[rows, np.maximum(predicted, 0)], predicted == truth
@@ -82,7 +83,7 @@ def exclusive_rows(
 
 
 def label_rows(
-    settings: Settings,
+    settings: MetricSettings,
     truth: Array,
     chosen: Array,
     probabilities: Array,
@@ -138,7 +139,7 @@ class CellBins(NamedTuple):
     confidence: Array
 
 
-def cell_bins(settings: Settings, probabilities: Array) -> CellBins:
+def cell_bins(settings: MetricSettings, probabilities: Array) -> CellBins:
     """Return the bins of probabilities, shape (N, C): what can be said of them before the truth is known."""
     shape = (len(probabilities), settings.bins)
     codes = bin_codes(probabilities, bin_edges(settings.bins))

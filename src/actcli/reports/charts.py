@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
-    from actcli.evaluation.evaluator import Evaluation
+    from actcli.evaluation.result import Evaluation
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
     Ranked: TypeAlias = Callable[[int], tuple[Array, Array]]

@@ -18,7 +18,7 @@ from actcli.metrics.definitions import COUNTS
 from actcli.reports.screen import Screen, counted, empty_table
 
 if TYPE_CHECKING:
-    from actcli.evaluation.evaluator import CalibrationBin, Evaluation
+    from actcli.evaluation.result import CalibrationBin, Evaluation
     from actcli.streaming.output import Output
 
 __all__ = ["draw"]

@@ -16,7 +16,7 @@ from actcli.reports.svg_chart import bars_svg
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from actcli.evaluation.evaluator import Evaluation
+    from actcli.evaluation.result import Evaluation
     from actcli.evaluation.worst_predictions import WorstPrediction
     from actcli.reports.charts import Chart
 

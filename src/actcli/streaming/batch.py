@@ -337,7 +337,7 @@ class Source(Protocol):
 
 
 class Encoder(Protocol):
-    """The part of a sink that works on single batches: plain data that can be pickled, settled when the sink is open."""
+    """The part of a sink that works on one batch at a time: plain data that can be pickled."""
 
     def encode(self, batch: Batch) -> Any:
         """Turn a batch into what the sink accepts: pure, in any thread or process."""
@@ -348,9 +348,6 @@ class Sink(Protocol):
 
     def open(self, layout: Layout) -> int:
         """Begin, before the first batch; return about how many bytes a row takes on its way out."""
-
-    def encode(self, batch: Batch) -> Any:
-        """Turn a batch into what `accept` takes: pure, in any thread."""
 
     def accept(self, piece: Any, start: int) -> None:
         """Take the next piece, in order; the first row of its chunk is number `start` of the table, from 0."""

@@ -113,7 +113,8 @@ def run(
     ActcliError
         The first in the order of the rows. The sink has every piece before it.
     """
-    work = Work(decide, getattr(sink, "encoder", sink))
+    encoder: Any = getattr(sink, "encoder", sink)
+    work = Work(decide, encoder)
 
     start = 0
     for piece in _ordered_map(work, _placed(chunks), jobs or _processors()):

@@ -19,7 +19,7 @@ from actcli.cli.running import (
     write,
 )
 from actcli.errors import UsageError
-from actcli.tasks import Function, OnBadRow
+from actcli.tasks import Function, OnBadRow, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,7 +175,7 @@ def differentiate(
         plan = plans[of](inputs.layout, rules)
         right = None
         if of is Function.CROSS_ENTROPY:
-            question = TruthSpec("softmax", plan.layout.classes)
+            question = TruthSpec(Task.SOFTMAX, plan.layout.classes)
             right = settle(question, inputs.layout, file=truth, column=truth_column)
             plan = replace(plan, notes=(*plan.notes, *right.notes))
         chunks = None if row is None else only_row(inputs, row, skip=reading.skip)

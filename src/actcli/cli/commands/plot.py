@@ -241,7 +241,7 @@ def chart_of(kind: str, measured: Measured, chosen: Sequence[str], *, known: boo
     from actcli.errors import listed
     from actcli.reports import charts
 
-    result, ranked = measured.result, measured.evaluator.meter.ranked
+    result, ranked = measured.result, measured.evaluator.ranked
     for name in chosen:
         if name not in result.classes:
             raise UsageError(f"--class: {visible(name)!r} is no class", hint=f"there is {listed(result.classes)}")
