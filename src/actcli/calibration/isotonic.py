@@ -24,14 +24,14 @@ __all__ = ["Isotonic", "fit_isotonic"]
 
 @dataclass(frozen=True, slots=True)
 class Isotonic(Calibration):
-    """A function for each class that never falls, straight between its points and level beyond them.
+    """A function for each class that never falls: linear between its points and constant beyond them.
 
-    Exclusive classes are then normalised: a row of nothing but zeros is shared out equally among its classes.
+    Exclusive classes are then normalised. In a row of zeros, all classes that are not masked get the same probability.
 
     Parameters
     ----------
     points
-        For each class, or the positive one alone for "binary": logits, rising, and the probabilities there.
+        For each class, or for "binary" the positive one alone: increasing logits, and the probabilities there.
     """
 
     method: ClassVar[Method] = Method.ISOTONIC
@@ -52,10 +52,10 @@ class Isotonic(Calibration):
 
 
 def fit_isotonic(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Isotonic:
-    """Return the function of each class that never falls and is nearest to the truth in the mean of squares.
+    """Fit for each class the function that never falls and has the least mean squared distance to the truth.
 
     Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest. Equal
-    logits are one point; between two points the function is a straight line.
+    logits are one point.
 
     References
     ----------
@@ -76,7 +76,7 @@ def _monotone(scores: Array, true: Array) -> tuple[tuple[float, ...], tuple[floa
     starts = pooled(sums, weights)
     ends = np.append(starts[1:], len(places))
     values = np.add.reduceat(sums, starts) / np.add.reduceat(weights, starts)
-    # Inside a level stretch the function needs no points but the first and the last.
+    # A constant stretch of the function needs only its first and its last point.
     corners = np.unique(np.concatenate([starts, ends - 1]))
     heights = np.repeat(values, ends - starts)[corners]
     return tuple(places[corners].tolist()), tuple(heights.tolist())

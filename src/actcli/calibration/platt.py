@@ -29,7 +29,7 @@ class Platt(Calibration):
     Parameters
     ----------
     slope, intercept
-        Of each class; of the positive class alone for "binary".
+        The numbers of each class; for "binary" of the positive class alone.
     """
 
     method: ClassVar[Method] = Method.PLATT
@@ -37,20 +37,20 @@ class Platt(Calibration):
     intercept: tuple[float, ...]
 
     def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
-        """Return the logits of the sigmoids, or their logarithms, whose softmax is their share of the sum."""
+        """Return the logits of the sigmoids; for exclusive classes their logarithms, whose softmax normalises them."""
         scores = scaled_logits(logits, self.slope, self.intercept)
         return (log_sigmoid(scores) if exclusive else scores), False
 
 
 def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Platt:
-    """Return the sigmoid of each class that fits smoothed truth best.
+    """Fit a sigmoid of the logit of each class to a smoothed truth.
 
     Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest.
 
     Notes
     -----
-    With P rows of the class and N others, the targets are (P + 1) / (P + 2) and 1 / (N + 2) in place of 1 and 0: so
-    there is a finite minimum whatever the rows are. It is found by Newton's method.
+    With P rows of the class and N others, the targets are (P + 1) / (P + 2) and 1 / (N + 2) in place of 1 and 0, so the
+    log loss always has a finite minimum. Newton's method finds it.
 
     References
     ----------

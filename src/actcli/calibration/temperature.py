@@ -51,7 +51,7 @@ class Temperature(Calibration):
 
 
 def fit_temperature(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Temperature:
-    """Return the temperature T at which the mean log loss of logits / T is least.
+    """Fit the temperature T that minimizes the mean log loss of logits / T, in float64.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax
         Shape (N, C); for "binary" (N,), (N, 1) or (N, 2), whose second column is the positive class.
     truth
         For "softmax" class indices, shape (N,); for "multilabel" 0 and 1, shape (N, C); for "binary" 0 and 1, shape
-        (N,). Rows and cells whose loss no temperature makes finite are left out.
+        (N,). Rows and cells whose loss is infinite at every temperature are left out.
     task
         "softmax", "multilabel" (one temperature for all labels) or "binary".
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, the logits hold NaN, or nothing is left to fit.
+        If the shapes do not match, the logits hold NaN, or nothing is left to fit.
 
     Notes
     -----

@@ -33,9 +33,9 @@ class VectorScaling(Calibration):
     Parameters
     ----------
     scale, bias
-        Of each class; of the positive class alone for "binary".
+        The numbers of each class; for "binary" of the positive class alone.
     at_bound
-        Whether the rows do not determine them, so that they are merely where the search ended.
+        Whether the rows do not determine them: they are then where the search ended.
     """
 
     method: ClassVar[Method] = Method.VECTOR
@@ -49,15 +49,15 @@ class VectorScaling(Calibration):
 
 
 def fit_vector_scaling(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> VectorScaling:
-    """Return the scale and the bias of each class at which the mean log loss of scale * logits + bias is least.
+    """Fit the scale and the bias of each class that minimize the mean log loss of scale * logits + bias.
 
-    Parameters and errors are those of `fit_temperature`. Of "multilabel" and "binary" this is the logistic regression
+    Parameters and errors are those of `fit_temperature`. For "multilabel" and "binary" this is the logistic regression
     of each label on its own logit.
 
     Notes
     -----
-    The loss is convex; its minimum is found by Newton's method. Biases of exclusive classes that differ by a constant
-    are the same: these sum to 0.
+    The loss is convex; Newton's method finds its minimum. Adding a constant to all biases of exclusive classes changes
+    nothing, so these sum to 0.
 
     References
     ----------
