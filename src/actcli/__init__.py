@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     )
     from actcli.calibration.thresholds import Tuned, tune_thresholds
     from actcli.errors import ActcliError, CheckError, DataError, OutputError, UsageError
-    from actcli.evaluation.evaluator import CalibrationBin, Evaluation, Intervals, evaluate
+    from actcli.evaluation.arrays import evaluate
+    from actcli.evaluation.result import CalibrationBin, Evaluation, Intervals
     from actcli.prediction.decisions import argmax, at_least_one, best_among, margin, reached, top_k
 
 __version__ = "0.1.0"
@@ -105,7 +106,8 @@ _HOMES = {
     "prediction.decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
     "calibration.thresholds": ("Tuned", "tune_thresholds"),
     "errors": ("ActcliError", "CheckError", "DataError", "OutputError", "UsageError"),
-    "evaluation.evaluator": ("CalibrationBin", "Evaluation", "Intervals", "evaluate"),
+    "evaluation.arrays": ("evaluate",),
+    "evaluation.result": ("CalibrationBin", "Evaluation", "Intervals"),
 }
 
 

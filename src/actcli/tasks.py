@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeVar
+
+Member = TypeVar("Member", bound=StrEnum)
 
 YES_OR_NO = ("negative", "positive")
 """The default names of the classes of a binary task."""
@@ -139,3 +142,26 @@ class Function(StrEnum):
     SIGMOID = "sigmoid"
     SOFTMAX = "softmax"
     CROSS_ENTROPY = "cross-entropy"
+
+
+def enum_member(kind: type[Member], value: str, noun: str) -> Member:
+    """Return the member of an enum for a plain string.
+
+    Parameters
+    ----------
+    kind
+        The enum.
+    value
+        The value of a member, or a member.
+    noun
+        What a message calls it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such member; the message lists the values.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError(f"there is no {noun} {value!r}; there are {', '.join(kind)}") from None

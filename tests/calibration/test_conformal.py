@@ -13,7 +13,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actcli.calibration.conformal import SCORES, fit_conformal, fit_risk_control
+from actcli.calibration.conformal import fit_conformal, fit_risk_control
+from actcli.tasks import ConformalScore
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,7 +26,7 @@ def drawn(generator: np.random.Generator, rows: int, classes: int = 5) -> tuple[
     return scipy.special.softmax(logits * 1.7, axis=1), truth
 
 
-@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("score", ConformalScore)
 def test_coverage_is_what_was_promised(score: str) -> None:
     """Over 1,000 fits: the hits among fresh rows follow the beta-binomial law of exchangeable scores without ties.
 
@@ -102,7 +103,12 @@ def plain_score(row: list[float], true: int, score: str, penalty: float, free: i
     return total + (penalty * max(0, rank + 1 - free) if score == "raps" else 0)
 
 
-@given(st.sampled_from(SCORES), st.integers(0, 2**32 - 1), st.integers(1, 60), st.sampled_from(["0.05", "0.3", "0.5"]))
+@given(
+    st.sampled_from(ConformalScore),
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 60),
+    st.sampled_from(["0.05", "0.3", "0.5"]),
+)
 @settings(max_examples=60)
 def test_quantile_and_sets_of_the_rules(score: str, seed: int, rows: int, alpha: str) -> None:
     """The k-th smallest score of what is true; a class is in when its own score is no higher. Ties included."""

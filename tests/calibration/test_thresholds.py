@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score, fbeta_score
 
 from actcli import reached
-from actcli.calibration.thresholds import OBJECTIVES, between, tune_thresholds
+from actcli.calibration.thresholds import between, tune_thresholds
+from actcli.tasks import Metric
 
 Array = np.ndarray[Any, np.dtype[Any]]
 AIMS = [
-    *({"metric": name} for name in OBJECTIVES),
+    *({"metric": name} for name in Metric),
     {"metric": "fbeta", "beta": 0.5},
     *({name: level} for name in ("at_precision", "at_recall", "at_fpr") for level in (0.0, 0.3, 0.75, 1.0)),
 ]

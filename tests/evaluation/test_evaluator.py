@@ -18,6 +18,7 @@ import actcli
 from actcli.errors import DataError, UsageError
 from actcli.metrics.definitions import METRICS, PER_CLASS
 from actcli.metrics.ranking import RankedScores, packed, ranking_scores
+from actcli.tasks import Task
 
 CLOSE = 1e-11
 
@@ -69,7 +70,7 @@ def test_exclusive(kind: str, rows: int, classes: int, present: int) -> None:
     truth = np.random.default_rng(rows + 1).integers(0, present, rows)
     result = actcli.evaluate(logits, truth, top_k=2)
     found = result.metrics
-    assert tuple(found) == tuple(name for name in METRICS["softmax"] if name != "coverage")
+    assert tuple(found) == tuple(each.name for each in METRICS[Task.SOFTMAX] if each.name != "coverage")
     probabilities = actcli.softmax(logits)
     predicted = probabilities.argmax(axis=1) if kind != "extreme" else logits.argmax(axis=1)
     labels = list(range(classes))
@@ -105,7 +106,7 @@ def test_exclusive(kind: str, rows: int, classes: int, present: int) -> None:
     aucs, precisions = [], []
     for label in labels:
         row = result.per_class[str(label)]
-        assert tuple(row) == PER_CLASS["softmax"]
+        assert tuple(row) == tuple(each.name for each in PER_CLASS[Task.SOFTMAX])
         for name, values in zip(("precision", "recall", "f1", "support"), of_classes, strict=True):
             same(row[name], float(values[label]))
         positive = truth == label
@@ -132,7 +133,7 @@ def test_labels(kind: str, rows: int, classes: int, share: float) -> None:
     truth = np.random.default_rng(rows + 1).random((rows, classes)) < share
     result = actcli.evaluate(logits, truth, task="multilabel", threshold=0.4)
     found = result.metrics
-    assert tuple(found) == METRICS["multilabel"]
+    assert tuple(found) == tuple(each.name for each in METRICS[Task.MULTILABEL])
     probabilities = actcli.sigmoid(logits)
     chosen = probabilities >= 0.4
 
@@ -164,7 +165,7 @@ def test_labels(kind: str, rows: int, classes: int, share: float) -> None:
     for label in range(classes):
         positive = truth[:, label]
         row = result.per_class[str(label)]
-        assert tuple(row) == PER_CLASS["multilabel"]
+        assert tuple(row) == tuple(each.name for each in PER_CLASS[Task.MULTILABEL])
         counts = sklearn_metrics.confusion_matrix(positive, chosen[:, label], labels=[False, True])
         names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
         assert [row[name] for name in names] == counts.ravel().tolist()
@@ -200,7 +201,7 @@ def test_binary(kind: str, rows: int, share: float, columns: int) -> None:
     one = logits[:, 0] if columns == 1 else logits[:, 1] - logits[:, 0]
     result = actcli.evaluate(logits, truth, task="binary", threshold=0.4, classes=("no", "yes"))
     found = result.metrics
-    assert tuple(found) == tuple(name for name in METRICS["binary"] if name != "coverage")
+    assert tuple(found) == tuple(each.name for each in METRICS[Task.BINARY] if each.name != "coverage")
     positive = scipy.special.expit(one) if columns == 1 else actcli.softmax(logits)[:, 1]
     chosen = positive >= 0.4
     same(found["accuracy"], judged(sklearn_metrics.accuracy_score, truth, chosen))

@@ -13,6 +13,7 @@ import pytest
 from actcli.errors import ActcliError, DataError, UsageError
 from actcli.evaluation.truth import TruthSpec, settle
 from actcli.formats import ReadOptions, open_inputs
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ def answers(
         (folder / "truth.csv").write_text(truth, newline="")
         truth = folder / "truth.csv"
     inputs = open_inputs([str(source)], ReadOptions())
-    found = settle(TruthSpec(task, classes), inputs.layout, file=str(truth), column=column)
+    found = settle(TruthSpec(Task(task), classes), inputs.layout, file=str(truth), column=column)
     taken, rows = [], 0
     for chunk in inputs.chunks(0):
         if chunk is not None:
@@ -339,7 +340,7 @@ def test_no_truth_at_all(options: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "input.csv").write_text(INPUT)
     layout = open_inputs([str(tmp_path / "input.csv")], ReadOptions()).layout
     with pytest.raises(UsageError):
-        settle(TruthSpec("softmax", CLASSES), layout, file=None, column=options.get("column"))
+        settle(TruthSpec(Task.SOFTMAX, CLASSES), layout, file=None, column=options.get("column"))
 
 
 def test_the_truth_in_a_column_of_the_input(tmp_path: Path) -> None:
@@ -354,7 +355,7 @@ def test_the_truth_in_a_column_of_the_input(tmp_path: Path) -> None:
         inputs = open_inputs([str(path)], ReadOptions(truth=column))
         assert inputs.layout.classes == classes
         assert not inputs.notes
-        truth = settle(TruthSpec("softmax", classes), inputs.layout, file=None, column=column)
+        truth = settle(TruthSpec(Task.SOFTMAX, classes), inputs.layout, file=None, column=column)
         taken = []
         for chunk in inputs.chunks(0):
             if chunk is not None:
@@ -373,7 +374,7 @@ def test_rows_that_are_left_out_keep_their_truth(tmp_path: Path) -> None:
         (tmp_path / "truth.csv").write_text(text)
         inputs = open_inputs([str(path)], ReadOptions(skip=True))
         truth = settle(
-            TruthSpec("softmax", ("cat", "dog")), inputs.layout, file=str(tmp_path / "truth.csv"), column=None
+            TruthSpec(Task.SOFTMAX, ("cat", "dog")), inputs.layout, file=str(tmp_path / "truth.csv"), column=None
         )
         taken, rows = [], 0
         for chunk in inputs.chunks(0):

@@ -15,7 +15,7 @@ from program import SAMPLES, command, terminal, without_escapes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actcli.evaluation.evaluator import Evaluation
+    from actcli.evaluation.result import Evaluation
 
 
 @pytest.fixture(autouse=True)

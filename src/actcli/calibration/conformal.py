@@ -1,6 +1,6 @@
-"""Prediction sets that hold what is true as often as was promised. NumPy only.
+"""Conformal prediction: sets that hold the true class with a guaranteed probability. NumPy only.
 
-The promise holds on average over new rows that are exchangeable with those of the fit, whatever the classifier is.
+The guarantee holds on average over new rows that are exchangeable with those of the fit, for any classifier.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
+
+from actcli.tasks import ConformalScore, enum_member
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -19,10 +21,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["SCORES", "Conformal", "RiskControl", "fit_conformal", "fit_risk_control"]
-
-SCORES = ("lac", "aps", "raps")
-"""How a class is scored: the lower, the sooner it is in the set."""
+__all__ = ["Conformal", "RiskControl", "fit_conformal", "fit_risk_control"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,13 @@ class Conformal:
     Parameters
     ----------
     score
-        "lac", "aps" or "raps".
+        How a class is scored: "lac", "aps" or "raps".
     alpha
         The share of rows whose set may miss the true class.
     quantile
-        Infinite where there were too few rows to promise anything less than every class.
+        Infinite if there were too few rows: then every class is in every set.
     penalty, free
-        Of "raps": what each rank after the first `free` ones adds to the score.
+        For "raps": each rank after the first `free` ones adds `penalty` to the score.
     """
 
     score: str
@@ -58,23 +57,24 @@ class Conformal:
         Raises
         ------
         ValueError
-            If the shape is another one, or a probability is not one.
+            If the shape is another one, or a value is not between 0 and 1.
         """
-        return _class_scores(_table(probabilities), self.score, self.penalty, self.free) <= self.quantile
+        kind = enum_member(ConformalScore, self.score, "score")
+        return _class_scores(_table(probabilities), kind, self.penalty, self.free) <= self.quantile
 
 
 @dataclass(frozen=True, slots=True)
 class RiskControl:
-    """A threshold for all labels that keeps the expected share of missed labels under a limit.
+    """A threshold for all labels that limits the expected share of the labels of a row that are missed.
 
     Parameters
     ----------
     alpha
         The limit.
     threshold
-        A label is in when its probability reaches this.
+        A label is in the set if its probability is at least this.
     possible
-        Whether there were rows enough to promise that; if not, the threshold is 0.
+        Whether there were enough rows for the guarantee; if not, the threshold is 0.
     """
 
     alpha: float
@@ -92,7 +92,7 @@ def fit_conformal(
     free: int = 5,
     masked: ArrayLike | None = None,
 ) -> Conformal:
-    """Return the rule whose sets hold the true class of at least 1 - alpha of new rows, on average.
+    """Fit a rule whose sets hold the true class of at least a share 1 - alpha of new rows, on average.
 
     Parameters
     ----------
@@ -101,25 +101,25 @@ def fit_conformal(
     truth
         Class indices, shape (N,).
     alpha
-        Above 0 and below 1; taken for the decimal number that it is written as.
+        Above 0 and below 1; a float stands for the decimal number that it is printed as.
     score
         "lac": 1 - p. "aps": the sum of the probabilities, largest first, down to and including the class. "raps": the
         same plus `penalty` for each rank after the first `free` ones.
     penalty, free
-        Of "raps".
+        The parameters of "raps".
     masked
-        Where a class cannot be in a set whatever the rule, shape (N, C).
+        Where a class can never be in a set, shape (N, C), bool.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, or a number is out of range.
+        If the shapes do not match, a number is out of range, or there is no such score.
 
     Notes
     -----
-    The quantile is the k-th smallest score of what is true, k = ceil((N + 1) (1 - alpha)), reckoned exactly: in floats
-    25 * (1 - 0.44) is above 14. Where k is above N the quantile is infinite. No random number breaks ties, so "aps" and
-    "raps" promise a little more than they need to.
+    The quantile is the k-th smallest score of a true class, k = ceil((N + 1) (1 - alpha)), computed exactly: in floats
+    25 * (1 - 0.44) is above 14. If k is above N, the quantile is infinite. No random number breaks ties, so the sets of
+    "aps" and "raps" are slightly larger than necessary.
 
     References
     ----------
@@ -140,47 +140,46 @@ def fit_conformal(
         raise ValueError(f"the truth must be one class index for each of {len(table)} rows")
     if true.size and not 0 <= true.min() <= true.max() < table.shape[1]:
         raise ValueError(f"the truth must be class indices from 0 to {table.shape[1] - 1}")
-    if score not in SCORES:
-        raise ValueError(f"there is no score {score!r}; there are {', '.join(SCORES)}")
+    kind = enum_member(ConformalScore, score, "score")
     if not (0 <= penalty < math.inf and free >= 0):
         raise ValueError("the penalty of raps and its free ranks must be finite, and not negative")
-    if score != "raps":
+    if kind is not ConformalScore.RAPS:
         penalty, free = 0.0, 0
     share = _share(alpha)
-    every = _class_scores(table, score, penalty, free)
+    every = _class_scores(table, kind, penalty, free)
     if masked is not None:
         every[np.asarray(masked, dtype=np.bool_)] = np.inf
     found = np.take_along_axis(every, true[:, np.newaxis].astype(np.int64), axis=1)[:, 0]
     rank = math.ceil((len(found) + 1) * (1 - share))
     quantile = np.inf if rank > len(found) else float(np.partition(found, rank - 1)[rank - 1])
-    return Conformal(score, float(share), quantile, penalty, free)
+    return Conformal(kind.value, float(share), quantile, penalty, free)
 
 
 def fit_risk_control(
     probabilities: ArrayLike, truth: ArrayLike, *, alpha: float | str | Fraction, masked: ArrayLike | None = None
 ) -> RiskControl:
-    """Return the highest threshold that keeps the expected share of a row's labels that are missed at most alpha.
+    """Fit the highest threshold at which the expected share of the labels of a row that are missed is at most alpha.
 
     Parameters
     ----------
     probabilities
         Shape (N, C), of rows that the classifier was not trained on.
     truth
-        0 and 1, same shape. Rows without a label have none to miss and are left out: the promise is about the others.
+        0 and 1, same shape. Rows without a label are left out: the guarantee is for the others.
     alpha
-        Above 0 and below 1; taken for the decimal number that it is written as.
+        Above 0 and below 1; a float stands for the decimal number that it is printed as.
     masked
-        Where a class cannot be chosen whatever the threshold, same shape.
+        Where a class can never be chosen, same shape, bool.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, alpha is out of range, or no row has a label.
+        If the shapes do not match, alpha is out of range, or no row has a label.
 
     Notes
     -----
     With R the mean share missed on these n rows, the threshold is the highest one with n R / (n + 1) + 1 / (n + 1) at
-    most alpha, reckoned exactly.
+    most alpha, computed exactly.
 
     References
     ----------
@@ -233,17 +232,28 @@ def _share(alpha: float | str | Fraction) -> Fraction:
     return share
 
 
-def _class_scores(probabilities: Array, score: str, penalty: float, free: int) -> Array:
+def _class_scores(probabilities: Array, score: ConformalScore, penalty: float, free: int) -> Array:
     """Return the score of every class, shape (N, C)."""
-    if score == "lac":
-        return 1 - probabilities
+    match score:
+        case ConformalScore.LAC:
+            return 1 - probabilities
+        case ConformalScore.APS:
+            return _summed_scores(probabilities, np.zeros(probabilities.shape[1]))
+        case ConformalScore.RAPS:
+            count = probabilities.shape[1]
+            # Scores may become infinite with a huge penalty, which is right.
+            with np.errstate(over="ignore"):
+                penalties = penalty * np.maximum(np.arange(1, count + 1) - min(free, count), 0)
+                return _summed_scores(probabilities, penalties)
+        case _:
+            assert_never(score)
+
+
+def _summed_scores(probabilities: Array, penalties: Array) -> Array:
+    """Return for every class the sum of the probabilities down to its own, plus the penalty of its rank."""
     order = np.argsort(-probabilities, axis=1, kind="stable")
     sums = np.cumsum(np.take_along_axis(probabilities, order, axis=1), axis=1)
-    if score == "raps":
-        count = sums.shape[1]
-        # A penalty beyond all measure makes scores infinite, which is right.
-        with np.errstate(over="ignore"):
-            sums += penalty * np.maximum(np.arange(1, count + 1) - min(free, count), 0)
+    sums += penalties
     result = np.empty_like(sums)
     np.put_along_axis(result, order, sums, axis=1)
     return result

@@ -1,4 +1,4 @@
-"""Roots, minima and monotone fits, to the last digits. NumPy only."""
+"""Solvers for roots, minima and monotone fits, exact to the last digits. NumPy only."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ __all__ = ["minimum", "pooled", "root"]
 
 _MOST_STEPS = 300
 _GRADIENT = 1e-13
-"""The mean slope, in standardised units, at which a minimum is reached."""
+"""The slope, in standardised units, at which the search for a minimum ends."""
 _UNDETERMINED = 1e-9
 """The curvature, in standardised units, below which the data do not determine a minimum."""
 
 
 def root(slope: Callable[[float], tuple[float, float]], start: float) -> float:
-    """Return where a rising function, negative at 0, is 0: Newton's method within a bracket."""
+    """Return the root of a rising function that is negative at 0, by Newton's method within a bracket.
+
+    Parameters
+    ----------
+    slope
+        Returns the value of the function and its derivative.
+    start
+        Where the search begins, above 0.
+    """
     low, high, beta, leap = 0.0, np.inf, start, 8.0
     for _ in range(_MOST_STEPS):
         value, rise = slope(beta)
@@ -35,7 +43,7 @@ def root(slope: Callable[[float], tuple[float, float]], start: float) -> float:
         if abs(following - beta) <= 1e-9 * beta:
             return following  # whose error is about the square of that: the last digit
         if not low < following < high:
-            # Newton's step leads nowhere: grow or shrink, ever faster, until the root is between two points.
+            # Newton's step leaves the bracket: grow or shrink, ever faster, until the root is between two points.
             following = beta * leap if high == np.inf else beta / leap if low == 0 else float(np.sqrt(low * high))
             leap = min(leap * leap, 1e30)
         if not low < following < high:
@@ -47,17 +55,18 @@ def root(slope: Callable[[float], tuple[float, float]], start: float) -> float:
 def minimum(
     derivatives: Callable[[Array], tuple[float, Array, Array]], start: Array
 ) -> tuple[NDArray[np.float64], bool]:
-    """Return where a convex function is least, and whether its curvature there determines that.
+    """Return the minimum of a convex function, shape (n,), and whether its curvature there determines it.
 
-    Newton's method, its curvature raised in proportion to the slope so that it can always be solved, with steps halved
-    until the function falls (Li, Fukushima, Qi and Yamashita 2004, doi:10.1023/B:COAP.0000026881.96694.32).
+    This is Newton's method. The curvature is raised in proportion to the slope, so that each step can be solved, and
+    steps are halved until the function falls (Li, Fukushima, Qi and Yamashita 2004,
+    doi:10.1023/B:COAP.0000026881.96694.32).
 
     Parameters
     ----------
     derivatives
-        Gives the value, the gradient and the Hessian matrix.
+        Returns the value, the gradient, shape (n,), and the Hessian matrix, shape (n, n).
     start
-        Where to begin.
+        Where the search begins, shape (n,).
     """
     point = start
     value, gradient, curvature = derivatives(point)
@@ -83,9 +92,14 @@ def minimum(
 
 
 def pooled(sums: Array, weights: Array) -> NDArray[np.int64]:
-    """Return where the blocks begin whose means rise: adjacent ones that do not are pooled.
+    """Return the starts of the blocks whose means rise, after pooling adjacent blocks whose means do not.
 
-    Whole runs that fall are pooled at once while that gets on; what is left goes one by one.
+    Whole runs of falling means are pooled at once as long as that is fast; the rest is pooled one by one.
+
+    Parameters
+    ----------
+    sums, weights
+        The sum and the weight of each point, shape (n,).
     """
     starts = np.arange(len(sums))
     while True:

@@ -1,11 +1,14 @@
-"""Thresholds: the probability from which on a label counts as there, chosen by what is true. NumPy only."""
+"""The choice of thresholds: the lowest probability at which a class is predicted. NumPy only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
+
+from actcli.tasks import Metric, Scope, enum_member
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -14,26 +17,32 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["OBJECTIVES", "Tuned", "between", "tune_thresholds"]
+__all__ = ["Tuned", "between", "tune_thresholds"]
 
-OBJECTIVES = ("f1", "fbeta", "youden", "balanced-accuracy")
-"""What can be made as large as possible."""
 
-_NEEDS_NEGATIVES = ("youden", "balanced-accuracy", "fpr")
+class _Constraint(StrEnum):
+    """What a threshold must keep to, in place of a metric that it makes largest."""
+
+    PRECISION = "precision"
+    RECALL = "recall"
+    FPR = "fpr"
+
+
+_NEEDS_NEGATIVES = (Metric.YOUDEN, Metric.BALANCED_ACCURACY, _Constraint.FPR)
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """A threshold, and what it does on the rows that it was chosen on.
+    """A threshold, and its counts on the rows that it was chosen on.
 
     Parameters
     ----------
     threshold
-        None where no threshold does what was asked for.
+        None if no threshold meets the objective.
     positives, negatives
-        How many cells are true, and how many are not.
+        The numbers of cells that are true and that are not.
     true_positives, false_positives
-        How many of them reach the threshold.
+        How many of these reach the threshold.
     """
 
     threshold: float | None
@@ -55,11 +64,11 @@ def tune_thresholds(
     scope: str = "class",
     masked: ArrayLike | None = None,
 ) -> tuple[Tuned, ...]:
-    """Return the best threshold of each class.
+    """Choose the best threshold of each class.
 
-    Every distinct probability is a candidate, and reached means ``p >= threshold``. Of equally good candidates the
-    lowest wins. The threshold is put halfway between it and the next lower probability (0 below the lowest), so that
-    small differences in new probabilities do not matter.
+    Every distinct probability is a candidate; a class is predicted if ``p >= threshold``. Of equally good candidates
+    the lowest wins. The threshold is halfway between it and the next lower probability (or 0), so that small
+    differences in new probabilities do not matter.
 
     Parameters
     ----------
@@ -68,27 +77,27 @@ def tune_thresholds(
     truth
         0 and 1, same shape.
     metric
-        "f1", "fbeta", "youden" (recall minus the false positive rate) or "balanced-accuracy", to be made largest.
+        The metric to maximize: "f1", "fbeta", "youden" (recall minus the false positive rate) or "balanced-accuracy".
     beta
-        Of "fbeta": how many times as much recall counts as precision.
+        For "fbeta": how many times as much recall counts as precision.
     at_precision, at_recall, at_fpr
-        In place of a metric, at most one: the largest recall at no less than this precision, the largest precision at
-        no less than this recall, or the largest recall at no more than this false positive rate.
+        At most one of them, in place of a metric: the largest recall at no less than this precision, the largest
+        precision at no less than this recall, or the largest recall at no more than this false positive rate.
     scope
         "class", or "global": one threshold for all, judged by the counts of all cells together (micro).
     masked
-        Where a class cannot be chosen whatever the threshold, same shape.
+        Where a class can never be predicted, same shape, bool.
 
     Returns
     -------
     tuple
-        One for each class, or a single one for "global". There is no threshold for a class that is never true, nor
-        where the aim needs a class that is sometimes not true, or cannot be reached.
+        One `Tuned` for each class, or a single one for "global". The threshold is None for a class that is never true,
+        for one that is always true if the objective needs negative cells, and if the objective cannot be met.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, a probability is not one, the truth is not 0 and 1, or the aim is none.
+        If the shapes do not match, a value is out of range, or there is no such metric or scope.
 
     References
     ----------
@@ -103,14 +112,20 @@ def tune_thresholds(
     0.5
     """
     table, true, usable = _checked(probabilities, truth, masked)
-    aim, level = _aim(metric, beta, {"precision": at_precision, "recall": at_recall, "fpr": at_fpr})
-    if scope == "global":
-        return (_tuned(table.ravel(), true.ravel(), usable.ravel(), aim, level),)
-    if scope != "class":
-        raise ValueError(f"the scope is class or global, not {scope!r}")
-    return tuple(
-        _tuned(table[:, column], true[:, column], usable[:, column], aim, level) for column in range(table.shape[1])
-    )
+    constraints = {
+        _Constraint.PRECISION: at_precision,
+        _Constraint.RECALL: at_recall,
+        _Constraint.FPR: at_fpr,
+    }
+    objective, level = _objective(metric, beta, constraints)
+    match enum_member(Scope, scope, "scope"):
+        case Scope.GLOBAL:
+            return (_tuned(table.ravel(), true.ravel(), usable.ravel(), objective, level),)
+        case Scope.CLASS:
+            columns = zip(table.T, true.T, usable.T, strict=True)
+            return tuple(_tuned(*column, objective, level) for column in columns)
+        case other:
+            assert_never(other)
 
 
 def _checked(probabilities: ArrayLike, truth: ArrayLike, masked: ArrayLike | None) -> tuple[Array, Array, Array]:
@@ -129,8 +144,10 @@ def _checked(probabilities: ArrayLike, truth: ArrayLike, masked: ArrayLike | Non
     return table, true.astype(np.bool_), usable
 
 
-def _aim(metric: str, beta: float, constraints: dict[str, float | None]) -> tuple[str, float]:
-    """Return what is to be done, and its number: a metric and beta, or a constraint and its limit."""
+def _objective(
+    metric: str, beta: float, constraints: dict[_Constraint, float | None]
+) -> tuple[Metric | _Constraint, float]:
+    """Return a metric and its beta, or a constraint and its limit."""
     given = {name: level for name, level in constraints.items() if level is not None}
     if len(given) > 1:
         raise ValueError(f"only one of at_{' and at_'.join(given)} can be asked for")
@@ -138,34 +155,39 @@ def _aim(metric: str, beta: float, constraints: dict[str, float | None]) -> tupl
         if not 0 <= level <= 1:
             raise ValueError(f"at_{name} must be from 0 to 1, not {level}")
         return name, level
-    if metric not in OBJECTIVES:
-        raise ValueError(f"there is no metric {metric!r}; there are {', '.join(OBJECTIVES)}")
-    if metric == "fbeta" and not 0 < beta < np.inf:
+    maximized = enum_member(Metric, metric, "metric")
+    if maximized is not Metric.FBETA:
+        return maximized, 1.0
+    if not 0 < beta < np.inf:
         raise ValueError(f"beta must be a positive finite number, not {beta}")
-    return metric, beta if metric == "fbeta" else 1.0
+    return maximized, beta
 
 
-def _tuned(probabilities: Array, true: Array, usable: Array, aim: str, level: float) -> Tuned:
+def _tuned(probabilities: Array, true: Array, usable: Array, objective: Metric | _Constraint, level: float) -> Tuned:
     positives = int(np.count_nonzero(true))
     negatives = len(true) - positives
     nothing = Tuned(None, positives, negatives)
-    if not positives or (not negatives and aim in _NEEDS_NEGATIVES):
+    if not positives or (not negatives and objective in _NEEDS_NEGATIVES):
         return nothing
     candidates, inverse = np.unique(probabilities[usable], return_inverse=True)
     hits = _at_or_above(inverse[true[usable]], len(candidates))
     alarms = _at_or_above(inverse[~true[usable]], len(candidates))
-    chosen = hits + alarms
     # Whole numbers and single quotients of them: equally good candidates compare as equal.
     possible: Array = np.ones(len(candidates), dtype=np.bool_)
-    if aim in ("f1", "fbeta"):
-        goodness = hits / (level * level * positives + chosen)
-    elif aim in ("youden", "balanced-accuracy"):
-        goodness = hits * negatives - alarms * positives
-    elif aim == "recall":
-        possible, goodness = hits / positives >= level, hits / chosen
-    else:
-        possible = hits / chosen >= level if aim == "precision" else alarms / negatives <= level
-        goodness = hits
+    goodness: Array = hits
+    match objective:
+        case Metric.F1 | Metric.FBETA:
+            goodness = hits / (level * level * positives + hits + alarms)
+        case Metric.YOUDEN | Metric.BALANCED_ACCURACY:
+            goodness = hits * negatives - alarms * positives
+        case _Constraint.PRECISION:
+            possible = hits / (hits + alarms) >= level
+        case _Constraint.RECALL:
+            possible, goodness = hits / positives >= level, hits / (hits + alarms)
+        case _Constraint.FPR:
+            possible = alarms / negatives <= level
+        case _:
+            assert_never(objective)
     best = np.flatnonzero(possible)
     if not best.size:
         return nothing
@@ -181,6 +203,6 @@ def _at_or_above(indices: Array, count: int) -> Array:
 
 
 def between(lower: float, upper: float) -> float:
-    """Return the number halfway between two: above `lower`, and at most `upper`, also where no other is between."""
+    """Return the middle of two numbers, or `upper` if no float lies between them."""
     middle = lower + (upper - lower) / 2
     return middle if lower < middle <= upper else upper

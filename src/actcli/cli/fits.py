@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.cli.running import check_input, class_name_rules, with_policy_names
 from actcli.errors import DataError, UsageError, say, visible
-from actcli.tasks import Step, Task
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     from actcli.cli.running import Reading
+    from actcli.fitting.fit_reports import FitReport
     from actcli.fitting.labeled_rows import LabeledRows
     from actcli.fitting.steps import FitContext, FitResult
     from actcli.formats import Inputs
@@ -91,7 +92,7 @@ def fit(request: FitRequest, work: Work) -> None:
         raise UsageError("--seed says which rows --holdout draws", hint="add --holdout 0.3")
 
     from actcli.formats import open_inputs
-    from actcli.prediction.policy_reader import read_policy
+    from actcli.prediction.policy import read_policy
 
     found = read_policy(request.policy) if os.path.exists(request.policy) else None
     options = replace(
@@ -110,17 +111,17 @@ def _fit(
     request: FitRequest, work: Work, inputs: Inputs, found: Policy | None, format: ResultFormat, share: str | None
 ) -> None:
     from actcli.evaluation.truth import TruthSpec, settle
-    from actcli.fitting.labeled_rows import apart
+    from actcli.fitting.labeled_rows import hold_out
     from actcli.fitting.steps import FitContext
     from actcli.prediction.plan import plan
     from actcli.streaming.output import Output
 
     task = _task(request, found, len(inputs.layout.classes))
     rules = _rules(request, found)
-    settled = plan(Task(task), inputs.layout, rules, properties=("given",))
+    settled = plan(task, inputs.layout, rules, properties=("given",))
     policy = found or _new_policy(task, rules, inputs, settled)
     truth = settle(
-        TruthSpec(task, settled.layout.classes), inputs.layout, file=request.truth, column=request.truth_column
+        TruthSpec(Task(task), settled.layout.classes), inputs.layout, file=request.truth, column=request.truth_column
     )
     identities = [*inputs.identities, *truth.identities]
     with (
@@ -129,7 +130,7 @@ def _fit(
     ):
         rows, warnings = _gathered(request, inputs, settled, truth)
         _check_truth(request, task, rows, settled.layout.classes)
-        fitted, held = apart(rows, share, request.seed or 0)
+        fitted, held = hold_out(rows, share, request.seed or 0)
         context = FitContext(policy, settled.scoring, settled.layout.classes, fitted, held)
         result = work(context)
         warnings = [*warnings, *result.warnings]
@@ -138,11 +139,11 @@ def _fit(
             "command": request.command,
             "task": task,
             "policy": request.policy,
-            **result.document,
+            **result.report.as_json(),
             "removed": list(removed),
             "warnings": warnings,
         }
-        _show(document, request.command, report, format)
+        _show(result.report, document, report, format)
         report.commit()
     if not request.quiet:
         for note in (*inputs.notes, *truth.notes, *settled.notes, *_notes(request, removed, held is not None)):
@@ -154,10 +155,10 @@ def _fit(
 def _gathered(request: FitRequest, inputs: Inputs, settled: Plan, truth: Any) -> tuple[LabeledRows, list[str]]:
     """Return all rows, and what there is to say about how they were read."""
     from actcli.cli.progress import Watch
-    from actcli.fitting.labeled_rows import Gathering
+    from actcli.fitting.labeled_rows import LabeledRowsSink
     from actcli.streaming.pipeline import run
 
-    sink = Gathering(truth)
+    sink = LabeledRowsSink(truth)
     with Watch(inputs.size, quiet=request.quiet) as watch:
         run(inputs.chunks(sink.open(settled.layout)), settled.decide, sink, jobs=request.jobs, watch=watch)
     truth.finish(watch.rows + watch.left_out, watch.left_out)
@@ -193,7 +194,7 @@ def _task(request: FitRequest, found: Policy | None, classes: int) -> str:
 
 def _rules(request: FitRequest, found: Policy | None) -> Any:
     """Return the rules of the steps before this one."""
-    from actcli.prediction.rules import Rules
+    from actcli.prediction.plan import Rules
 
     reading, given = request.reading, dict[str, Any](positive=request.positive, negative=request.negative)
     if found is not None:
@@ -218,7 +219,7 @@ def _new_policy(task: str, rules: Any, inputs: Inputs, settled: Plan) -> Policy:
         positive = classes[1]
         if len(inputs.layout.classes) == 2:
             classes = rules.class_names or inputs.layout.classes  # in the order of the columns
-    return Policy(Task(task), rules.origin, classes, positive)
+    return Policy(task, rules.origin, classes, positive)
 
 
 def _check_truth(request: FitRequest, task: str, rows: LabeledRows, labels: Sequence[str]) -> None:
@@ -248,9 +249,9 @@ def _write(request: FitRequest, context: FitContext, result: FitResult, target: 
         before=result.before,
         after=result.after,
         version=__version__,
-        aim=result.aim,
+        aim=result.objective,
     )
-    policy, removed = context.policy.with_step(Step(request.step), result.value, record)
+    policy, removed = context.policy.with_step(request.step, result.value, record)
     policy.write(target)
     return removed
 
@@ -282,11 +283,11 @@ def decimal(text: str, option: str) -> str:
     return text.strip(" \t")
 
 
-def _show(document: dict[str, Any], command: str, output: Output, format: ResultFormat) -> None:
+def _show(fitted: FitReport, document: dict[str, Any], output: Output, format: ResultFormat) -> None:
     if format == "json":
         output.write(json_bytes(document))
         return
-    from actcli.reports import fits
+    from actcli.reports.fits import draw_fit
     from actcli.reports.screen import draw
 
-    draw(output, partial(getattr(fits, command), document))
+    draw(output, partial(draw_fit, fitted, Task(document["task"]), document["policy"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from actcli.errors import UsageError, visible
 from actcli.tasks import ResultFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from actcli.streaming.output import Output
 
@@ -60,15 +61,13 @@ def open_result(output: str | None, *, inputs: Sequence[tuple[int, int]], clobbe
     return Output(output, inputs=inputs, clobber=clobber, packer=None if compression is None else packer(compression))
 
 
-def json_bytes(value: Mapping[str, Any]) -> bytes:
+def json_bytes(value: dict[str, Any]) -> bytes:
     """Return a result as JSON that a person can read: what fits a line stands on one, what is not finite is null."""
-    from actcli.formats.json_text import json_text
-
     # To look for what is not finite would take longer than to write a large matrix that has none.
     try:
-        text = json_text(value, width=_WIDTH, whole_lists=True)
+        text = _laid_out(value, "")
     except ValueError:
-        text = json_text(_finite(value), width=_WIDTH, whole_lists=True)
+        text = _laid_out(_finite(value), "")
     return (text + "\n").encode()
 
 
@@ -78,3 +77,16 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _laid_out(value: Any, indent: str) -> str:
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if not isinstance(value, dict | list) or not value or len(indent) + len(line) <= _WIDTH:
+        return line
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return line
+    inner = indent + "  "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, inner)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(inner + item for item in items) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(inner + _laid_out(item, inner) for item in value) + f"\n{indent}]"

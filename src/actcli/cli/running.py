@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from actcli.errors import UsageError, say, visible
-from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from actcli.formats import Inputs, ReadOptions
-    from actcli.prediction.plan import Plan
+    from actcli.prediction.plan import Plan, Rules
     from actcli.prediction.policy import Policy
-    from actcli.prediction.rules import Rules
     from actcli.streaming.batch import Chunk, Sink
     from actcli.streaming.output import Output, Packer
-    from actcli.tasks import Dtype, OnBadRow
+    from actcli.tasks import Dtype, OnBadRow, Origin
 
 __all__ = [
     "TABLE",
@@ -64,9 +62,9 @@ class Reading:
     dtype: Dtype | None
 
     @property
-    def numbers(self) -> Origin:
+    def numbers(self) -> str:
         """What the numbers are."""
-        return Origin.LOGITS if self.origin is None else self.origin
+        return "logits" if self.origin is None else self.origin.value
 
     @property
     def skip(self) -> bool:
@@ -120,7 +118,7 @@ def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None
     policy
         A file that says how scores become decisions.
     **rules
-        Those fields of `actcli.prediction.rules.Rules` that the other options give.
+        Those fields of `actcli.prediction.plan.Rules` that the other options give.
 
     Raises
     ------
@@ -140,7 +138,7 @@ def predict(task: str, reading: Reading, writing: Writing, *, policy: str | None
 
     inputs = open_inputs(reading.files or ["-"], options)
     try:
-        plan = predicting.plan(Task(task), inputs.layout, prepared, inputs.names)
+        plan = predicting.plan(task, inputs.layout, prepared, inputs.names)
         _run(task, inputs, plan, prepared, writing, format)
     finally:
         inputs.close()
@@ -186,7 +184,7 @@ def _run(task: str, inputs: Inputs, plan: Plan, rules: Rules, writing: Writing, 
     if writing.label_separator is not None and not any(column.kind is Kind.SET for column in plan.columns):
         raise UsageError("--label-separator stands between the labels of a set, and no set is written")
     chosen = rules.columns is not None or (rules.top_k is not None and task == "softmax")
-    write(inputs, plan, writing, format, lambda output: sink_of(output, plan, writing, format, chosen=chosen))
+    write(inputs, plan, writing, format, lambda output: sink_of(output, plan, writing, format, task, chosen=chosen))
 
 
 def write(
@@ -246,7 +244,9 @@ def write(
         say(f"actcli: warning: {warning}\n")
 
 
-def sink_of(output: Output, plan: Plan, writing: Writing, format: str, *, chosen: bool, rows: int = 20) -> Sink:
+def sink_of(
+    output: Output, plan: Plan, writing: Writing, format: str, task: str, *, chosen: bool, rows: int = 20
+) -> Sink:
     """Return the sink for this format.
 
     Parameters
@@ -255,7 +255,7 @@ def sink_of(output: Output, plan: Plan, writing: Writing, format: str, *, chosen
         Where to.
     plan, writing, format
         What is written, and how.
-    chosen, rows
+    task, chosen, rows
         What a table shows, see `actcli.reports.table.TableSink`; `rows` where ``--rows`` is not given.
     """
     if format == TABLE:
@@ -264,6 +264,7 @@ def sink_of(output: Output, plan: Plan, writing: Writing, format: str, *, chosen
         return TableSink(
             output,
             plan.columns,
+            task=task,
             chosen=chosen,
             rows=shown_rows(writing.rows, rows),
             precision=writing.precision,
@@ -281,7 +282,7 @@ def sink_of(output: Output, plan: Plan, writing: Writing, format: str, *, chosen
 
 def _rules(task: str, reading: Reading, writing: Writing, format: str, given: dict[str, Any]) -> Rules:
     from actcli.formats.column_roles import split_list
-    from actcli.prediction.rules import Rules
+    from actcli.prediction.plan import Rules
 
     return Rules(
         origin=reading.numbers,
@@ -316,7 +317,7 @@ def with_policy(path: str, task: str, reading: Reading, rules: dict[str, Any]) -
         If it is for another task, or an option is given for what it holds.
     """
     from actcli.calibration.conformal import Conformal
-    from actcli.prediction.policy_reader import read_policy
+    from actcli.prediction.policy import read_policy
 
     policy, name = read_policy(path), visible(path, 200)
     if policy.task != task:
@@ -344,6 +345,8 @@ def with_policy_names(
     UsageError
         If an option says something else.
     """
+    from actcli.tasks import Origin
+
     name = visible(path, 200)
     known: dict[str, tuple[str | None, str | None]] = {
         "--from": (None if reading.origin is None else reading.origin.value, policy.origin)
@@ -559,5 +562,4 @@ def threshold_rules(given: Sequence[str] | None, path: str | None) -> dict[str, 
         else:
             named[name] = share(value, f"--threshold {visible(name)}")
     from_file = {} if path is None else read_thresholds(path)
-    default = 0.5 if default is None else default
-    return {"threshold": default, "thresholds": from_file | named, "thresholds_file": path}
+    return {"threshold": 0.5 if default is None else default, "thresholds": from_file | named}

@@ -1,18 +1,20 @@
-"""What is right, as people and files say it, and the codes that stand for it: class names, indices, sets, 0 and 1.
+"""Labels as people and files write them, and the codes that stand for them: names, indices, sets, 0/1 tables.
 
-A class has the code of its place. A value that is both a name and an index is the name.
+The code of a class is its index. A value that is both a name and an index is the name.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
 from actcli.errors import listed, visible
 from actcli.formats.column_roles import is_number
-from actcli.tasks import YES_OR_NO
+from actcli.tasks import YES_OR_NO, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +24,14 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Codebook", "LabelError", "code_array", "set_array"]
+__all__ = ["Codebook", "LabelError", "TruthSpec", "code_array", "set_array"]
 
 _WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?", re.ASCII)
 _MOST_SHOWN = 6
 
 
 class LabelError(ValueError):
-    """A value that stands for no class.
+    """A value that is not a label.
 
     Parameters
     ----------
@@ -50,9 +52,9 @@ class Codebook:
     Parameters
     ----------
     classes
-        Their names, in order.
+        The names of the classes, in order.
     separator
-        What stands between the names of a set in a text.
+        The text between the names of a set.
     """
 
     def __init__(self, classes: Sequence[str], separator: str = "|") -> None:
@@ -83,14 +85,14 @@ class Codebook:
         raise LabelError(f'"{visible(text)}" is no class', self.meant(text))
 
     def codes(self, value: object) -> list[int]:
-        """Return the codes of a set: a list of classes, or a text with their names; an empty text is the empty set.
+        """Return the codes of a set, given as a list of classes, a list of a 0 or 1 for each class, or a text.
 
-        A list of numbers is one 0 or 1 for each class.
+        A text holds names with the separator between them; an empty text is the empty set.
 
         Raises
         ------
         LabelError
-            If it is not one.
+            If it is not a set of classes.
         """
         if isinstance(value, list):
             if value and not any(isinstance(item, str) for item in value):
@@ -144,12 +146,47 @@ class Codebook:
         return index
 
     def meant(self, text: str) -> str:
-        """Return a hint at what may have been meant by a name that is no class."""
+        """Return a hint for a name that is not a class: the name that may be meant, or the first names there are."""
         alike = [name for name in self.classes if name.casefold() == text.strip().casefold()]
         if alike:
             return f'upper and lower case count: there is "{visible(alike[0])}"'
         named = "; --positive and --negative name them" if self.classes == YES_OR_NO else ""
         return f"there is {listed(self.classes, _MOST_SHOWN)}{named}"
+
+
+@dataclass(frozen=True)
+class TruthSpec:
+    """Which labels the truth may hold.
+
+    Parameters
+    ----------
+    task
+        What is decided of a row.
+    classes
+        The names of the classes, in the order of the decisions: (negative, positive) for binary.
+    separator
+        The text between the labels of a set.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    separator: str = "|"
+
+    @property
+    def sets(self) -> bool:
+        """Whether any number of classes may be true of a row."""
+        match self.task:
+            case Task.MULTILABEL:
+                return True
+            case Task.SOFTMAX | Task.BINARY:
+                return False
+            case _:
+                assert_never(self.task)
+
+    @cached_property
+    def book(self) -> Codebook:
+        """The codes of the classes."""
+        return Codebook(self.classes, self.separator)
 
 
 def _text(value: object) -> str:
@@ -176,7 +213,7 @@ def code_array(truth: ArrayLike, classes: Sequence[str]) -> Array:
     Raises
     ------
     LabelError
-        If a value stands for no class; the message says of which row, from 0.
+        If a value is not a label; the message names the row, from 0.
     """
     array = _array(truth)
     if array.ndim == 2 and array.shape[1] == len(classes) > 1:
@@ -218,7 +255,7 @@ def set_array(truth: Any, classes: Sequence[str]) -> Array:
     Raises
     ------
     LabelError
-        If a value stands for no class; the message says of which row, from 0.
+        If a value is not a label; the message names the row, from 0.
     """
     if not isinstance(truth, np.ndarray):
         rows = [row.tolist() if isinstance(row, np.ndarray) else row for row in truth]

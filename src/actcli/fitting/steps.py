@@ -1,9 +1,9 @@
-"""The steps that a policy is made of: each takes rows with their truth, and returns its part and what to report."""
+"""The fits of a policy: each takes rows with their truth and returns a part of the policy, and a report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -11,93 +11,114 @@ from actcli.calibration.conformal import RiskControl, fit_conformal, fit_risk_co
 from actcli.calibration.methods import METHODS, Temperature
 from actcli.calibration.thresholds import tune_thresholds
 from actcli.errors import DataError, listed
-from actcli.fitting.labeled_rows import decided, label_counts, quality, set_quality
-from actcli.prediction.policy import DEFAULT_THRESHOLD, calibration_document, conformal_document
+from actcli.fitting.fit_reports import (
+    CalibrationReport,
+    ConformalReport,
+    QualityChange,
+    ThresholdChange,
+    ThresholdChangeOfClass,
+    ThresholdReport,
+)
+from actcli.fitting.quality import decided, quality, set_quality
+from actcli.metrics.confusion import label_counts
 from actcli.prediction.predictions import SoftmaxPredictions
+from actcli.prediction.policy import DEFAULT_THRESHOLD
+from actcli.tasks import Scope, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
+    from actcli.calibration.conformal import Conformal
     from actcli.calibration.methods import Calibration
     from actcli.calibration.thresholds import Tuned
-    from actcli.fitting.labeled_rows import ConfusionCounts, LabeledRows
+    from actcli.fitting.fit_reports import FitReport
+    from actcli.fitting.labeled_rows import LabeledRows
+    from actcli.metrics.confusion import ConfusionCounts
     from actcli.prediction.policy import Policy
     from actcli.prediction.scoring import Scoring
+    from actcli.tasks import ConformalScore, Method
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+Change = TypeVar("Change")
 
 __all__ = ["FitContext", "FitResult", "Objective", "calibrate", "conform", "tune"]
 
 _REPORTED = ("log_loss", "brier_loss", "ece", "accuracy", "f1_macro")
 _OF_THRESHOLDS = ("precision", "recall", "f1")
 _FEW = 10
-"""With fewer true rows than this, a threshold is little more than a guess."""
+"""A threshold that is chosen on fewer true rows is little more than a guess."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitContext:
-    """What a step stands on.
+    """What a fit starts from.
 
     Parameters
     ----------
     policy
-        As it was found, or new.
+        The policy file as it was, or a new one.
     scoring
-        How what was read becomes scores: with the calibration that the policy holds, unless that is fitted.
+        How given numbers become scores: with the calibration of the policy, unless that is what is fitted.
     labels
         The names of the classes as they are decided: (negative, positive) for binary.
     rows
-        To fit.
-    held
-        Kept apart from them.
+        The rows to fit.
+    held_out
+        The rows to judge by, if any are held out.
     """
 
     policy: Policy
     scoring: Scoring
     labels: tuple[str, ...]
     rows: LabeledRows
-    held: LabeledRows | None
+    held_out: LabeledRows | None
 
     @property
-    def task(self) -> str:
-        """What is decided."""
-        return self.policy.task
+    def task(self) -> Task:
+        """What is decided of a row."""
+        return Task(self.policy.task)
 
-    def report(self, measure: Callable[[LabeledRows], Mapping[str, Any]]) -> dict[str, Any]:
-        """Return what `measure` says of the rows that are fitted, and of those that are held out."""
-        held = None if self.held is None else {"rows": len(self.held), **measure(self.held)}
-        return {"fitted_on": {"rows": len(self.rows), **measure(self.rows)}, "held_out": held}
+    @property
+    def thresholds(self) -> Array | None:
+        """The threshold of each class that the policy holds, shape (C,)."""
+        held = self.policy.thresholds
+        return None if held is None else np.array([held.get(name, DEFAULT_THRESHOLD) for name in self.labels])
+
+    def changes(self, change: Callable[[LabeledRows], Change]) -> tuple[Change, Change | None]:
+        """Return the change on the rows to fit, and on those that are held out."""
+        return change(self.rows), None if self.held_out is None else change(self.held_out)
 
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """What comes of a step.
+    """The result of a fit.
 
     Parameters
     ----------
     value
         The new part of the policy.
     loss, before, after
-        The name of a loss, and what it was on the rows that were fitted.
-    document
-        What there is to report.
-    aim
-        What was asked for, where the value does not say it.
+        The name of a loss, and its value on the rows that were fitted.
+    report
+        The report.
+    objective
+        What was asked for, where the value does not tell.
     warnings
         What a user must know.
     """
 
-    value: Any
+    value: Calibration | Mapping[str, float] | Conformal | RiskControl
     loss: str
     before: float
     after: float
-    document: dict[str, Any]
-    aim: str | None = None
-    warnings: Sequence[str] = field(default_factory=tuple)
+    report: FitReport
+    objective: str | None = None
+    warnings: Sequence[str] = ()
 
 
-def calibrate(context: FitContext, method: str) -> FitResult:
+def calibrate(context: FitContext, method: Method) -> FitResult:
     """Fit a calibration.
 
     Parameters
@@ -105,7 +126,7 @@ def calibrate(context: FitContext, method: str) -> FitResult:
     context
         What to fit it on.
     method
-        One of `actcli.calibration.methods.METHODS`.
+        How to calibrate.
 
     Raises
     ------
@@ -115,30 +136,30 @@ def calibrate(context: FitContext, method: str) -> FitResult:
     try:
         found = METHODS[method](context.scoring.logits(context.rows.given), context.rows.truth, task=context.task)
     except ValueError as error:
-        raise DataError(f"{method}: {error}") from None
-    after = replace(context.scoring, calibration=found)
+        raise DataError(f"{method.value}: {error}") from None
+    calibrated = replace(context.scoring, calibration=found)
 
-    def measured(rows: LabeledRows) -> dict[str, Any]:
-        return {"before": _reported(quality(context.scoring, rows)), "after": _reported(quality(after, rows))}
+    def change(rows: LabeledRows) -> QualityChange:
+        return QualityChange(len(rows), _reported(context.scoring, rows), _reported(calibrated, rows))
 
-    report = context.report(measured)
-    losses = report["fitted_on"]
+    fitted_on, held_out = context.changes(change)
     return FitResult(
         value=found,
         loss="log_loss",
-        before=losses["before"]["log_loss"],
-        after=losses["after"]["log_loss"],
-        document={"method": method, "calibration": calibration_document(found, context.policy.labels), **report},
+        before=fitted_on.before["log_loss"],
+        after=fitted_on.after["log_loss"],
+        report=CalibrationReport(method, found, context.policy.labels, fitted_on, held_out),
         warnings=_undetermined(found, context),
     )
 
 
-def _reported(metrics: Mapping[str, float]) -> dict[str, float]:
+def _reported(scoring: Scoring, rows: LabeledRows) -> dict[str, float]:
+    metrics = quality(scoring, rows)
     return {name: metrics[name] for name in _REPORTED if name in metrics}
 
 
 def _undetermined(found: Calibration, context: FitContext) -> list[str]:
-    """Return what there is to say about a fit that has no lowest point."""
+    """Return the warning about a fit whose loss has no minimum."""
     if not getattr(found, "at_bound", False):
         return []
     if isinstance(found, Temperature):
@@ -157,13 +178,13 @@ class Objective:
     Parameters
     ----------
     options
-        As `actcli.tune_thresholds` takes them.
+        The arguments for `actcli.tune_thresholds`.
     measure
-        What is made large, as `actcli.fitting.labeled_rows.ConfusionCounts` calls it.
+        The name of the metric that is made large.
     text
-        The same for people.
+        The objective as people read it.
     beta
-        Of "fbeta".
+        The beta of "fbeta".
     """
 
     options: Mapping[str, Any]
@@ -171,98 +192,107 @@ class Objective:
     text: str
     beta: float = 2.0
 
+    @property
+    def shown(self) -> list[str]:
+        """The names of the metrics in the report."""
+        return list(dict.fromkeys([*_OF_THRESHOLDS, *(["fpr"] if "at_fpr" in self.options else []), self.measure]))
 
-def tune(context: FitContext, aim: Objective, scope: str) -> FitResult:
+    def metrics(self, counts: ConfusionCounts) -> dict[str, Array]:
+        """Return the metrics in the report, each of shape (C,)."""
+        every = {
+            "precision": counts.precision,
+            "recall": counts.recall,
+            "f1": counts.f1,
+            "fbeta": lambda: counts.fbeta(self.beta),
+            "fpr": counts.false_positive_rate,
+            "youden": counts.youden,
+            "balanced-accuracy": counts.balanced_accuracy,
+        }
+        return {name: every[name]() for name in self.shown}
+
+
+def tune(context: FitContext, objective: Objective, scope: Scope) -> FitResult:
     """Choose thresholds.
 
     Parameters
     ----------
     context
-        What to choose them on; a label for which none is found keeps the one that its policy holds, or 0.5.
-    aim
-        What for.
+        What to choose them on. A class for which none is found keeps the threshold of the policy, or 0.5.
+    objective
+        What to choose them for.
     scope
-        "class" or "global".
+        Whether each class has its own threshold.
     """
     names = context.policy.labels
     old = context.policy.thresholds or dict.fromkeys(names, DEFAULT_THRESHOLD)
-    probabilities, truth, masked = _cells(context, context.rows)
-    found = tune_thresholds(probabilities, truth, **aim.options, scope=scope, masked=masked)
-    every = found * len(names) if scope == "global" else found
+    probabilities, truth, masked = _threshold_cells(context, context.rows)
+    found = tune_thresholds(probabilities, truth, **objective.options, scope=scope, masked=masked)
+    every = found * len(names) if scope is Scope.GLOBAL else found
     new = {
         name: old[name] if tuned.threshold is None else tuned.threshold
         for name, tuned in zip(names, every, strict=True)
     }
-
-    def measured(rows: LabeledRows) -> dict[str, Any]:
-        return _threshold_report(context, rows, aim, {"before": old, "after": new})
-
-    report = context.report(measured)
-    mean = "micro" if scope == "global" else "macro"
+    fitted_on, held_out = context.changes(lambda rows: _threshold_change(context, rows, objective, old, new))
+    mean = "micro" if scope is Scope.GLOBAL else "macro"
     return FitResult(
         value=new,
-        loss=f"1 - {aim.measure}" if len(names) == 1 else f"1 - {aim.measure} ({mean})",
-        before=1 - report["fitted_on"]["before"][mean][aim.measure],
-        after=1 - report["fitted_on"]["after"][mean][aim.measure],
-        document={"aim": aim.text, "scope": scope, "measure": aim.measure, "thresholds": new, **report},
-        aim=f"{aim.text}, {scope}",
-        warnings=_hard_labels(names, found, old, aim, scope),
+        loss=f"1 - {objective.measure}" if len(names) == 1 else f"1 - {objective.measure} ({mean})",
+        before=1 - fitted_on.before[mean][objective.measure],
+        after=1 - fitted_on.after[mean][objective.measure],
+        report=ThresholdReport(objective.text, scope, objective.measure, new, fitted_on, held_out),
+        objective=f"{objective.text}, {scope.value}",
+        warnings=_threshold_warnings(names, found, old, objective, scope),
     )
 
 
-def _cells(context: FitContext, rows: LabeledRows) -> tuple[Array, Array, Array]:
-    """Return the probabilities that have a threshold, where these are true, and where they cannot be chosen."""
-    probabilities, masked = decided(context.scoring, rows.given).probabilities, context.scoring.masked(rows.given)
-    if context.task == "multilabel":
+def _threshold_cells(context: FitContext, rows: LabeledRows) -> tuple[Array, Array, Array]:
+    """Return the probabilities that have a threshold, where their class is true, and where it is masked."""
+    probabilities, masked = _probabilities(context, rows)
+    if context.task is Task.MULTILABEL:
         return probabilities, rows.truth, masked
     return probabilities[:, 1:], np.equal(rows.truth, 1)[:, np.newaxis], masked[:, 1:]
 
 
-def _threshold_report(
-    context: FitContext, rows: LabeledRows, aim: Objective, limits: Mapping[str, Mapping[str, float]]
-) -> dict[str, Any]:
-    """Return what thresholds do to each label, and to all."""
+def _probabilities(context: FitContext, rows: LabeledRows) -> tuple[Array, Array]:
+    """Return the probabilities of rows, and where a class is masked."""
+    return decided(context.scoring, rows.given).probabilities, context.scoring.masked(rows.given)
+
+
+def _threshold_change(
+    context: FitContext, rows: LabeledRows, objective: Objective, old: Mapping[str, float], new: Mapping[str, float]
+) -> ThresholdChange:
     names = context.policy.labels
-    probabilities, truth, masked = _cells(context, rows)
-    shown = dict.fromkeys([*_OF_THRESHOLDS, *(["fpr"] if "at_fpr" in aim.options else []), aim.measure])
-    report: dict[str, Any] = {}
-    each: dict[str, dict[str, Array]] = {}
-    for when, thresholds in limits.items():
+    probabilities, truth, masked = _threshold_cells(context, rows)
+
+    def measured(thresholds: Mapping[str, float]) -> tuple[dict[str, dict[str, float]], list[dict[str, float]]]:
+        """Return the averages, and the threshold and the metrics of each class."""
         chosen = (probabilities >= np.array([thresholds[name] for name in names])) & ~masked
         counts = label_counts(chosen, truth)
-        each[when] = counts.shares(aim.beta)
-        report[when] = {
-            "macro": {name: float(np.nan_to_num(each[when][name]).mean()) for name in shown},
-            "micro": _single(counts.pooled(), aim, shown),
+        each = objective.metrics(counts)
+        pooled = objective.metrics(counts.pooled())
+        averages = {
+            "macro": {name: float(np.nan_to_num(values).mean()) for name, values in each.items()},
+            "micro": {name: float(values[0]) for name, values in pooled.items()},
         }
-    report["per_class"] = {
-        name: {
-            "support": int(np.count_nonzero(truth[:, number])),
-            **{
-                when: {"threshold": limits[when][name]} | {what: float(each[when][what][number]) for what in shown}
-                for when in limits
-            },
-        }
-        for number, name in enumerate(names)
-    }
-    return report
+        of_class = [
+            {"threshold": thresholds[label]} | {name: float(values[number]) for name, values in each.items()}
+            for number, label in enumerate(names)
+        ]
+        return averages, of_class
+
+    (before, each_before), (after, each_after) = measured(old), measured(new)
+    support = np.count_nonzero(truth, axis=0).tolist()
+    changes = map(ThresholdChangeOfClass, support, each_before, each_after)
+    return ThresholdChange(len(rows), before, after, dict(zip(names, changes, strict=True)))
 
 
-def _single(counts: ConfusionCounts, aim: Objective, shown: Mapping[str, None]) -> dict[str, float]:
-    shares = counts.shares(aim.beta)
-    return {name: float(shares[name][0]) for name in shown}
-
-
-def _hard_labels(
-    names: Sequence[str],
-    found: Sequence[Tuned],
-    old: Mapping[str, float],
-    aim: Objective,
-    scope: str,
+def _threshold_warnings(
+    names: Sequence[str], found: Sequence[Tuned], old: Mapping[str, float], objective: Objective, scope: Scope
 ) -> list[str]:
-    """Return what there is to say about labels for which no threshold was found, or is much of a guess."""
-    if scope == "global":
-        return [] if found[0].threshold is not None else [f"no threshold reaches {aim.text}; all are left as they were"]
+    """Return the warnings about classes for which no threshold was found, or only by a few rows."""
+    if scope is Scope.GLOBAL:
+        missing = found[0].threshold is None
+        return [f"no threshold reaches {objective.text}; all are left as they were"] if missing else []
     warnings = []
     of_names = dict(zip(names, found, strict=True))
     none = [name for name, tuned in of_names.items() if not tuned.positives]
@@ -271,7 +301,7 @@ def _hard_labels(
     if none:
         warnings.append(f"never right in these rows, so {_kept(none, old)}: {listed(none)}")
     if unreached:
-        warnings.append(f"no threshold reaches {aim.text}, so {_kept(unreached, old)}: {listed(unreached)}")
+        warnings.append(f"no threshold reaches {objective.text}, so {_kept(unreached, old)}: {listed(unreached)}")
     if few:
         warnings.append(f"under {_FEW} rows to choose by, so the threshold may be far off: {listed(few)}")
     return warnings
@@ -282,84 +312,76 @@ def _kept(names: Sequence[str], old: Mapping[str, float]) -> str:
     return f"the threshold stays {values.pop():g}" if len(values) == 1 else "their thresholds stay as they were"
 
 
-def conform(context: FitContext, alpha: str, score: str, penalty: float, free: int) -> FitResult:
-    """Make prediction sets that keep a promise.
+def conform(context: FitContext, alpha: str, score: ConformalScore, penalty: float, free: int) -> FitResult:
+    """Fit a rule for prediction sets.
 
     Parameters
     ----------
     context
-        What to make them on.
+        What to fit it on.
     alpha
-        The share of rows whose set may miss the true class, or for multilabel of a row's labels; a decimal number.
+        The share of rows whose set may miss the true class, or for multilabel of the labels of a row; a decimal number.
     score, penalty, free
-        As `actcli.fit_conformal` takes them; not for multilabel.
+        The arguments for `actcli.fit_conformal`; not used for multilabel.
 
     Raises
     ------
     DataError
         If no row of a multi-label table has a label.
     """
-    probabilities, masked = _sets_of(context, context.rows)
+    if context.task is Task.MULTILABEL:
+        return _control_risk(context, alpha)
+    probabilities, masked = _probabilities(context, context.rows)
     truth = context.rows.truth
-    if context.task == "multilabel":
-        try:
-            control = fit_risk_control(probabilities, truth, alpha=alpha, masked=masked)
-        except ValueError as error:
-            raise DataError(f"conformal: {error}") from None
-        return _risk_outcome(context, control)
     rule = fit_conformal(probabilities, truth, alpha=alpha, score=score, penalty=penalty, free=free, masked=masked)
 
-    def measured(rows: LabeledRows) -> dict[str, Any]:
-        values, hidden = _sets_of(context, rows)
-        found = decided(context.scoring, rows.given, _thresholds(context))
+    def change(rows: LabeledRows) -> QualityChange:
+        values, hidden = _probabilities(context, rows)
+        found = decided(context.scoring, rows.given, context.thresholds)
         assert isinstance(found, SoftmaxPredictions)
-        alone = np.equal(found.index[:, np.newaxis], np.arange(values.shape[1]))
-        return {"before": set_quality(alone, rows.truth), "after": set_quality(rule.sets(values) & ~hidden, rows.truth)}
+        single = np.equal(found.index[:, np.newaxis], np.arange(values.shape[1]))
+        sets = rule.sets(values) & ~hidden
+        return QualityChange(len(rows), set_quality(single, rows.truth), set_quality(sets, rows.truth))
 
-    report = context.report(measured)
-    endless = np.isinf(rule.quantile)
+    fitted_on, held_out = context.changes(change)
+    warnings = []
+    if np.isinf(rule.quantile):
+        few = f"{len(truth):,} rows are too few to promise anything with alpha {alpha}"
+        warnings.append(f"{few}: every class is in every set")
     return FitResult(
         value=rule,
         loss="miscoverage",
-        before=1 - report["fitted_on"]["before"]["coverage"],
-        after=1 - report["fitted_on"]["after"]["coverage"],
-        document={"conformal": conformal_document(rule), **report},
-        warnings=[
-            f"{len(truth):,} rows are too few to promise anything with alpha {alpha}: every class is in every set"
-        ]
-        * bool(endless),
+        before=1 - fitted_on.before["coverage"],
+        after=1 - fitted_on.after["coverage"],
+        report=ConformalReport(rule, fitted_on, held_out),
+        warnings=warnings,
     )
 
 
-def _thresholds(context: FitContext) -> Array | None:
-    """Return the threshold of each class that the policy holds."""
-    held = context.policy.thresholds
-    return None if held is None else np.array([held.get(name, DEFAULT_THRESHOLD) for name in context.labels])
+def _control_risk(context: FitContext, alpha: str) -> FitResult:
+    """Fit the threshold that keeps the share of missed labels under a limit."""
+    probabilities, masked = _probabilities(context, context.rows)
+    try:
+        control = fit_risk_control(probabilities, context.rows.truth, alpha=alpha, masked=masked)
+    except ValueError as error:
+        raise DataError(f"conformal: {error}") from None
+    old: Array | float = DEFAULT_THRESHOLD if context.thresholds is None else context.thresholds
 
+    def change(rows: LabeledRows) -> QualityChange:
+        values, hidden = _probabilities(context, rows)
+        before, after = (set_quality((values >= limit) & ~hidden, rows.truth) for limit in (old, control.threshold))
+        return QualityChange(len(rows), before, after)
 
-def _sets_of(context: FitContext, rows: LabeledRows) -> tuple[Array, Array]:
-    return decided(context.scoring, rows.given).probabilities, context.scoring.masked(rows.given)
-
-
-def _risk_outcome(context: FitContext, control: RiskControl) -> FitResult:
-    old = _thresholds(context)
-    limits = {
-        "before": np.full(len(context.labels), DEFAULT_THRESHOLD) if old is None else old,
-        "after": control.threshold,
-    }
-
-    def measured(rows: LabeledRows) -> dict[str, Any]:
-        values, hidden = _sets_of(context, rows)
-        return {when: set_quality((values >= limit) & ~hidden, rows.truth) for when, limit in limits.items()}
-
-    report = context.report(measured)
+    fitted_on, held_out = context.changes(change)
+    warnings = []
+    if not control.possible:
+        few = f"these rows cannot promise to miss under {control.alpha:g} of the labels"
+        warnings.append(f"{few}: every label is in every set")
     return FitResult(
         value=control,
         loss="missed_labels",
-        before=report["fitted_on"]["before"]["missed_labels"],
-        after=report["fitted_on"]["after"]["missed_labels"],
-        document={"conformal": conformal_document(control), **report},
-        warnings=[]
-        if control.possible
-        else [f"these rows cannot promise to miss under {control.alpha:g} of the labels: every label is in every set"],
+        before=fitted_on.before["missed_labels"],
+        after=fitted_on.after["missed_labels"],
+        report=ConformalReport(control, fitted_on, held_out),
+        warnings=warnings,
     )

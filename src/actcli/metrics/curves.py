@@ -1,4 +1,4 @@
-"""The curves of a class against a threshold: exact at every point, and no more points than a picture can show."""
+"""ROC and precision-recall curves: exact at every point, with no more points than a chart can show. NumPy only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from actcli.metrics.definitions import ratio
+from actcli.metrics.ratios import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["Line", "at_thresholds", "precision_recall_curve", "roc_curve"]
 
 GRID = 256
-"""Points that fall into the same of so many parts of both axes as the one before are left out."""
+"""Both axes are divided into this many parts; points in the same cell as the one before are left out."""
 
 THRESHOLDS = 101
-"""At so many thresholds, from 0 to 1, precision, recall and F1 are counted."""
+"""The number of equally spaced thresholds from 0 to 1."""
 
 
 class Line(NamedTuple):
-    """Points, each with the threshold that leads to it: the class is chosen where its probability is as high."""
+    """Points of a curve, each of shape (n,), and their thresholds: the class is predicted if ``p >= threshold``."""
 
     x: Array
     y: Array
@@ -32,18 +32,19 @@ class Line(NamedTuple):
 
 
 def roc_curve(values: Array, positive: Array) -> Line:
-    """Return the share of rows chosen of those where the class is wrong (x), and of those where it is right (y).
+    """Return the ROC curve of a class: the false positive rate (x) and the true positive rate (y).
 
     Parameters
     ----------
     values
         The probability of the class, shape (N,).
     positive
-        Where it is right.
+        Where the class is true, shape (N,), bool.
 
     Notes
     -----
-    It begins in (0, 0), where nothing is chosen, at a threshold of infinity. A share of nothing is NaN.
+    The curve begins in (0, 0), where the class is never predicted, at a threshold of infinity. A rate without rows is
+    NaN.
     """
     hits, chosen, thresholds = _counts(values, positive)
     misses = chosen - hits
@@ -53,9 +54,9 @@ def roc_curve(values: Array, positive: Array) -> Line:
 
 
 def precision_recall_curve(values: Array, positive: Array) -> Line:
-    """Return the recall (x) and the precision (y) at every threshold; parameters as of `roc_curve`.
+    """Return the precision-recall curve of a class: recall (x) and precision (y); parameters as of `roc_curve`.
 
-    It begins at a recall of 0 with the precision of the highest threshold that chooses anything.
+    The curve begins at a recall of 0 with the precision of the highest threshold at which the class is predicted.
     """
     hits, chosen, thresholds = _counts(values, positive)
     precision = ratio(hits, chosen)
@@ -66,12 +67,12 @@ def precision_recall_curve(values: Array, positive: Array) -> Line:
 
 
 def at_thresholds(classes: Iterable[tuple[Array, Array]]) -> dict[str, Array]:
-    """Return precision, recall and F1 of all cells of some classes together, at equally spaced thresholds.
+    """Return precision, recall and F1 of some classes together (micro), at equally spaced thresholds.
 
     Parameters
     ----------
     classes
-        The probabilities and where they are right, of each class, as of `roc_curve`.
+        The probabilities of each class, and where the class is true, as for `roc_curve`.
 
     Returns
     -------
@@ -79,27 +80,27 @@ def at_thresholds(classes: Iterable[tuple[Array, Array]]) -> dict[str, Array]:
         "threshold", "precision", "recall" and "f1", each of shape (101,); NaN where one is undefined.
     """
     thresholds = np.linspace(0, 1, THRESHOLDS)
-    hits, chosen = np.zeros(THRESHOLDS), np.zeros(THRESHOLDS)
+    hits, predicted = np.zeros(THRESHOLDS), np.zeros(THRESHOLDS)
     support = 0
     for values, positive in classes:
         support += int(np.count_nonzero(positive))
-        hits += _reaching(values[positive], thresholds)
-        chosen += _reaching(values, thresholds)
+        hits += _at_least(values[positive], thresholds)
+        predicted += _at_least(values, thresholds)
     return {
         "threshold": thresholds,
-        "precision": ratio(hits, chosen),
+        "precision": ratio(hits, predicted),
         "recall": ratio(hits, np.full(THRESHOLDS, float(support))),
-        "f1": ratio(2 * hits, chosen + support),
+        "f1": ratio(2 * hits, predicted + support),
     }
 
 
-def _reaching(values: Array, thresholds: Array) -> Array:
+def _at_least(values: Array, thresholds: Array) -> Array:
     """Return how many values are at least as high as each threshold."""
     return np.asarray(len(values) - np.searchsorted(np.sort(values), thresholds, side="left"))
 
 
 def _counts(values: Array, positive: Array) -> tuple[Array, Array, Array]:
-    """Return how many are rightly chosen and how many are chosen, from none to all, and the thresholds of that."""
+    """Return the true positives, the predicted rows and the thresholds, from no row predicted to all rows."""
     order = np.argsort(-values, kind="stable")
     ordered = values[order]
     ends = np.flatnonzero(np.append(np.diff(ordered) != 0, np.ones(min(1, len(ordered)), dtype=np.bool_)))
@@ -108,9 +109,9 @@ def _counts(values: Array, positive: Array) -> tuple[Array, Array, Array]:
 
 
 def _visible(x: Array, y: Array) -> Array:
-    """Return which points to keep: the ends, and those that fall elsewhere than the one before."""
+    """Return the indices of the points to keep: the ends, and the points on both sides of a change of cell."""
     with np.errstate(invalid="ignore"):
         places = np.nan_to_num(np.stack([x, y]) * GRID, nan=-1).astype(np.int64)
     moved = (np.diff(places, axis=1) != 0).any(axis=0)
-    kept = np.append(moved, True) | np.concatenate([[True], moved])  # where it moves to, and where it came from
+    kept = np.append(moved, True) | np.concatenate([[True], moved])
     return np.flatnonzero(kept)

@@ -1,4 +1,4 @@
-"""What ranks rows or labels: ROC AUC, average precision, label ranking average precision. NumPy only."""
+"""Metrics that rank rows or labels: ROC AUC, average precision, label ranking average precision. NumPy only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actcli.metrics.definitions import or_zero, ratio
+from actcli.metrics.ratios import or_zero, ratio
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -20,7 +20,7 @@ _LANES = 4
 """Replicates in a word, 16 bits for each."""
 
 _LONGEST_STRETCH = 4096
-"""Rows of which each may count 15 times without a sum that takes more than 16 bits."""
+"""The most rows whose weights, each at most 15, have a sum of at most 16 bits."""
 
 
 def ranking_scores(values: Array, positive: Array) -> tuple[float, float]:
@@ -31,13 +31,13 @@ def ranking_scores(values: Array, positive: Array) -> tuple[float, float]:
     values
         The probability of the class, shape (N,).
     positive
-        Where it is right.
+        Where the class is true, shape (N,), bool.
 
     Notes
     -----
-    The AUC is the share of pairs of a positive and a negative row in which the positive one has the higher value, ties
-    counting one half (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747). The average precision is the mean,
-    over the positive rows, of the precision among all rows with a value as high.
+    The AUC is the share of pairs of a positive and a negative row in which the positive one has the higher value; ties
+    count one half (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747). The average precision is the mean over
+    the positive rows of the precision among all rows whose value is at least as high. Undefined scores are NaN.
     """
     chosen = np.sort(values[positive])
     ordered = np.sort(values)
@@ -55,17 +55,17 @@ def ranking_scores(values: Array, positive: Array) -> tuple[float, float]:
 
 
 class RankedScores:
-    """The rows in the order of the probability of one class, to score any number of replicates of them.
+    """The rows in the order of the probability of one class, from which any number of replicates can be scored.
 
-    Only the values that a positive row has are of interest: how many rows, and how many positive ones, have a higher
-    one or the same. All other rows are but added up, four replicates at a time.
+    For each distinct value of a positive row, the scores need the number of rows, and of positive rows, with a higher
+    or the same value. All rows are added up between these values, four replicates at a time.
 
     Parameters
     ----------
     values
         The probability of the class, shape (N,).
     positive
-        Where it is right.
+        Where the class is true, shape (N,), bool.
     """
 
     def __init__(self, values: Array, positive: Array) -> None:
@@ -89,7 +89,7 @@ class RankedScores:
         Parameters
         ----------
         words
-            How often each row counts, by `packed`: shape (N, R / 4).
+            The weights of the rows, by `packed`: shape (N, R / 4), uint64.
         """
         levels = len(self._hits.places)
         at_once = max(1, min(words.shape[1], _CELLS_AT_ONCE // (_LANES * max(1, levels))))
@@ -109,7 +109,7 @@ class RankedScores:
 
 
 class _Stretches:
-    """Rows in an order, and places in it up to which they are to be counted."""
+    """Rows in an order, and the places in it up to which their weights are added up."""
 
     def __init__(self, rows: Array, places: Array) -> None:
         self._rows: Array = rows.astype(np.int32 if len(rows) <= np.iinfo(np.int32).max else np.int64)
@@ -124,7 +124,7 @@ class _Stretches:
         return self._rows.nbytes + self._edges.nbytes + self.places.nbytes
 
     def counted(self, words: Array) -> Array:
-        """Return how often the rows before each place count in each replicate, shape (R, places), float64."""
+        """Return the sum of the weights of the rows before each place, shape (R, places), float64."""
         before = np.zeros((_LANES * words.shape[1], 1 + len(self._edges)))
         if len(self._edges):
             stretches = np.add.reduceat(np.take(words, self._rows, axis=0), self._edges, axis=0)
@@ -133,18 +133,26 @@ class _Stretches:
 
 
 def packed(weights: Array) -> Array:
-    """Return how often rows count, shape (R, N), each at most 15 times, with four replicates in a word: (N, R / 4).
+    """Return weights, shape (R, N), each at most 15, with four replicates in a word: shape (N, R / 4), uint64.
 
-    The sum of up to `_LONGEST_STRETCH` words holds the four sums, so that an addition does the work of four.
+    The sum of up to `_LONGEST_STRETCH` words holds the four sums, so that one addition does the work of four.
     """
     return np.ascontiguousarray(weights.T, dtype=np.uint16).view(np.uint64)
 
 
 def label_ranking(truth: Array, probabilities: Array) -> Array:
-    """Return the label ranking average precision of each row: 1 where no label, or every label, is right.
+    """Return the label ranking average precision of each row, shape (N,).
 
-    Of each right label, the share of right ones among those that are ranked as high: Tsoumakas, Katakis and Vlahavas,
-    "Mining multi-label data", 2010.
+    It is the mean over the true labels of the share of true labels among all labels ranked at least as high; 1 where no
+    label, or every label, is true. Tsoumakas, Katakis and Vlahavas, "Mining multi-label data", 2010,
+    doi:10.1007/978-0-387-09823-4_34.
+
+    Parameters
+    ----------
+    truth
+        Where a label is true, shape (N, C), bool.
+    probabilities
+        The same shape.
     """
     count, classes = truth.shape
     result = np.zeros(count)

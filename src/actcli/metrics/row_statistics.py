@@ -1,4 +1,4 @@
-"""A row in a few numbers, as soon as its truth is known: what the metrics add up. NumPy only."""
+"""Statistics of single rows, from which all metrics are computed. NumPy only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from actcli.activations import row_sums
-from actcli.metrics.definitions import or_zero, ratio
 from actcli.metrics.ranking import label_ranking
+from actcli.metrics.ratios import or_zero, ratio
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from actcli.metrics.definitions import Settings
+    from actcli.metrics.settings import MetricSettings
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -21,17 +22,17 @@ __all__ = ["CellBins", "bin_codes", "bin_edges", "cell_bins", "equal_masses", "e
 
 
 def bin_edges(bins: int) -> Array:
-    """Return the edges of equally wide bins of [0, 1], shape (bins + 1,)."""
+    """Return the edges of equally wide bins of [0, 1], shape (bins + 1,), float64."""
     return np.linspace(0, 1, bins + 1)
 
 
 def bin_codes(values: Array, edges: Array) -> Array:
-    """Return the bin (lower, upper] that holds each value; 0 is in the first."""
+    """Return the index of the bin (lower, upper] of each value; 0 is in the first bin."""
     return np.asarray(np.searchsorted(edges[1:-1], values, side="left"))
 
 
 def equal_masses(values: Array, bins: int) -> Array:
-    """Return the edges of bins that hold equally many of the values, or as near as ties allow."""
+    """Return the edges of bins that hold equally many of the values, as far as ties allow."""
     ordered = np.sort(values)
     ends = np.cumsum([len(part) for part in np.array_split(ordered, bins)])[:-1]
     inner = ordered[ends[ends > 0] - 1] if len(ordered) else np.zeros(0)
@@ -39,36 +40,34 @@ def equal_masses(values: Array, bins: int) -> Array:
 
 
 def exclusive_rows(
-    settings: Settings,
+    settings: MetricSettings,
     truth: Array,
     predicted: Array,
     probabilities: Array,
     log_probabilities: Array,
     best: Array | None = None,
 ) -> dict[str, Array]:
-    """Return the summaries of rows of which exactly one class is right.
+    """Return the statistics of rows of exclusive classes, by name, each of shape (N,).
 
     Parameters
     ----------
     settings
-        What is to be measured.
+        What to measure.
     truth, predicted
-        Codes, shape (N,); -1 is a label that was withheld.
-    probabilities
-        Shape (N, C).
-    log_probabilities
-        The same shape.
+        Codes, shape (N,), int64; -1 is a withheld label.
+    probabilities, log_probabilities
+        Shape (N, C), float64.
     best
-        The codes of the best K, shape (N, K), where the settings ask for them.
+        The codes of the best K classes, shape (N, K), if the settings ask for them.
     """
     rows = np.arange(len(truth))
     squares = probabilities * probabilities
     squares[rows, truth] = (1 - probabilities[rows, truth]) ** 2
-    if settings.task == "binary":
+    if settings.task is Task.BINARY:
         confidence, correct = probabilities[:, 1], truth == 1
     else:
         confidence, correct = probabilities[rows, np.maximum(predicted, 0)], predicted == truth
-    summary = {
+    statistics = {
         "truth": truth,
         "predicted": predicted,
         "loss": -log_probabilities[rows, truth],
@@ -77,12 +76,12 @@ def exclusive_rows(
         "correct": correct,
     }
     if best is not None:
-        summary["hit"] = (best == truth[:, np.newaxis]).any(axis=1)
-    return summary
+        statistics["hit"] = (best == truth[:, np.newaxis]).any(axis=1)
+    return statistics
 
 
 def label_rows(
-    settings: Settings,
+    settings: MetricSettings,
     truth: Array,
     chosen: Array,
     probabilities: Array,
@@ -90,24 +89,22 @@ def label_rows(
     log_complements: Array,
     bins: CellBins | None = None,
 ) -> dict[str, Array]:
-    """Return the summaries of rows of which any number of labels is right.
+    """Return the statistics of rows of label sets, by name, each of shape (N,) or (N, K).
 
     Parameters
     ----------
     settings
-        What is to be measured.
+        What to measure.
     truth, chosen
-        Shape (N, C), bool.
-    probabilities
-        The same shape.
-    log_probabilities, log_complements
-        The logarithms of the probabilities, and of what they leave to 1.
+        Where a label is true, and where it is predicted: shape (N, C), bool.
+    probabilities, log_probabilities, log_complements
+        p, log(p) and log(1 - p), same shape, float64.
     bins
-        Of the probabilities, by `cell_bins`; None unless they are equally wide.
+        The bins of the probabilities, by `cell_bins`; None if the bins are not equally wide.
     """
     both = (truth & chosen).sum(axis=1)
     actual, found = truth.sum(axis=1), chosen.sum(axis=1)
-    summary = {
+    statistics = {
         "truth": truth,
         "chosen": chosen,
         "loss": -row_sums(np.where(truth, log_probabilities, log_complements)),
@@ -118,12 +115,12 @@ def label_rows(
         "jaccard": or_zero(ratio(both, actual + found - both)),
     }
     if settings.ranking:
-        summary["lrap"] = label_ranking(truth, probabilities)
+        statistics["lrap"] = label_ranking(truth, probabilities)
     if bins is None:
-        return summary | {"confidence": probabilities, "correct": truth}
+        return statistics | {"confidence": probabilities, "correct": truth}
     rows = np.nonzero(truth)[0]
     correct = np.bincount(rows * settings.bins + bins.codes[truth], minlength=len(truth) * settings.bins)
-    return summary | {
+    return statistics | {
         "bin_count": bins.counts,
         "bin_confidence": bins.confidence,
         "bin_correct": correct.reshape(len(truth), settings.bins),
@@ -131,15 +128,15 @@ def label_rows(
 
 
 class CellBins(NamedTuple):
-    """The bin of each cell, shape (N, C), and for each row the count and the sum of those in each bin, (N, bins)."""
+    """The bin of each cell, shape (N, C); for each row the cells in each bin and the sum of them, shape (N, bins)."""
 
     codes: Array
     counts: Array
     confidence: Array
 
 
-def cell_bins(settings: Settings, probabilities: Array) -> CellBins:
-    """Return the bins of probabilities, shape (N, C): what can be said of them before the truth is known."""
+def cell_bins(settings: MetricSettings, probabilities: Array) -> CellBins:
+    """Return the bins of probabilities, shape (N, C); this does not need the truth."""
     shape = (len(probabilities), settings.bins)
     codes = bin_codes(probabilities, bin_edges(settings.bins))
     members = (codes + np.arange(len(probabilities))[:, np.newaxis] * settings.bins).ravel()

@@ -23,7 +23,7 @@ from actcli.reports.widths import widest
 from actcli.tasks import Task
 
 if TYPE_CHECKING:
-    from actcli.evaluation.evaluator import Evaluation
+    from actcli.evaluation.result import Evaluation
     from actcli.streaming.output import Output
 
 __all__ = ["draw"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
-    from actcli.evaluation.evaluator import Evaluation
+    from actcli.evaluation.result import Evaluation
     from actcli.metrics.curves import Line
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

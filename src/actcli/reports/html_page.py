@@ -18,7 +18,7 @@ from actcli.tasks import Task
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from actcli.evaluation.evaluator import Evaluation
+    from actcli.evaluation.result import Evaluation
     from actcli.evaluation.worst_predictions import WorstPrediction
     from actcli.reports.charts import Chart
 

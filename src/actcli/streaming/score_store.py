@@ -1,4 +1,4 @@
-"""A table that grows by rows and is read by columns; its end is kept in a temporary file if it is large."""
+"""A table of scores that grows by rows and is read by columns: in memory, then in a temporary file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from actcli.streaming.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypeAlias
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -16,26 +17,28 @@ if TYPE_CHECKING:
 __all__ = ["SpooledScoreStore"]
 
 MEMORY_BYTES = 1 << 26
-"""The most bytes that are kept in memory."""
+"""The most that is kept in memory."""
 
 _BLOCK_BYTES = 1 << 22
-"""How many bytes are gathered before they are stored column by column."""
+"""The size of a block, which is stored column by column."""
 
 
 class SpooledScoreStore:
-    """A table of float64, the first rows in memory and the others in a temporary file.
+    """A table of float64, its first blocks in memory and the others in a temporary file.
+
+    A pickle holds the content of the file, not the file.
 
     Raises
     ------
     OutputError
-        While it grows, if the disk is full.
+        While it grows, if there is no room for the file.
     """
 
     def __init__(self) -> None:
         self._pending: list[Array] = []
         self._pending_bytes = 0
         self._memory_bytes = 0
-        self._blocks: list[Array | tuple[int, int]] = []
+        self._blocks: list[Array | tuple[int, int, int]] = []
         self._spool: Spool | None = None
 
     def append(self, rows: Array) -> None:
@@ -47,21 +50,42 @@ class SpooledScoreStore:
 
     def column(self, number: int) -> Array:
         """Return a column, shape (N,)."""
-        if self._pending:
-            self._store()
+        self._store()
         parts = [np.zeros(0)]
         for block in self._blocks:
             if isinstance(block, tuple):
-                assert self._spool is not None
-                offset, rows = block
-                data = self._spool.read_at(8 * rows, offset + 8 * rows * number)
-                parts.append(np.frombuffer(data, dtype=np.float64))
+                offset, _, rows = block
+                parts.append(self._read(rows, offset + 8 * rows * number))
             else:
                 parts.append(block[number])
         return np.concatenate(parts)
 
+    def blocks(self) -> Iterator[Array]:
+        """Yield all rows in order, as blocks of shape (n, C)."""
+        self._store()
+        for block in self._blocks:
+            if isinstance(block, tuple):
+                offset, columns, rows = block
+                yield self._read(columns * rows, offset).reshape(columns, rows).T
+            else:
+                yield block.T
+
+    def __getstate__(self) -> dict[str, list[Array]]:
+        return {"blocks": list(self.blocks())}
+
+    def __setstate__(self, state: dict[str, list[Array]]) -> None:
+        SpooledScoreStore.__init__(self)
+        for block in state["blocks"]:
+            self.append(block)
+
+    def _read(self, count: int, offset: int) -> Array:
+        assert self._spool is not None
+        return np.frombuffer(self._spool.read_at(8 * count, offset), dtype=np.float64)
+
     def _store(self) -> None:
-        """Move the pending rows to memory or to the file."""
+        """Put the pending rows in memory or in the file."""
+        if not self._pending:
+            return
         block = np.ascontiguousarray(np.concatenate(self._pending).T, dtype=np.float64)
         self._pending, self._pending_bytes = [], 0
         if self._memory_bytes + block.nbytes <= MEMORY_BYTES:
@@ -69,5 +93,5 @@ class SpooledScoreStore:
             self._blocks.append(block)
             return
         self._spool = self._spool or Spool()
-        self._blocks.append((self._spool.size, block.shape[1]))
+        self._blocks.append((self._spool.size, *block.shape))
         self._spool.write(block.data)

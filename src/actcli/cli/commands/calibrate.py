@@ -54,7 +54,7 @@ def calibrate(
     def work(context: FitContext) -> FitResult:
         from actcli.fitting import steps
 
-        return steps.calibrate(context, method.value)
+        return steps.calibrate(context, method)
 
     fit(
         FitRequest(

@@ -107,7 +107,7 @@ def show_both(reading: Reading, writing: Writing, **given_rules: Any) -> None:
     reading, writing
         The options.
     **given_rules
-        Those fields of `actcli.prediction.rules.Rules` that the other options give.
+        Those fields of `actcli.prediction.plan.Rules` that the other options give.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def show_both(reading: Reading, writing: Writing, **given_rules: Any) -> None:
 
     from actcli.formats import FORMATS, WriteOptions, open_inputs
     from actcli.prediction.comparison import empty_comparison, plan_comparison
-    from actcli.prediction.rules import Rules
+    from actcli.prediction.plan import Rules
     from actcli.reports.comparison import ComparisonJsonSink, ComparisonSink, sentences
 
     if format != TABLE and FORMATS[format].columns is not None:
@@ -144,7 +144,7 @@ def show_both(reading: Reading, writing: Writing, **given_rules: Any) -> None:
             if format == "json":
                 lines: Sink = ComparisonJsonSink(output, plan.columns, WriteOptions(), comparison)
             else:
-                lines = sink_of(output, plan, writing, format, chosen=True, rows=rows)
+                lines = sink_of(output, plan, writing, format, "compare", chosen=True, rows=rows)
             return ComparisonSink(lines, comparison, output if format == TABLE else None)
 
         write(inputs, plan, writing, format, sink_to)

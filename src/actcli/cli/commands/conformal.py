@@ -71,7 +71,7 @@ def conformal(
         return steps.conform(
             context,
             exact,
-            "lac" if score is None else score.value,
+            ConformalScore.LAC if score is None else score,
             0.01 if raps_lambda is None else raps_lambda,
             5 if raps_k is None else raps_k,
         )

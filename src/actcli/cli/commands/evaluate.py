@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from actcli.evaluation.evaluator import Evaluation, Evaluator
-    from actcli.evaluation.truth import RecordedPredictions, Truth, TruthSpec
+    from actcli.evaluation.evaluator import Evaluator
+    from actcli.evaluation.recorded_predictions import RecordedPredictions
+    from actcli.evaluation.result import Evaluation
+    from actcli.evaluation.truth import Truth, TruthSpec
     from actcli.evaluation.worst_predictions import WorstPredictions
-    from actcli.metrics.definitions import Settings
-    from actcli.prediction.plan import Plan
-    from actcli.prediction.rules import Rules
-    from actcli.streaming.batch import Batch, Layout
+    from actcli.metrics.settings import MetricSettings
+    from actcli.prediction.plan import Plan, Rules
+    from actcli.streaming.batch import Layout
     from actcli.streaming.output import Output
 
 _OF_CLASS = re.compile(r"(\w+)\[(.*)\]", re.DOTALL)
@@ -286,7 +287,7 @@ def _run(request: EvaluationRequest, reading: Reading, showing: Showing, argumen
     mistakes: list[WorstPredictions] = []
 
     def watch_rows(planned: Plan) -> WorstPredictions:
-        mistakes.append(WorstPredictions(request.task, planned.layout, request.truth_column))
+        mistakes.append(WorstPredictions(Task(request.task), planned.layout, request.truth_column))
         return mistakes[0]
 
     def write(measured: Measured, output: Output) -> None:
@@ -359,7 +360,7 @@ def measure(
     showing: Showing,
     write: Callable[[Measured, Output], None],
     *,
-    watch_rows: Callable[[Plan], Callable[[Batch, int, Any, Any], None]] | None = None,
+    watch_rows: Callable[[Plan], WorstPredictions] | None = None,
 ) -> Evaluation:
     """Read the inputs and their truth, measure, write the result, and say what there is to say.
 
@@ -372,7 +373,7 @@ def measure(
     write
         Writes the result.
     watch_rows
-        Makes what sees the rows with their truth, see `actcli.evaluation.evaluator.Evaluator`.
+        Makes what keeps the worst predictions.
 
     Raises
     ------
@@ -383,7 +384,7 @@ def measure(
     from actcli.evaluation.evaluator import Evaluator, properties
     from actcli.evaluation.truth import NoTruth, TruthSpec, settle
     from actcli.formats import open_inputs
-    from actcli.metrics.definitions import Settings
+    from actcli.metrics.settings import MetricSettings
     from actcli.prediction.plan import plan
     from actcli.streaming.pipeline import run
     from actcli.streaming.score_store import SpooledScoreStore
@@ -397,16 +398,16 @@ def measure(
     try:
         rules = _rules(request, reading, inputs.layout)
         count = 2 if request.task == "binary" else len(inputs.layout.classes)
-        settings = Settings(
-            request.task,
+        settings = MetricSettings(
+            Task(request.task),
             count,
             top_k=rules.top_k is not None and request.task == "softmax",
             coverage=_label_column(request, inputs.layout) is not None and request.task != "multilabel",
             **request.measures,
         )
-        planned = plan(Task(request.task), inputs.layout, rules, properties=properties(settings))
+        planned = plan(request.task, inputs.layout, rules, properties=properties(settings))
         classes = planned.layout.classes
-        question = TruthSpec(request.task, classes, request.separator)
+        question = TruthSpec(Task(request.task), classes, request.separator)
         recorded = _recorded(request, inputs.layout, question)
         for check in request.checks:
             check.refuse_unknown(settings, classes)
@@ -459,7 +460,7 @@ def _open_page(showing: Showing, inputs: Sequence[tuple[int, int]]) -> AbstractC
 
 
 def _policy_task(path: str) -> str:
-    from actcli.prediction.policy_reader import read_policy
+    from actcli.prediction.policy import read_policy
 
     return read_policy(path).task
 
@@ -494,13 +495,13 @@ def _label_column(request: EvaluationRequest, layout: Layout) -> str | None:
 
 
 def _rules(request: EvaluationRequest, reading: Reading, layout: Layout) -> Rules:
-    from actcli.prediction.rules import Rules
+    from actcli.prediction.plan import Rules
 
     names = class_name_rules(reading)
     if layout.recorded and not names:
         recorded = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
         names = {"class_names": recorded, "names_file": None}
-    origin = Origin.PROBABILITIES if reading.origin is None and layout.recorded is not None else reading.numbers
+    origin = "probabilities" if reading.origin is None and layout.recorded is not None else reading.numbers
     return Rules(origin=origin, skip=reading.skip, dtype="float64", **request.rules | names)
 
 
@@ -516,7 +517,7 @@ def _recorded(request: EvaluationRequest, layout: Layout, question: TruthSpec) -
             f'{request.decisive[0]}: the input holds the labels that were decided, in the column "{column}"',
             hint="to decide anew, evaluate the scores that they are from",
         )
-    from actcli.evaluation.truth import RecordedPredictions
+    from actcli.evaluation.recorded_predictions import RecordedPredictions
 
     kind = next(carried.kind for carried in layout.carried if carried.name == column)
     return RecordedPredictions(
@@ -545,14 +546,14 @@ class _Check:
     def _under(self) -> bool:
         return self.option == "--fail-under"
 
-    def refuse_unknown(self, settings: Settings, classes: Sequence[str]) -> None:
+    def refuse_unknown(self, settings: MetricSettings, classes: Sequence[str]) -> None:
         """Refuse a metric, or a class, that there will not be, or a bound on the wrong side."""
         from actcli.errors import listed
-        from actcli.metrics.definitions import RANKING, smaller_is_better
+        from actcli.metrics.definitions import RANKING, class_metric_names, metric_names, smaller_is_better
 
         if self.label is not None and self.label not in classes:
             raise UsageError(f"{self.option}: {visible(self.label)!r} is no class", hint=f"there is {listed(classes)}")
-        names = settings.names() if self.label is None else settings.class_names()
+        names = (metric_names if self.label is None else class_metric_names)(settings)
         if self.name not in names:
             hint = "leave --no-ranking out" if self.name in RANKING and not settings.ranking else None
             what = f"metric of {settings.task}" if self.label is None else "metric of a class"

@@ -19,7 +19,7 @@ from actcli.cli.running import (
     write,
 )
 from actcli.errors import UsageError
-from actcli.tasks import Function, OnBadRow
+from actcli.tasks import Function, OnBadRow, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,11 +143,15 @@ def differentiate(
     check_writing(writing, format)
     names = class_name_rules(reading)
 
-    from actcli.evaluation.loss_gradient import LossGradientSink
     from actcli.evaluation.truth import TruthSpec, settle
     from actcli.formats import FORMATS, open_inputs
-    from actcli.prediction.derivatives import plan_derivative
-    from actcli.prediction.rules import Rules
+    from actcli.prediction.derivatives import (
+        LossGradientSink,
+        plan_jacobian,
+        plan_loss_gradient,
+        plan_sigmoid_derivative,
+    )
+    from actcli.prediction.plan import Rules
 
     rules = Rules(
         origin=reading.numbers,
@@ -157,16 +161,21 @@ def differentiate(
         **names,
         **temperature_rule(temperature),
     )
+    plans = {
+        Function.SIGMOID: plan_sigmoid_derivative,
+        Function.SOFTMAX: plan_jacobian,
+        Function.CROSS_ENTROPY: plan_loss_gradient,
+    }
     # A few digits of each number are enough to see a Jacobian, one of which fills a screen.
     most = 1 if of is Function.SOFTMAX else 20
     if format == TABLE and writing.precision is None:
         writing = replace(writing, precision=3)
     inputs = open_inputs(reading.files or ["-"], options)
     try:
-        plan: Plan = plan_derivative(of, inputs.layout, rules)
+        plan = plans[of](inputs.layout, rules)
         right = None
         if of is Function.CROSS_ENTROPY:
-            question = TruthSpec("softmax", plan.layout.classes)
+            question = TruthSpec(Task.SOFTMAX, plan.layout.classes)
             right = settle(question, inputs.layout, file=truth, column=truth_column)
             plan = replace(plan, notes=(*plan.notes, *right.notes))
         chunks = None if row is None else only_row(inputs, row, skip=reading.skip)
@@ -175,7 +184,7 @@ def differentiate(
         plan = written(plan, single=row is not None, bare=bare)
 
         def sink_to(output: Output) -> Sink:
-            sink = sink_of(output, plan, writing, format, chosen=True, rows=most)
+            sink = sink_of(output, plan, writing, format, "gradient", chosen=True, rows=most)
             return sink if right is None else LossGradientSink(sink, right, rules)
 
         write(inputs, plan, writing, format, sink_to, chunks=chunks, check=end_check(row, right))

@@ -9,11 +9,14 @@ from actcli.cli import options as given  # noqa: TC001  Typer reads the annotati
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.cli.running import Reading, check_input, class_name_rules
 from actcli.errors import say
-from actcli.tasks import OnBadRow, ResultFormat, Task
+from actcli.tasks import OnBadRow, ResultFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actcli.formats import Inputs
-    from actcli.prediction.advice import Advice
+    from actcli.prediction.inspection import Advice
+    from actcli.streaming.batch import Batch
 
 MOST_IDS = 3
 """More carried columns than this are not named in the command that is advised; it carries them along all the same."""
@@ -92,19 +95,17 @@ def examine(
 
     from actcli.cli.progress import Watch
     from actcli.formats import open_inputs
-    from actcli.prediction.advice import advice, facts
-    from actcli.prediction.inspection import Inspection, InspectionSink, ReadableRows
-    from actcli.prediction.plan import plan
-    from actcli.prediction.rules import Rules
+    from actcli.prediction.inspection import Inspection, InspectionSink, advice, facts
+    from actcli.prediction.plan import Rules, plan
     from actcli.streaming.pipeline import run
 
     inputs = open_inputs(reading.files or ["-"], options)
     try:
-        inspection = Inspection(plan(Task.MULTILABEL, inputs.layout, Rules(**rules)).layout.classes)
+        inspection = Inspection(plan("multilabel", inputs.layout, Rules(**rules)).layout.classes)
         with open_result(path, inputs=inputs.identities, clobber=clobber) as output:
             watch = Watch(inputs.size, quiet=quiet)
             with watch:
-                run(inputs.chunks(0), ReadableRows(reading.skip).decide, InspectionSink(inspection), watch=watch)
+                run(inputs.chunks(0), _readable(skip=reading.skip), InspectionSink(inspection), watch=watch)
             found = advice(inspection, origin=reading.numbers if said else None, left_out=watch.left_out)
             if inputs.formats[0] in ("npy", "npz") and len(inspection.classes) == 1:
                 found = found._replace(remarks=(*found.remarks, FLAT_ARRAY))
@@ -120,6 +121,11 @@ def examine(
         inputs.close()
     for warning in watch.warnings():
         say(f"actcli: warning: {warning}\n")
+
+
+def _readable(*, skip: bool) -> Callable[[Batch], Batch]:
+    """Return the stage that ends the table before the first row that cannot be read, unless those are skipped."""
+    return lambda batch: batch if skip else batch.until_fault()
 
 
 def commands(found: Advice, reading: Reading, inputs: Inputs) -> list[str]:

@@ -211,7 +211,7 @@ def check_options(context: typer.Context, kind: str) -> None:
 
 def draw_function(kind: str, temperature: float, showing: Showing) -> None:
     """Draw a function, which needs no file."""
-    from actcli.reports import function_charts as charts
+    from actcli.reports import charts
 
     picture = charts.sigmoid_chart(temperature) if kind == "sigmoid" else charts.softmax_chart(temperature)
     with open_result(showing.output, inputs=(), clobber=showing.clobber) as output:
@@ -239,9 +239,9 @@ def chart_of(kind: str, measured: Measured, chosen: Sequence[str], *, known: boo
         If a class is not there, or there are too many for a matrix.
     """
     from actcli.errors import listed
-    from actcli.reports import evaluation_charts as charts
+    from actcli.reports import charts
 
-    result, ranked = measured.result, measured.evaluator.meter.ranked
+    result, ranked = measured.result, measured.evaluator.ranked
     for name in chosen:
         if name not in result.classes:
             raise UsageError(f"--class: {visible(name)!r} is no class", hint=f"there is {listed(result.classes)}")
@@ -256,10 +256,8 @@ def chart_of(kind: str, measured: Measured, chosen: Sequence[str], *, known: boo
             if result.confusion_matrix is None:
                 raise UsageError(f"{len(result.classes):,} classes are too many for a confusion matrix")
             return charts.confusion_chart(result)
-        case "roc":
-            return charts.roc_chart(result, ranked, chosen)
         case _:
-            return charts.precision_recall_chart(result, ranked, chosen)
+            return charts.curves_chart(kind, result, ranked, chosen)
 
 
 def show(picture: Chart, output: Output, format: ChartFormat) -> None:
@@ -274,4 +272,4 @@ def show(picture: Chart, output: Output, format: ChartFormat) -> None:
     else:
         from actcli.reports.matplotlib_chart import figure_bytes
 
-        output.write(figure_bytes(picture, format))
+        output.write(figure_bytes(picture, format.value))

@@ -65,7 +65,7 @@ def tune(
     def work(context: FitContext) -> FitResult:
         from actcli.fitting import steps
 
-        return steps.tune(context, chosen(), scope.value)
+        return steps.tune(context, chosen(), scope)
 
     fit(
         FitRequest(

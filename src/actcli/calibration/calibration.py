@@ -1,0 +1,172 @@
+"""What every calibration has in common: how it is applied, and the checks of logits and truth. NumPy only."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, assert_never
+
+import numpy as np
+
+from actcli.activations import sigmoid, softmax
+from actcli.tasks import Method, Task, enum_member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["NOTHING_LEFT", "Calibration", "Problem", "checked_problem", "labels", "scaled_logits"]
+
+NOTHING_LEFT = "no row gives what is true of it a probability above 0"
+
+
+class Calibration(ABC):
+    """A fitted calibration: a frozen dataclass of plain numbers."""
+
+    __slots__ = ()
+    method: ClassVar[Method]
+
+    @abstractmethod
+    def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
+        """Return calibrated scores, shape (N, C), and whether they are probabilities; if not, they are logits.
+
+        Parameters
+        ----------
+        logits
+            Shape (N, C), float32 or float64, without NaN.
+        exclusive
+            Whether exactly one class of a row is true.
+        """
+
+    def probabilities(self, logits: ArrayLike, *, task: str = "softmax") -> NDArray[np.floating[Any]]:
+        """Return calibrated probabilities.
+
+        Parameters
+        ----------
+        logits
+            Shape (N, C); for "binary" (N,), (N, 1) or (N, 2), whose second column is the positive class.
+        task
+            "softmax", "multilabel" or "binary", as in the fit.
+
+        Returns
+        -------
+        array
+            Shape (N, C); for "binary" (N, 1): of the positive class. In float32 for logits in float32, else float64.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another one, the logits hold NaN, or there is no such task.
+        """
+        checked_task = enum_member(Task, task, "task")
+        exclusive = _is_exclusive(checked_task)
+        found, done = self.calibrated(_checked_logits(logits, checked_task), exclusive=exclusive)
+        if done:
+            return found
+        return softmax(found) if exclusive else sigmoid(found)
+
+
+class Problem(NamedTuple):
+    """What to fit.
+
+    Parameters
+    ----------
+    scores
+        Finite logits or -inf, shape (N, C), float64.
+    truth
+        For exclusive classes codes, shape (N,), int64; else where a class is true, shape (N, C), bool.
+    exclusive
+        Whether exactly one class of a row is true.
+    """
+
+    scores: Array
+    truth: Array
+    exclusive: bool
+
+
+def _is_exclusive(task: Task) -> bool:
+    match task:
+        case Task.SOFTMAX:
+            return True
+        case Task.MULTILABEL | Task.BINARY:  # binary: the positive class alone
+            return False
+        case _:
+            assert_never(task)
+
+
+def _checked_logits(logits: ArrayLike, task: Task) -> Array:
+    """Return logits as a table of floats, with one column for "binary"."""
+    table = np.asarray(logits)
+    if table.dtype.kind not in "fiu":
+        raise ValueError(f"logits must be real numbers, not {table.dtype}")
+    table = table.astype(table.dtype if table.dtype in (np.float32, np.float64) else np.float64, copy=False)
+    binary = task is Task.BINARY
+    if binary and table.ndim == 1:
+        table = table[:, np.newaxis]
+    if table.ndim != 2 or not table.shape[1] or (binary and table.shape[1] > 2):
+        raise ValueError(f"the logits of {task.value} cannot have the shape {np.shape(logits)}")
+    if binary and table.shape[1] == 2:
+        with np.errstate(invalid="ignore", over="ignore"):
+            table = table[:, 1:] - table[:, :1]
+    if np.isnan(table).any():
+        raise ValueError("the logits hold NaN")
+    return table
+
+
+def checked_problem(logits: ArrayLike, truth: ArrayLike, task: str) -> Problem:
+    """Return what to fit; parameters and errors are those of `fit_temperature`."""
+    checked_task = enum_member(Task, task, "task")
+    exclusive = _is_exclusive(checked_task)
+    scores = _checked_logits(logits, checked_task).astype(np.float64, copy=False)
+    true = _whole(truth)
+    if exclusive:
+        if true.shape != (len(scores),) or true.dtype.kind == "b":
+            raise ValueError(f"the truth must be one class index for each of {len(scores)} rows")
+        if true.size and not 0 <= true.min() <= true.max() < scores.shape[1]:
+            raise ValueError(f"the truth must be class indices from 0 to {scores.shape[1] - 1}")
+        if np.isposinf(scores).any():
+            raise ValueError("the logits hold an infinity")
+        true = true.astype(np.int64, copy=False)
+    else:
+        true = true[:, np.newaxis] if checked_task is Task.BINARY and true.ndim == 1 else true
+        if true.shape != scores.shape or ((true != 0) & (true != 1)).any():
+            raise ValueError(f"the truth must be 0 or 1 for each cell of the shape {scores.shape}")
+        true = true.astype(np.bool_, copy=False)
+    if not len(scores):
+        raise ValueError("there are no rows to fit")
+    return Problem(scores, true, exclusive)
+
+
+def _whole(truth: ArrayLike) -> Array:
+    """Return the truth as whole numbers; floats are accepted if they are whole."""
+    true = np.asarray(truth)
+    if true.dtype.kind == "f" and (true == np.floor(true)).all():
+        true = true.astype(np.int64)
+    if true.dtype.kind not in "biu":
+        raise ValueError(f"the truth must be whole numbers, not {true.dtype}")
+    return true
+
+
+def labels(problem: Problem) -> Iterator[tuple[Array, Array]]:
+    """Yield the finite logits of each class, and where the class is true of them, each of shape (n,)."""
+    for column in range(problem.scores.shape[1]):
+        scores = problem.scores[:, column]
+        true = problem.truth == column if problem.exclusive else problem.truth[:, column]
+        finite = np.isfinite(scores)
+        yield (scores, true) if finite.all() else (scores[finite], true[finite])
+
+
+def scaled_logits(logits: Array, slope: tuple[float, ...], intercept: tuple[float, ...]) -> Array:
+    """Return ``slope * logits + intercept``, shape (N, C); infinite logits are kept, finite ones stay finite."""
+    most = np.finfo(logits.dtype).max
+    with np.errstate(invalid="ignore", over="ignore"):
+        result: Array = logits * np.array(slope, dtype=logits.dtype)
+        result += np.array(intercept, dtype=logits.dtype)
+    np.clip(result, -most, most, out=result)
+    infinite = np.isinf(logits)
+    if infinite.any():
+        result[infinite] = logits[infinite]
+    return result

@@ -1,0 +1,67 @@
+"""Platt scaling: a sigmoid for each class. NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from actcli.activations import log_sigmoid
+from actcli.calibration.calibration import Calibration, checked_problem, labels, scaled_logits
+from actcli.calibration.logistic import fit_line
+from actcli.tasks import Method
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["Platt", "fit_platt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Platt(Calibration):
+    """A sigmoid for each class: ``sigmoid(slope[k] * x[k] + intercept[k])``; exclusive classes are then normalised.
+
+    Parameters
+    ----------
+    slope, intercept
+        The numbers of each class; for "binary" of the positive class alone.
+    """
+
+    method: ClassVar[Method] = Method.PLATT
+    slope: tuple[float, ...]
+    intercept: tuple[float, ...]
+
+    def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
+        """Return the logits of the sigmoids; for exclusive classes their logarithms, whose softmax normalises them."""
+        scores = scaled_logits(logits, self.slope, self.intercept)
+        return (log_sigmoid(scores) if exclusive else scores), False
+
+
+def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Platt:
+    """Fit a sigmoid of the logit of each class to a smoothed truth.
+
+    Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest.
+
+    Notes
+    -----
+    With P rows of the class and N others, the targets are (P + 1) / (P + 2) and 1 / (N + 2) in place of 1 and 0, so the
+    log loss always has a finite minimum. Newton's method finds it.
+
+    References
+    ----------
+    Platt, "Probabilistic outputs for support vector machines and comparisons to regularized likelihood methods",
+    in Advances in Large Margin Classifiers, 1999.
+    Lin, Lin and Weng, "A note on Platt's probabilistic outputs for support vector machines", Machine Learning 68,
+    2007, doi:10.1007/s10994-007-5018-6.
+    """
+    lines = []
+    for scores, true in labels(checked_problem(logits, truth, task)):
+        positives = int(np.count_nonzero(true))
+        high, low = (positives + 1) / (positives + 2), 1 / (len(true) - positives + 2)
+        lines.append(fit_line(scores, np.where(true, high, low)))
+    return Platt(tuple(line.slope for line in lines), tuple(line.intercept for line in lines))

@@ -1,0 +1,275 @@
+"""A file of truths, read whole: in any format, with or without a header, as labels or as a 0/1 table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from actcli.errors import DataError, UsageError, visible
+from actcli.evaluation.carried_columns import begins_with_number, decoded, label_array
+from actcli.evaluation.class_labels import LabelError, code_array, set_array
+from actcli.evaluation.truth_columns import FirstLine, choose_columns, first_line, is_label, table_hint
+from actcli.formats.column_roles import is_number
+from actcli.streaming.batch import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import TypeAlias
+
+    from actcli.evaluation.class_labels import TruthSpec
+    from actcli.evaluation.truth_columns import TruthColumns
+    from actcli.formats import Inputs
+    from actcli.streaming.batch import Batch
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["TruthTable", "read_truth_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthTable:
+    """The truths of a file.
+
+    Parameters
+    ----------
+    name
+        What messages call the file.
+    identities
+        The device and inode numbers of the file.
+    notes
+        What a user should know about how it was read.
+    values
+        The truth of each row: codes, shape (N,), int32, or packed bits, shape (N, ceil(C / 8)), uint8.
+    first_line
+        The first line, where it might be a header.
+    join
+        The column of the input that it is joined on; None is by position.
+    ids
+        The ids of its rows, an Arrow array of distinct texts; None if it is joined by position.
+    """
+
+    name: str
+    identities: Sequence[tuple[int, int]]
+    notes: tuple[str, ...]
+    values: Array
+    first_line: FirstLine | None = None
+    join: str | None = None
+    ids: Any = None
+
+
+def read_truth_file(spec: TruthSpec, path: str, column: str | None, carried: Mapping[str, Kind]) -> TruthTable:
+    """Return the truths of a file.
+
+    Parameters
+    ----------
+    spec
+        Which labels there are.
+    path
+        Of the file.
+    column
+        The column of labels, or the array of an NPZ file; None leaves the choice to the names.
+    carried
+        The columns of the input that the truth may be joined on, and how their data look.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or holds something that is not a truth.
+    UsageError
+        If there is no such column.
+    """
+    from actcli.formats import ReadOptions, of_path, open_inputs
+
+    options = ReadOptions(plain=True, one_dimensional="column", origin="truth")
+    if of_path(path) == "npz":
+        options, column = replace(options, key=column), None
+    inputs = open_inputs([path], options)
+    try:
+        if inputs.layout.classes:
+            return _read_array(spec, inputs, column)
+        return _ColumnReader(spec, inputs, carried).read(column)
+    finally:
+        inputs.close()
+
+
+def _read_array(spec: TruthSpec, inputs: Inputs, column: str | None) -> TruthTable:
+    """Read an array without names: its columns are the classes, in order, or it is one of indices."""
+    if column is not None:
+        raise UsageError(f"--truth-column: {inputs.title} has no columns with names")
+    decode = set_array if spec.sets else code_array
+    parts = []
+    for batch in _batches(inputs):
+        try:
+            parts.append(_stored(spec, decode(batch.scores, spec.classes)))
+        except LabelError as error:
+            raise DataError(_placed(batch, inputs.title, str(error)), hint=error.hint) from None
+    return TruthTable(inputs.title, inputs.identities, (), _joined(spec, parts))
+
+
+class _ColumnReader:
+    """Reads a file whose columns have names, or may have."""
+
+    def __init__(self, spec: TruthSpec, inputs: Inputs, carried: Mapping[str, Kind]) -> None:
+        self._spec = spec
+        self._inputs = inputs
+        self._carried = carried
+        self._kinds = {column.name: column.kind for column in inputs.layout.carried}
+        self._name = inputs.title
+        self._notes: list[str] = []
+        self._first_line: FirstLine | None = None
+
+    def read(self, column: str | None) -> TruthTable:
+        """Read all rows."""
+        keys = list(self._kinds)
+        keyed: dict[str, str] = {}
+        columns: TruthColumns | None = None
+        parts: list[Array] = []
+        ids: list[Any] = []
+        for whole in _batches(self._inputs):
+            batch = whole
+            if columns is None:
+                names = keys
+                if Kind.TEXT in self._kinds.values():
+                    names, batch = self._without_header(keys, whole)
+                keyed = dict(zip(names, keys, strict=True))
+                columns = self._choose(names, column, whole)
+            if columns.join is not None:
+                from actcli.formats.text import carried_texts
+
+                key = keyed[columns.join]
+                ids.append(carried_texts(self._kinds[key], batch.carried[key]))
+            if columns.labels is None:
+                labels = self._table(batch, keyed)
+            else:
+                key = keyed[columns.labels]
+                labels = label_array(self._spec, batch, key, self._kinds[key], shown=columns.labels or None)
+            parts.append(_stored(self._spec, labels))
+        join = None if columns is None else columns.join
+        return TruthTable(
+            self._name,
+            self._inputs.identities,
+            tuple(self._notes),
+            _joined(self._spec, parts),
+            self._first_line,
+            join,
+            None if join is None else self._distinct(ids, join),
+        )
+
+    def _without_header(self, keys: Sequence[str], batch: Batch) -> tuple[list[str], Batch]:
+        """Return the names of the columns, and the first batch without the line that holds them."""
+        spec = self._spec
+        cells = [batch.carried[key][0].as_py() for key in keys]
+        line = first_line(cells, spec, self._carried)
+        if not any(map(is_number, cells)):
+            self._first_line = line
+        if len(cells) == 1 and not is_label(cells[0], spec) and any(mark in cells[0] for mark in ";\t"):
+            raise DataError(
+                f'{batch.place(0)}: a single column, "{visible(cells[0])}"',
+                hint="commas separate the cells of a .csv file, tabs those of a .tsv file",
+            )
+        if not line.is_header:
+            if len(cells) == 1:
+                return [""], batch
+            if spec.sets and len(cells) == len(spec.classes) and all(map(is_number, cells)):
+                self._notes.append(f"{self._name} has no header: its columns are the classes in their order")
+                return list(spec.classes), batch
+            raise DataError(
+                f"{batch.place(0)}: {len(cells)} columns without a header: nothing says which one holds the truth",
+                hint=f"begin the file with their names, for instance: id,label{table_hint(spec)}",
+            )
+        for cell in cells:
+            if cells.count(cell) > 1:
+                raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(cell)}"')
+        return cells, batch.without(np.arange(len(batch)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
+
+    def _choose(self, names: Sequence[str], column: str | None, batch: Batch) -> TruthColumns:
+        # A single column with the name of the only class is a table if it holds 0 and 1, else it holds label sets.
+        key, kind = next(iter(self._kinds.items()))
+        return choose_columns(
+            names,
+            column,
+            self._spec,
+            self._carried,
+            file=self._name,
+            place=batch.place(0).rpartition(":")[0] or self._name,
+            tabular=len(names) > 1 or begins_with_number(batch.carried[key], kind),
+        )
+
+    def _table(self, batch: Batch, keyed: Mapping[str, str]) -> Array:
+        """Return the 0/1 table, its columns matched by name; for exclusive classes, as codes."""
+        classes = self._spec.classes
+        bits = np.empty((len(batch), len(classes)), dtype=np.bool_)
+        for code, name in enumerate(classes):
+            key = keyed[name]
+            codes, found = decoded(batch, key, self._kinds[key], self._spec.book.bit, shown=name)
+            bits[:, code] = np.array(found, dtype=np.bool_)[codes]
+        if self._spec.sets:
+            return bits
+        single = bits.sum(axis=1) == 1
+        if not single.all():
+            row = int(np.argmin(single))
+            place = batch.place(int(batch.row_numbers()[row]))
+            raise DataError(f"{place}: {int(bits[row].sum())} classes are 1, but exactly one is right")
+        return np.asarray(bits.argmax(axis=1))
+
+    def _distinct(self, parts: Sequence[Any], join: str) -> Any:
+        """Return the ids of all rows.
+
+        Raises
+        ------
+        DataError
+            If one of them is there twice.
+        """
+        import pyarrow as pa
+
+        from actcli.formats.text import call_function
+
+        ids = pa.concat_arrays(parts)
+        if len(call_function("unique", [ids])) < len(ids):
+            seen: dict[str, int] = {}
+            for row, id in enumerate(ids.to_pylist(), start=1):
+                if id in seen:
+                    raise DataError(
+                        f'{self._name}: "{visible(join)}" is "{visible(id)}" twice, in rows {seen[id]} and {row}'
+                    )
+                seen[id] = row
+        return ids
+
+
+def _stored(spec: TruthSpec, labels: Array) -> Array:
+    """Return labels in the form in which they are kept: codes, int32, or packed bits."""
+    return np.packbits(labels, axis=1) if spec.sets else labels.astype(np.int32)
+
+
+def _joined(spec: TruthSpec, parts: Sequence[Array]) -> Array:
+    empty = np.zeros((0, (len(spec.classes) + 7) // 8), dtype=np.uint8) if spec.sets else np.zeros(0, dtype=np.int32)
+    return np.concatenate([empty, *parts])
+
+
+def _batches(inputs: Inputs) -> Iterator[Batch]:
+    """Yield the batches that have rows.
+
+    Raises
+    ------
+    DataError
+        At the first row that cannot be read.
+    """
+    for chunk in inputs.chunks(0):
+        if chunk is None:
+            continue
+        batch = chunk.decode()
+        if batch.faults:
+            raise batch.faults[0].error
+        if len(batch):
+            yield batch
+        if batch.fault is not None:
+            raise batch.fault
+
+
+def _placed(batch: Batch, name: str, message: str) -> str:
+    """Return a message about a row of the batch, from 0, with its place in the file."""
+    row, colon, rest = message.partition(": ")
+    number = row.removeprefix("row ")
+    return f"{batch.place(int(number))}: {rest}" if colon and number.isdigit() else f"{name}: {message}"
