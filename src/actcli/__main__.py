@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 
+from actcli.cli.registry import COMMANDS
 from actcli.streaming.signals import handle
 
 __all__ = ["run"]
@@ -19,12 +20,9 @@ def run() -> None:
     dismantling of NumPy, Arrow and Typer: together these would take as long as importing Arrow.
     """
     gc.disable()
-    if "calibrate" not in sys.argv:
-        # Only that multiplies matrices. The threads that NumPy starts for these on import wait by spinning, on the
-        # processors that the work needs.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _occupy_standard_streams()
     handle()
+    _limit_threads(sys.argv[1:])
     from actcli.cli.app import main
 
     code = main()
@@ -32,6 +30,16 @@ def run() -> None:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(code)
+
+
+def _limit_threads(arguments: list[str]) -> None:
+    """Have NumPy start no threads of its own, unless the command multiplies matrices.
+
+    These threads wait by spinning, on the processors that the work needs.
+    """
+    entry = COMMANDS.get(arguments[0]) if arguments else None
+    if entry is None or not entry.multiplies_matrices:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _occupy_standard_streams() -> None:

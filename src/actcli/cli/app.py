@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from actcli.cli.declaration import declared
 from actcli.cli.registry import COMMANDS
-from actcli.errors import ActcliError, OutputError, ReaderGoneError, say, visible
+from actcli.errors import ActcliError, OutputError, ReaderGoneError, UsageError, say, visible
 from actcli.streaming.signals import end_by
 
 __all__ = ["main"]
@@ -45,7 +46,18 @@ def _show(text: str) -> None:
 
 
 class Command(TyperCommand):
-    """A command whose help shows its options in groups: its arguments, then by `rich_help_panel`."""
+    """A command whose help shows its options in groups, and that takes an option of one value once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; refuse an option that takes one value and is given twice."""
+        given: list[Any] = [] if ctx.resilient_parsing else self.make_parser(ctx).parse_args(list(args))[2]
+        rest: list[str] = super().parse_args(ctx, args)
+        for option in given:
+            takes_one = option.param_type_name == "option" and not option.multiple
+            is_switch = takes_one and option.is_flag and not option.secondary_opts
+            if takes_one and not is_switch and given.count(option) > 1:
+                raise UsageError(f"{option.opts[-1]}: is given more than once, and takes one value")
+        return rest
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return --help."""
@@ -75,15 +87,16 @@ class Commands(TyperGroup):
         """Return the command of that name, or None."""
         if cmd_name not in COMMANDS:
             return None
+        entry = COMMANDS[cmd_name]
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         function = getattr(import_module(f"actcli.cli.commands.{cmd_name}"), cmd_name)
         app.command(
             cmd_name,
             cls=Command,
             context_settings=_SETTINGS,
-            short_help=COMMANDS[cmd_name].summary,
-            epilog=f"Next: {COMMANDS[cmd_name].next_step}",
-        )(function)
+            short_help=entry.summary,
+            epilog=f"Next: {entry.next_step}\n\nDocs: docs/{entry.page}.md",
+        )(declared(function))
         return typer.main.get_command(app)
 
     def get_help_option(self, ctx: Any) -> Any:

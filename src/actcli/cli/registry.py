@@ -16,6 +16,8 @@ class Entry(NamedTuple):
     """What to type after it: the last line of its help."""
     page: str
     """The page of the documentation that explains it, in `docs/`."""
+    multiplies_matrices: bool = False
+    """Whether it needs the threads that NumPy starts on import for products of matrices."""
 
 
 COMMANDS = {
@@ -48,6 +50,7 @@ COMMANDS = {
         "Fit probabilities that are right as often as they say.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
         "calibrating",
+        multiplies_matrices=True,
     ),
     "tune": Entry(
         "Choose thresholds.",

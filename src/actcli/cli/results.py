@@ -1,4 +1,4 @@
-"""What the commands share whose result is no table of rows: where it goes, and how it is written as JSON."""
+"""Results that are no table of rows: where they go, and how they are written as JSON."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from actcli.tasks import ResultFormat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actcli.cli.options import ResultFileOptions, ResultOptions
     from actcli.streaming.output import Output
 
 __all__ = ["json_bytes", "open_result", "result_format"]
@@ -20,8 +21,8 @@ __all__ = ["json_bytes", "open_result", "result_format"]
 _WIDTH = 160
 
 
-def result_format(output: str | None, format: ResultFormat | None) -> ResultFormat:
-    """Return how a result is written: as asked, else by the suffix of its file, else by who is reading.
+def result_format(options: ResultOptions) -> ResultFormat:
+    """Return how a result is written: as asked, else by the suffix of its file, else by whether a person reads it.
 
     Raises
     ------
@@ -32,8 +33,9 @@ def result_format(output: str | None, format: ResultFormat | None) -> ResultForm
     from actcli.streaming.output import is_device
     from actcli.streaming.terminal import is_terminal
 
-    if format is not None:
-        return format
+    output = options.output
+    if options.format is not None:
+        return options.format
     if output is not None and not is_device(output):
         if not split_suffix(output)[0].lower().endswith(".json"):
             raise UsageError(
@@ -44,8 +46,15 @@ def result_format(output: str | None, format: ResultFormat | None) -> ResultForm
     return ResultFormat.TABLE if output in (None, "-") and is_terminal(sys.stdout) else ResultFormat.JSON
 
 
-def open_result(output: str | None, *, inputs: Sequence[tuple[int, int]], clobber: bool) -> Output:
-    """Return where a result goes, a context.
+def open_result(options: ResultFileOptions, *, inputs: Sequence[tuple[int, int]]) -> Output:
+    """Open the output of a result, a context.
+
+    Parameters
+    ----------
+    options
+        Where it goes.
+    inputs
+        The identities of the files that are read, which it cannot replace.
 
     Raises
     ------
@@ -55,14 +64,16 @@ def open_result(output: str | None, *, inputs: Sequence[tuple[int, int]], clobbe
     from actcli.streaming.compression import packer, split_suffix
     from actcli.streaming.output import Output
 
-    if not clobber and output in (None, "-"):
+    output = options.output
+    if options.no_clobber and output in (None, "-"):
         raise UsageError("--no-clobber is for a file", hint="add -o FILE")
     compression = None if output is None else split_suffix(output)[1]
-    return Output(output, inputs=inputs, clobber=clobber, packer=None if compression is None else packer(compression))
+    packed = None if compression is None else packer(compression)
+    return Output(output, inputs=inputs, clobber=not options.no_clobber, packer=packed)
 
 
 def json_bytes(value: dict[str, Any]) -> bytes:
-    """Return a result as JSON that a person can read: what fits a line stands on one, what is not finite is null."""
+    """Return a result as JSON that a person can read: short values on one line, numbers that are not finite as null."""
     # To look for what is not finite would take longer than to write a large matrix that has none.
     try:
         text = _laid_out(value, "")

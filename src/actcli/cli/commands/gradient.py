@@ -1,25 +1,17 @@
 """`actcli gradient`."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from actcli.cli import options as given  # noqa: TC001  Typer reads the annotations
-from actcli.cli.running import (
-    TABLE,
-    Reading,
-    Writing,
-    check_input,
-    check_writing,
-    class_name_rules,
-    output_format,
-    sink_of,
-    temperature_rule,
-    write,
-)
+import typer
+
+from actcli.cli.declaration import options
+from actcli.cli.inputs import check_input
+from actcli.cli.options import DECISION, FixedTableOptions, InputOptions, TemperatureOptions, TruthOptions
+from actcli.cli.running import run_plan
+from actcli.cli.tables import TABLE, settled_format, sink_of, written_precision
 from actcli.errors import UsageError
-from actcli.tasks import Function, OnBadRow
+from actcli.tasks import Function, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,32 +23,26 @@ if TYPE_CHECKING:
     from actcli.streaming.output import Output
 
 
+@options
+class ScoreOptions(InputOptions):
+    """What is read: derivatives are of the scores as they are."""
+
+    renormalize: bool = False
+
+
 def gradient(
-    files: given.Files = None,
+    of: Annotated[
+        Function, typer.Option("--of", help="What to take the derivative of.", rich_help_panel=DECISION)
+    ] = Function.SOFTMAX,
     *,
-    of: given.Of = Function.SOFTMAX,
-    input_format: given.InputFormat = None,
-    origin: given.From = None,
-    delimiter: given.Delimiter = None,
-    header: given.Header = None,
-    key: given.Key = None,
-    ids: given.Id = None,
-    classes: given.Classes = None,
-    class_names: given.ClassNames = None,
-    on_bad_row: given.OnBadRowOption = OnBadRow.ERROR,
-    dtype: given.DtypeOption = None,
-    truth: given.Truth = None,
-    truth_column: given.TruthColumn = None,
-    temperature: given.Temperature = None,
-    row: given.Row = None,
-    output: given.OutputFile = None,
-    format: given.FormatOption = None,
-    precision: given.Precision = None,
-    rows: given.Rows = None,
-    no_output_header: given.NoOutputHeader = False,
-    no_clobber: given.NoClobber = False,
-    jobs: given.Jobs = None,
-    quiet: given.Quiet = False,
+    input: ScoreOptions,
+    truth: TruthOptions,
+    temperature: TemperatureOptions,
+    row: Annotated[
+        int | None,
+        typer.Option("--row", metavar="I", min=0, help="Only this row, counted from 0.", rich_help_panel=DECISION),
+    ] = None,
+    output: FixedTableOptions,
 ) -> None:
     """Show how fast each probability moves with each logit: the derivatives.
 
@@ -71,77 +57,11 @@ def gradient(
     logits; NPY holds an array of shape (N, C, C). Of the cross-entropy loss after a softmax, y - onehot: what training
     subtracts from the logits; it needs the truth.
     """
-    reading = Reading(
-        files=files,
-        input_format=input_format,
-        origin=origin,
-        delimiter=delimiter,
-        header=header,
-        key=key,
-        ids=ids,
-        classes=classes,
-        class_names=class_names,
-        on_bad_row=on_bad_row,
-        dtype=dtype,
-    )
-    writing = Writing(
-        output=output,
-        format=format,
-        columns=None,
-        precision=precision,
-        rows=rows,
-        no_output_header=no_output_header,
-        no_clobber=no_clobber,
-        jobs=jobs,
-        quiet=quiet,
-    )
-    differentiate(
-        of,
-        reading,
-        writing,
-        temperature=temperature,
-        row=row,
-        truth=truth,
-        truth_column=truth_column,
-    )
-
-
-def differentiate(
-    of: Function,
-    reading: Reading,
-    writing: Writing,
-    *,
-    temperature: float | None,
-    row: int | None,
-    truth: str | None,
-    truth_column: str | None,
-) -> None:
-    """Read the inputs, and write the derivatives of a function.
-
-    Parameters
-    ----------
-    of
-        The function.
-    reading, writing
-        The options.
-    temperature
-        T, where the function is of x / T.
-    row
-        The only row to write, from 0; None is all.
-    truth, truth_column
-        What is right, for the loss.
-
-    Raises
-    ------
-    ActcliError
-        Whatever goes wrong.
-    """
-    check_input("gradient", reading.files, truth=truth)
-    check_truth(of, truth, truth_column)
-    options = replace(reading.options("row"), truth=truth_column if truth is None else None)
-    format = output_format(writing)
-    check_writing(writing, format)
-    names = class_name_rules(reading)
+    check_input("gradient", input.files, truth=truth.truth)
+    check_truth(of, truth)
+    read_options = replace(input.read_options("row"), truth=truth.input_column)
+    format = settled_format(output)
+    given = input.rules()
 
     from actcli.evaluation.truth import TruthSpec, settle
     from actcli.formats import FORMATS, open_inputs
@@ -153,14 +73,7 @@ def differentiate(
     )
     from actcli.prediction.plan import Rules
 
-    rules = Rules(
-        origin=reading.numbers,
-        skip=reading.skip,
-        dtype=None if reading.dtype is None else reading.dtype.value,
-        precision=None if format == TABLE else writing.precision,
-        **names,
-        **temperature_rule(temperature),
-    )
+    rules = Rules(precision=written_precision(output, format), **given, **temperature.rules())
     plans = {
         Function.SIGMOID: plan_sigmoid_derivative,
         Function.SOFTMAX: plan_jacobian,
@@ -168,31 +81,31 @@ def differentiate(
     }
     # A few digits of each number are enough to see a Jacobian, one of which fills a screen.
     most = 1 if of is Function.SOFTMAX else 20
-    if format == TABLE and writing.precision is None:
-        writing = replace(writing, precision=3)
-    inputs = open_inputs(reading.files or ["-"], options)
+    if format == TABLE and output.precision is None:
+        output = replace(output, precision=3)
+    inputs = open_inputs(input.paths, read_options)
     try:
         plan = plans[of](inputs.layout, rules)
         right = None
         if of is Function.CROSS_ENTROPY:
-            question = TruthSpec("softmax", plan.layout.classes)
-            right = settle(question, inputs.layout, file=truth, column=truth_column)
+            spec = TruthSpec(Task.SOFTMAX, plan.layout.classes)
+            right = settle(spec, inputs.layout, file=truth.truth, column=truth.truth_column)
             plan = replace(plan, notes=(*plan.notes, *right.notes))
-        chunks = None if row is None else only_row(inputs, row, skip=reading.skip)
+        chunks = None if row is None else only_row(inputs, row, skip=input.skip)
         # An array of matrices says by its shape what in a table the other columns say.
         bare = format != TABLE and (FORMATS[format].columns is not None or (format == "npz" and most == 1))
         plan = written(plan, single=row is not None, bare=bare)
 
-        def sink_to(output: Output) -> Sink:
-            sink = sink_of(output, plan, writing, format, "gradient", chosen=True, rows=most)
+        def sink_to(target: "Output") -> "Sink":
+            sink = sink_of(target, plan, output, format, "gradient", chosen=True, rows=most)
             return sink if right is None else LossGradientSink(sink, right, rules)
 
-        write(inputs, plan, writing, format, sink_to, chunks=chunks, check=end_check(row, right))
+        run_plan(inputs, plan, output, format, sink_to, chunks=chunks, check=end_check(row, right))
     finally:
         inputs.close()
 
 
-def check_truth(of: Function, truth: str | None, column: str | None) -> None:
+def check_truth(of: Function, truth: TruthOptions) -> None:
     """Refuse a truth where none is asked for, and none where the loss needs one.
 
     Raises
@@ -201,19 +114,19 @@ def check_truth(of: Function, truth: str | None, column: str | None) -> None:
         If it is so.
     """
     if of is not Function.CROSS_ENTROPY:
-        if truth is not None or column is not None:
+        if truth.given:
             raise UsageError(
                 f"the derivative of the {of.value} needs no truth", hint="that of the loss does: --of cross-entropy"
             )
         return
-    if truth is None and column is None:
+    if not truth.given:
         raise UsageError(
             "the gradient of the cross-entropy needs to know what is right",
             hint="add --truth FILE, or --truth-column NAME of the input",
         )
 
 
-def written(plan: Plan, *, single: bool, bare: bool) -> Plan:
+def written(plan: "Plan", *, single: bool, bare: bool) -> "Plan":
     """Return the plan with what is written of it: for a single row without its number, bare the derivatives alone."""
     columns = [column for column in plan.columns if column.name == "gradient" or not bare]
     layout = plan.layout
@@ -223,7 +136,7 @@ def written(plan: Plan, *, single: bool, bare: bool) -> Plan:
     return replace(plan, columns=tuple(columns), layout=layout)
 
 
-def only_row(inputs: Inputs, row: int, *, skip: bool) -> Callable[[int], Iterator[Chunk]]:
+def only_row(inputs: "Inputs", row: int, *, skip: bool) -> "Callable[[int], Iterator[Chunk]]":
     """Return what gives that row of the inputs alone.
 
     Raises
@@ -243,7 +156,7 @@ def only_row(inputs: Inputs, row: int, *, skip: bool) -> Callable[[int], Iterato
     return lambda output_bytes: iter([DecodedChunk(found)])  # noqa: ARG005  nothing is left to cut
 
 
-def end_check(row: int | None, truth: Truth | None) -> Callable[[int, int], None]:
+def end_check(row: int | None, truth: "Truth | None") -> "Callable[[int, int], None]":
     """Return what refuses, at the end, a single row that was left out, or a truth that is not used up.
 
     Parameters
