@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["declared", "options"]
+__all__ = ["DECISION", "FIT", "INPUT", "MEASURE", "OUTPUT", "TRUTH", "declared", "options"]
+
+# The sections of help.
+INPUT = "Input"
+TRUTH = "Truth"
+FIT = "Fit"
+DECISION = "Decision"
+MEASURE = "Measures"
+OUTPUT = "Output"
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

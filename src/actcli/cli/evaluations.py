@@ -6,21 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, assert_never
 
 import typer
 
-from actcli.cli.declaration import options
-from actcli.cli.options import (
-    MEASURE,
+from actcli.cli.decision_options import (
     AbstainLabel,
     BinaryClassOptions,
-    From,
-    InputOptions,
-    LabelSeparator,
     LabelSetOptions,
     PolicyOptions,
     TaskOption,
     ThresholdOptions,
     TopK,
-    TruthOptions,
 )
+from actcli.cli.declaration import MEASURE, options
+from actcli.cli.input_options import From, InputOptions, TruthOptions
+from actcli.cli.output_options import LabelSeparator
 from actcli.cli.policies import with_policy
 from actcli.cli.results import open_result
 from actcli.errors import DataError, UsageError, say, visible
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from actcli.cli.metric_bounds import MetricBound
-    from actcli.cli.options import ResultFileOptions
+    from actcli.cli.results import ResultFileOptions
     from actcli.evaluation.evaluator import Evaluation, Evaluator
     from actcli.evaluation.truth import RecordedPredictions, Truth, TruthSpec
     from actcli.evaluation.worst_predictions import WorstPredictions

@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from actcli.cli.declaration import options
+from actcli.cli.decision_options import BinaryClassOptions
+from actcli.cli.declaration import FIT, options
+from actcli.cli.input_options import InputOptions, TruthOptions
 from actcli.cli.inputs import check_input
-from actcli.cli.option_values import decimal_share
-from actcli.cli.options import (
-    FIT,
-    BinaryClassOptions,
-    PolicyInputOptions,
-    ResultOptions,
-    TruthOptions,
-    named,
-)
+from actcli.cli.option_values import decimal_share, named
 from actcli.cli.policies import with_policy_names
-from actcli.cli.results import json_bytes, open_result, result_format
+from actcli.cli.results import ResultOptions, json_bytes, open_result, result_format
 from actcli.errors import DataError, UsageError, say, visible
 from actcli.tasks import Dtype, ResultFormat, Task
 
@@ -63,7 +57,7 @@ class FitOptions:
 
 
 @options
-class FitInputOptions(PolicyInputOptions):
+class FitInputOptions(InputOptions):
     """What is read; fits are computed in float64."""
 
     dtype: Dtype | None = Dtype.FLOAT64

@@ -1,15 +1,24 @@
 """Check the values of single options that a type alone does not check."""
 
-from __future__ import annotations
-
 import math
+from typing import Any
+
+import typer
 
 from actcli.errors import UsageError, visible
 
-__all__ = ["decimal_share", "delimiter", "row_count", "share"]
+__all__ = ["decimal_share", "delimiter", "named", "row_count", "share"]
 
 _DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|", "space": " "}
 DEFAULT_ROWS = 20
+
+
+def named(parameter: typer.CallbackParam, value: Any) -> Any:
+    """Refuse a file without a name, which is what a shell makes of a variable that it does not know."""
+    if value is not None and "" in ([value] if isinstance(value, str) else value):
+        option = parameter.opts[-1] if parameter.param_type_name == "option" else "FILE"
+        raise UsageError(f"{option}: is empty, and no name of a file", hint="is a variable of the shell not set?")
+    return value
 
 
 def delimiter(text: str) -> str:

@@ -9,7 +9,7 @@ from actcli.errors import UsageError, visible
 from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
-    from actcli.cli.options import InputOptions
+    from actcli.cli.input_options import InputOptions
     from actcli.prediction.policy import Policy
 
     AnyInput = TypeVar("AnyInput", bound=InputOptions)

@@ -12,7 +12,9 @@ from actcli.errors import UsageError
 from actcli.tasks import Task
 
 if TYPE_CHECKING:
-    from actcli.cli.options import DecisionOptions, InputOptions, PolicyOptions, TableOptions
+    from actcli.cli.decision_options import DecisionOptions, PolicyOptions
+    from actcli.cli.input_options import InputOptions
+    from actcli.cli.tables import TableOptions
     from actcli.prediction.plan import Rules
 
 __all__ = ["predict"]

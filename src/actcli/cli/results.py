@@ -1,27 +1,57 @@
 """Results that are no table of rows: where they go, and how they are written as JSON."""
 
-from __future__ import annotations
-
 import json
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from actcli.cli.declaration import OUTPUT, options
+from actcli.cli.output_options import Jobs, NoClobber, OutputFile, Quiet
 from actcli.errors import UsageError, visible
 from actcli.tasks import ResultFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actcli.cli.options import ResultFileOptions, ResultOptions
     from actcli.streaming.output import Output
 
-__all__ = ["json_bytes", "open_result", "result_format"]
+__all__ = ["ResultFileOptions", "ResultOptions", "json_bytes", "open_result", "result_format"]
 
 _WIDTH = 160
 
 
-def result_format(options: ResultOptions) -> ResultFormat:
+@options
+class ResultFileOptions:
+    """Where a result that is no table of rows is written; a subclass declares the formats."""
+
+    output: OutputFile = None
+    format: StrEnum | None = None
+    rows: str | None = None
+    no_clobber: NoClobber = False
+    jobs: Jobs = None
+    quiet: Quiet = False
+
+
+@options
+class ResultOptions(ResultFileOptions):
+    """Where a result that is no table of rows is written, as a table for people or as JSON."""
+
+    output: Annotated[OutputFile, "Write the result to FILE.json."] = None
+    format: Annotated[
+        ResultFormat | None,
+        typer.Option(
+            "-f",
+            "--format",
+            help="How the result is written. [default: table on a terminal, else json]",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+
+
+def result_format(given: ResultOptions) -> ResultFormat:
     """Return how a result is written: as asked, else by the suffix of its file, else by whether a person reads it.
 
     Raises
@@ -33,9 +63,9 @@ def result_format(options: ResultOptions) -> ResultFormat:
     from actcli.streaming.output import is_device
     from actcli.streaming.terminal import is_terminal
 
-    output = options.output
-    if options.format is not None:
-        return options.format
+    output = given.output
+    if given.format is not None:
+        return given.format
     if output is not None and not is_device(output):
         if not split_suffix(output)[0].lower().endswith(".json"):
             raise UsageError(
@@ -46,12 +76,12 @@ def result_format(options: ResultOptions) -> ResultFormat:
     return ResultFormat.TABLE if output in (None, "-") and is_terminal(sys.stdout) else ResultFormat.JSON
 
 
-def open_result(options: ResultFileOptions, *, inputs: Sequence[tuple[int, int]]) -> Output:
+def open_result(given: ResultFileOptions, *, inputs: "Sequence[tuple[int, int]]") -> "Output":
     """Open the output of a result, a context.
 
     Parameters
     ----------
-    options
+    given
         Where it goes.
     inputs
         The identities of the files that are read, which it cannot replace.
@@ -64,12 +94,12 @@ def open_result(options: ResultFileOptions, *, inputs: Sequence[tuple[int, int]]
     from actcli.streaming.compression import packer, split_suffix
     from actcli.streaming.output import Output
 
-    output = options.output
-    if options.no_clobber and output in (None, "-"):
+    output = given.output
+    if given.no_clobber and output in (None, "-"):
         raise UsageError("--no-clobber is for a file", hint="add -o FILE")
     compression = None if output is None else split_suffix(output)[1]
     packed = None if compression is None else packer(compression)
-    return Output(output, inputs=inputs, clobber=not options.no_clobber, packer=packed)
+    return Output(output, inputs=inputs, clobber=not given.no_clobber, packer=packed)
 
 
 def json_bytes(value: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from actcli.errors import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from actcli.cli.options import TableOptions
+    from actcli.cli.tables import TableOptions
     from actcli.formats import Inputs
     from actcli.prediction.plan import Plan
     from actcli.streaming.batch import Chunk, Sink

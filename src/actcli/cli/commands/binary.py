@@ -1,19 +1,14 @@
 """`actcli binary`."""
 
-from actcli.cli.options import (
-    AbstainOptions,
-    BinaryClassOptions,
-    PolicyInputOptions,
-    PolicyOptions,
-    TableOptions,
-    ThresholdOptions,
-)
+from actcli.cli.decision_options import AbstainOptions, BinaryClassOptions, PolicyOptions, ThresholdOptions
+from actcli.cli.input_options import InputOptions
 from actcli.cli.predictions import predict
+from actcli.cli.tables import TableOptions
 from actcli.tasks import Task
 
 
 def binary(
-    input: PolicyInputOptions,
+    input: InputOptions,
     policy: PolicyOptions,
     classes: BinaryClassOptions,
     thresholds: ThresholdOptions,

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from actcli.cli.declaration import FIT
 from actcli.cli.fits import FitOptions, FitStep, FittedRowOptions, fit
-from actcli.cli.options import FIT, ResultOptions
+from actcli.cli.results import ResultOptions
 from actcli.tasks import Method, Task
 
 if TYPE_CHECKING:

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from actcli.cli.analysis_options import FixedTableOptions, TemperatureOptions
+from actcli.cli.decision_options import ThresholdOptions
 from actcli.cli.declaration import options
+from actcli.cli.input_options import InputOptions
 from actcli.cli.inputs import check_input
-from actcli.cli.options import FixedTableOptions, InputOptions, TemperatureOptions, ThresholdOptions
 from actcli.cli.running import run_plan
 from actcli.cli.tables import TABLE, settled_format, sink_of, written_precision
 from actcli.errors import UsageError, say

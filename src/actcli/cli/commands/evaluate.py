@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from actcli.cli.declaration import options
+from actcli.cli.declaration import MEASURE, OUTPUT, options
 from actcli.cli.evaluations import EvaluationOptions, Measured, evaluation_request, measure
 from actcli.cli.inputs import check_input
-from actcli.cli.metric_bounds import metric_bounds
-from actcli.cli.option_values import row_count
-from actcli.cli.options import MEASURE, OUTPUT, ResultOptions, Rows, named
-from actcli.cli.results import json_bytes, result_format
+from actcli.cli.option_values import named, row_count
+from actcli.cli.output_options import Rows
+from actcli.cli.results import ResultOptions, json_bytes, result_format
 from actcli.errors import CheckError, UsageError, visible
 from actcli.tasks import ResultFormat
 
@@ -114,6 +113,8 @@ def evaluate(
       actcli softmax logits.csv | actcli evaluate --truth truth.csv --fail-under accuracy=0.9
       actcli evaluate logits.csv --truth truth.csv --report report.html
     """
+    from actcli.cli.metric_bounds import metric_bounds
+
     check_input("evaluate", evaluated.input.files, "--truth truth.csv", truth=evaluated.truth.truth)
     if measures.seed is not None and not measures.bootstrap:
         raise UsageError("--seed is for the random numbers of --bootstrap", hint="add --bootstrap 1000")

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from actcli.cli.declaration import options
+from actcli.cli.analysis_options import FixedTableOptions, TemperatureOptions
+from actcli.cli.declaration import DECISION, options
+from actcli.cli.input_options import FromWithoutPolicy, InputOptions, TruthOptions
 from actcli.cli.inputs import check_input
-from actcli.cli.options import DECISION, FixedTableOptions, InputOptions, TemperatureOptions, TruthOptions
 from actcli.cli.running import run_plan
 from actcli.cli.tables import TABLE, settled_format, sink_of, written_precision
 from actcli.errors import UsageError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class ScoreOptions(InputOptions):
     """What is read: derivatives are of the scores as they are."""
 
+    origin: FromWithoutPolicy = None
     renormalize: bool = False
 
 

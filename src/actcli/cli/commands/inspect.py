@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actcli.cli.declaration import options
+from actcli.cli.input_options import FromWithoutPolicy, InputOptions
 from actcli.cli.inputs import check_input
-from actcli.cli.options import InputOptions, ResultOptions
-from actcli.cli.results import json_bytes, open_result, result_format
+from actcli.cli.results import ResultOptions, json_bytes, open_result, result_format
 from actcli.errors import say
 from actcli.tasks import Dtype, ResultFormat, Task
 
@@ -25,6 +25,7 @@ FLAT_ARRAY = "of an array of one dimension, softmax and multilabel make one row,
 class InspectedOptions(InputOptions):
     """What is read: nothing is computed of it."""
 
+    origin: FromWithoutPolicy = None
     dtype: Dtype | None = None
     renormalize: bool = False
 

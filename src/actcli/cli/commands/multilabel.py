@@ -1,13 +1,15 @@
 """`actcli multilabel`."""
 
+from actcli.cli.decision_options import LabelSetOptions, PolicyOptions, ThresholdOptions
 from actcli.cli.declaration import options
-from actcli.cli.options import LabelSetOptions, PolicyInputOptions, PolicyOptions, TableOptions, ThresholdOptions
+from actcli.cli.input_options import InputOptions
 from actcli.cli.predictions import predict
+from actcli.cli.tables import TableOptions
 from actcli.tasks import Task
 
 
 @options
-class LabelInputOptions(PolicyInputOptions):
+class LabelInputOptions(InputOptions):
     """What is read: the probabilities of a row have no sum that they could be divided by."""
 
     renormalize: bool = False

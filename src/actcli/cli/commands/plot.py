@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
-from actcli.cli.declaration import options
+from actcli.cli.declaration import OUTPUT, options
 from actcli.cli.evaluations import (
     EvaluatedLabelSetOptions,
     EvaluationOptions,
@@ -15,8 +15,8 @@ from actcli.cli.evaluations import (
     measure,
 )
 from actcli.cli.inputs import check_input
-from actcli.cli.options import OUTPUT, OutputFile, ResultFileOptions
-from actcli.cli.results import json_bytes, open_result
+from actcli.cli.output_options import OutputFile
+from actcli.cli.results import ResultFileOptions, json_bytes, open_result
 from actcli.errors import UsageError, visible
 from actcli.tasks import BINNED_KINDS, CURVE_KINDS, FUNCTION_KINDS, ChartFormat, ChartKind, Task
 

@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from actcli.cli.decision_options import AbstainOptions, PolicyOptions, TopK
 from actcli.cli.declaration import options
-from actcli.cli.options import AbstainOptions, PolicyInputOptions, PolicyOptions, TableOptions, TopK
+from actcli.cli.input_options import InputOptions
 from actcli.cli.predictions import predict
+from actcli.cli.tables import TableOptions
 from actcli.errors import UsageError
 from actcli.tasks import Task
 
@@ -33,7 +35,7 @@ class RankingOptions:
 
 
 def softmax(
-    input: PolicyInputOptions,
+    input: InputOptions,
     policy: PolicyOptions,
     ranking: RankingOptions,
     abstaining: AbstainOptions,

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from actcli.cli.declaration import options
+from actcli.cli.declaration import FIT, options
 from actcli.cli.fits import FitOptions, FitStep, FittedRowOptions, fit
 from actcli.cli.option_values import share
-from actcli.cli.options import FIT, ResultOptions
+from actcli.cli.results import ResultOptions
 from actcli.errors import UsageError
 from actcli.tasks import Metric, Scope, Task
 
