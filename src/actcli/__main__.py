@@ -43,7 +43,7 @@ def _limit_threads(arguments: list[str]) -> None:
 
 
 def _occupy_standard_streams() -> None:
-    """Open what we were started without, so that no file of ours gets its number, and using it fails."""
+    """Open the standard streams that are missing, so that no file gets their numbers; using them fails."""
     for descriptor, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)

@@ -17,14 +17,14 @@ from actcli.streaming.signals import end_by
 
 __all__ = ["main"]
 
-# The base of all errors in the command line's own grammar; Typer does not export it, and brings its own copy of Click.
+# The base of all errors of the parser. Typer does not export it, and brings its own copy of Click.
 _GRAMMAR_ERROR: type[Any] = typer.BadParameter.__mro__[2]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 def _shown_by_us(option: Any) -> Any:
-    """Return a help option that writes as all else is written: where it cannot, Typer's own shows a traceback."""
+    """Return a help option that reports an output that cannot be written; Typer's own shows a traceback."""
     option.callback = _show_help
     return option
 
@@ -36,7 +36,7 @@ def _show_help(context: Any, _: Any, asked: bool) -> None:
 
 
 def _show(text: str) -> None:
-    """Write a text that was asked for to standard output."""
+    """Write help or the version to standard output."""
     try:
         typer.echo(text)
     except BrokenPipeError:
@@ -77,7 +77,7 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """A group whose commands are imported when they are called, and listed without being imported."""
+    """The group of commands: one is imported when it is called, and none to list them."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return their names in the order in which help shows them."""
@@ -172,7 +172,7 @@ def _report(message: str, hint: str | None) -> None:
 
 
 def _report_grammar(error: Any, given: list[str]) -> int:
-    """Report what the command line's parser refuses; without any argument it refuses with the whole help."""
+    """Report an error of the command line's parser; without any argument its message is the help."""
     message = str(error.format_message())
     if type(error).__name__.startswith("NoArgsIsHelp"):
         say(message + "\n")

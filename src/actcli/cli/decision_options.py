@@ -33,7 +33,7 @@ class PolicyOptions:
         typer.Option(
             "--policy",
             metavar="FILE",
-            help="What calibrate, tune and conformal have written: how scores become decisions.",
+            help="A policy file, which calibrate, tune and conformal write: how scores become decisions.",
             callback=named,
             rich_help_panel=DECISION,
         ),
@@ -69,7 +69,7 @@ class BinaryClassOptions:
         typer.Option(
             "--positive",
             metavar="NAME",
-            help="The positive class: which of two columns, or the name for one.",
+            help="The positive class: one of two columns, or the name of the only column.",
             rich_help_panel=DECISION,
         ),
     ] = None
@@ -94,7 +94,7 @@ class ThresholdOptions:
         typer.Option(
             "--threshold",
             metavar="P|NAME=P",
-            help="The smallest probability that counts as yes, for all or for one class; repeatable. [default: 0.5]",
+            help="The smallest probability that counts as yes, for all classes or for one; repeatable. [default: 0.5]",
             rich_help_panel=DECISION,
         ),
     ] = None
@@ -103,14 +103,18 @@ class ThresholdOptions:
         typer.Option(
             "--thresholds",
             metavar="FILE",
-            help="A threshold for each class: JSON, or CSV name,threshold.",
+            help="A file with a threshold for each class: JSON, or CSV with name,threshold.",
             callback=named,
             rich_help_panel=DECISION,
         ),
     ] = None
     threshold_op: Annotated[
         ThresholdOperator,
-        typer.Option("--threshold-op", help="Whether reached means >= or >.", rich_help_panel=DECISION),
+        typer.Option(
+            "--threshold-op",
+            help="A probability reaches a threshold if it is >= (ge) or > (gt).",
+            rich_help_panel=DECISION,
+        ),
     ] = ThresholdOperator.GE
 
     @property
@@ -168,7 +172,7 @@ class LabelSetOptions:
         bool,
         typer.Option(
             "--at-least-one",
-            help="Give a row in which nothing reaches the threshold its best class.",
+            help="If no class reaches its threshold, choose the one with the highest score.",
             rich_help_panel=DECISION,
         ),
     ] = False
@@ -183,7 +187,7 @@ AbstainLabel = Annotated[
     typer.Option(
         "--abstain-label",
         metavar="TEXT",
-        help="What stands in place of a withheld label. [default: abstain]",
+        help="The text in place of a withheld label. [default: abstain]",
         rich_help_panel=DECISION,
     ),
 ]
@@ -234,7 +238,7 @@ TaskOption = Annotated[
     Task | None,
     typer.Option(
         "--task",
-        help="What is decided of a row. [default: softmax, or what the policy says]",
+        help="What to decide for a row. [default: softmax, or what the policy says]",
         rich_help_panel=DECISION,
     ),
 ]

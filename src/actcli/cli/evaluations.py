@@ -70,7 +70,7 @@ class RecordedLabelOptions:
     """How the labels are written in a table that actcli wrote."""
 
     abstain_label: Annotated[
-        AbstainLabel, "What stands for a withheld label in what actcli wrote. [default: abstain]"
+        AbstainLabel, "The text of a withheld label in a table that actcli wrote. [default: abstain]"
     ] = None
     label_separator: LabelSeparator = None
 
@@ -82,12 +82,19 @@ class BinOptions:
     bins: Annotated[
         int,
         typer.Option(
-            "--bins", metavar="N", min=1, max=10_000, help="Of the calibration error.", rich_help_panel=MEASURE
+            "--bins",
+            metavar="N",
+            min=1,
+            max=10_000,
+            help="The number of bins of the calibration error.",
+            rich_help_panel=MEASURE,
         ),
     ] = 15
     binning: Annotated[
         Binning,
-        typer.Option("--binning", help="Whether bins are equally wide or equally full.", rich_help_panel=MEASURE),
+        typer.Option(
+            "--binning", help="Bins of equal width, or with equally many values each.", rich_help_panel=MEASURE
+        ),
     ] = Binning.EQUAL_WIDTH
 
     def settings(self) -> dict[str, Any]:
@@ -142,7 +149,7 @@ class EvaluationRequest:
 
     @property
     def separator(self) -> str:
-        """What stands between the labels of a set in a text."""
+        """The separator of the labels of a set in a text."""
         given = self.options.recorded.label_separator
         return "|" if given is None else given
 
@@ -384,7 +391,7 @@ def _truth(request: EvaluationRequest, spec: "TruthSpec", layout: "Layout") -> "
 def _recorded_predictions(
     request: EvaluationRequest, layout: "Layout", spec: "TruthSpec"
 ) -> "RecordedPredictions | None":
-    """Return what gives the labels that the input records, if it records any."""
+    """Return the predictions that the input records, if it records any."""
     column = request.label_column(layout)
     abstain_label = request.options.recorded.abstain_label
     if column is None:
@@ -406,4 +413,4 @@ def _warnings(result: "Evaluation") -> list[str]:
     present = [name for name, found in result.per_class.items() if found["support"]]
     if result.task == Task.MULTILABEL or len(present) != 1 or result.rows == 1:
         return []
-    return [f'the truth is "{visible(present[0])}" in every row, so what compares classes is undefined']
+    return [f'the truth is "{visible(present[0])}" in every row, so metrics that compare classes are undefined']

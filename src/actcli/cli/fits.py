@@ -40,7 +40,7 @@ class FitOptions:
         typer.Option(
             "--policy",
             metavar="FILE",
-            help="Write the result into this JSON file; what else it holds stays.",
+            help="The policy file to write the result to; its other parts stay.",
             callback=named,
             rich_help_panel=FIT,
         ),
@@ -49,8 +49,8 @@ class FitOptions:
         Task | None,
         typer.Option(
             "--task",
-            help="What is decided of a row; else what the policy says, else binary for one class, softmax for several "
-            "(tune: multilabel).",
+            help="What to decide for a row. [default: what the policy says, else binary for one class, softmax for "
+            "several; tune: multilabel]",
             rich_help_panel=FIT,
         ),
     ] = None
@@ -79,7 +79,7 @@ class FittedRowOptions:
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", metavar="N", min=0, help="Which rows --holdout draws. [default: 0]", rich_help_panel=FIT
+            "--seed", metavar="N", min=0, help="The random seed of --holdout. [default: 0]", rich_help_panel=FIT
         ),
     ] = None
     truth: TruthOptions
@@ -292,9 +292,10 @@ def _check_truth(task: Task, rows: "LabeledRows", labels: "Sequence[str]") -> No
     only = [label for label, count in zip(labels, counts, strict=True) if count]
     if task is Task.MULTILABEL:
         if not only or all(count == len(rows) for count in counts):
-            raise DataError(f"no label is right of any row{' alone' if only else ''}: there is nothing to fit")
+            what = "every label is true of every row" if only else "no label is true of any row"
+            raise DataError(f"{what}: there is nothing to fit")
     elif len(only) == 1:
-        raise DataError(f'"{visible(only[0])}" is right of every row: there is nothing to fit')
+        raise DataError(f'"{visible(only[0])}" is the true class of every row: there is nothing to fit')
 
 
 def _write(request: FitRequest, context: "FitContext", result: "FitResult", target: "Output") -> tuple[str, ...]:
@@ -323,7 +324,7 @@ def _notes(request: FitRequest, removed: "Sequence[str]") -> list[str]:
         names = {"thresholds": "thresholds", "conformal": "conformal rule"}
         parts = ", ".join(names[part] for part in removed)
         name = visible(request.target.policy, 200)
-        notes.append(f"{name}: removed, because this step changes what they stand on: {parts}")
+        notes.append(f"{name}: removed, because this step changes what they depend on: {parts}")
     if request.share is None:
         notes.append("these numbers are of the very rows that were fitted; --holdout 0.3 keeps rows apart to judge by")
     return notes

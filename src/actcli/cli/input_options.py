@@ -39,7 +39,9 @@ class InputOptions:
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Tables of scores, read as one; - or none is standard input.", callback=named
+            metavar="[FILE]...",
+            help="Tables of scores, read as one table. Standard input if there is none, or -.",
+            callback=named,
         ),
     ] = None
     input_format: Annotated[
@@ -47,7 +49,7 @@ class InputOptions:
         typer.Option(
             "--input-format",
             metavar="NAME",
-            help=f"{_READ}; else the suffix, else the first bytes decide.",
+            help=f"{_READ} [default: by the suffix, else by the first bytes]",
             rich_help_panel=INPUT,
         ),
     ] = None
@@ -58,7 +60,7 @@ class InputOptions:
             "-d",
             "--delimiter",
             metavar="CHAR",
-            help="Between cells: a character, or comma, tab, semicolon, pipe, space.",
+            help="The separator of cells: a character, or comma, tab, semicolon, pipe, space.",
             rich_help_panel=INPUT,
         ),
     ] = None
@@ -66,7 +68,7 @@ class InputOptions:
         bool | None,
         typer.Option(
             "--header/--no-header",
-            help="Whether the first row names the columns; else the first two rows decide.",
+            help="Whether the first row holds the column names. [default: the first two rows decide]",
             show_default=False,
             rich_help_panel=INPUT,
         ),
@@ -89,7 +91,7 @@ class InputOptions:
         typer.Option(
             "--classes",
             metavar="SELECT",
-            help="Which columns are classes: names, a:b, prefix_*, !name, with commas.",
+            help="The columns that are classes: names, a:b, prefix_*, !name, separated by commas.",
             rich_help_panel=INPUT,
         ),
     ] = None
@@ -98,20 +100,20 @@ class InputOptions:
         typer.Option(
             "--class-names",
             metavar="FILE|a,b,c",
-            help="What the classes are called: one name a line, JSON, a Hugging Face config.json, or the names.",
+            help="The names of the classes, or a file of them: one name a line, JSON, or a Hugging Face config.json.",
             callback=named,
             rich_help_panel=INPUT,
         ),
     ] = None
     on_bad_row: Annotated[
         OnBadRow,
-        typer.Option(
-            "--on-bad-row", help="Whether a wrong row is an error, or is left out and counted.", rich_help_panel=INPUT
-        ),
+        typer.Option("--on-bad-row", help="Stop at a bad row, or leave it out and count it.", rich_help_panel=INPUT),
     ] = OnBadRow.ERROR
     dtype: Annotated[
         Dtype | None,
-        typer.Option("--dtype", help="Compute in this precision; else the input decides.", rich_help_panel=INPUT),
+        typer.Option(
+            "--dtype", help="The precision of the computation. [default: that of the input]", rich_help_panel=INPUT
+        ),
     ] = None
     renormalize: Annotated[
         bool,
@@ -204,7 +206,7 @@ class TruthOptions:
         typer.Option(
             "--truth",
             metavar="FILE",
-            help="What is right: class names, indices, label sets or a 0/1 table; joined by id, else by position.",
+            help="The true classes: names, indices, label sets or a 0/1 table; joined by id, else by position.",
             callback=named,
             rich_help_panel=TRUTH,
         ),
@@ -214,7 +216,7 @@ class TruthOptions:
         typer.Option(
             "--truth-column",
             metavar="NAME",
-            help="The column that holds the truth: of the input, or of the file of truths.",
+            help="The column that holds the truth, in the truth file or in the input.",
             rich_help_panel=TRUTH,
         ),
     ] = None

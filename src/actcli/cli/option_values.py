@@ -32,7 +32,7 @@ def delimiter(text: str) -> str:
     character = _DELIMITERS.get(text, text)
     if len(character) != 1 or not character.isascii() or character.isalnum() or character in '"\r\n\0.+-':
         raise UsageError(
-            f"--delimiter: {visible(text)!r} cannot stand between cells",
+            f"--delimiter: {visible(text)!r} cannot separate cells",
             hint="a character such as ; or one of comma, tab, semicolon, pipe, space",
         )
     return character

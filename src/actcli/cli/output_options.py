@@ -10,7 +10,7 @@ from actcli.cli.option_values import named
 Rows = Annotated[
     str | None,
     typer.Option(
-        "--rows", metavar="N|all", help="How many rows the table shows. [default: 20]", rich_help_panel=OUTPUT
+        "--rows", metavar="N|all", help="The number of rows that the table shows. [default: 20]", rich_help_panel=OUTPUT
     ),
 ]
 LabelSeparator = Annotated[
@@ -18,7 +18,7 @@ LabelSeparator = Annotated[
     typer.Option(
         "--label-separator",
         metavar="TEXT",
-        help="Between the labels of a set in text. [default: |]",
+        help="The separator of the labels of a set in text. [default: |]",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -28,7 +28,7 @@ OutputFile = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="Write a file; its suffix is its format.",
+        help="Write to FILE; its suffix selects the format.",
         callback=named,
         rich_help_panel=OUTPUT,
     ),
@@ -43,10 +43,11 @@ Jobs = Annotated[
         metavar="N",
         min=1,
         max=1024,
-        help="Work on so many chunks at once. [default: as many as there are processors]",
+        help="The number of chunks to work on at once. [default: the number of processors]",
         rich_help_panel=OUTPUT,
     ),
 ]
 Quiet = Annotated[
-    bool, typer.Option("-q", "--quiet", help="No notes and no progress on standard error.", rich_help_panel=OUTPUT)
+    bool,
+    typer.Option("-q", "--quiet", help="Print no notes and no progress bar on standard error.", rich_help_panel=OUTPUT),
 ]

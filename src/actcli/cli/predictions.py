@@ -55,7 +55,7 @@ def predict(
     try:
         planned = plan(task, inputs.layout, settled, inputs.names)
         if output.label_separator is not None and not any(column.kind is Kind.SET for column in planned.columns):
-            raise UsageError("--label-separator stands between the labels of a set, and no set is written")
+            raise UsageError("--label-separator is for the labels of a set, and no set is written")
         chosen = settled.columns is not None or (settled.top_k is not None and task is Task.SOFTMAX)
         run_plan(
             inputs,

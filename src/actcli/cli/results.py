@@ -45,7 +45,7 @@ class ResultOptions(ResultFileOptions):
         typer.Option(
             "-f",
             "--format",
-            help="How the result is written. [default: table on a terminal, else json]",
+            help="The format of the result. [default: table on a terminal, else json]",
             rich_help_panel=OUTPUT,
         ),
     ] = None

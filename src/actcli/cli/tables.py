@@ -42,7 +42,7 @@ class TableOptions:
         typer.Option(
             "--columns",
             metavar="LIST",
-            help="What to write, in this order, with commas between; a wrong name lists them.",
+            help="The columns to write, in this order, separated by commas; a wrong name lists them all.",
             rich_help_panel=OUTPUT,
         ),
     ] = None
@@ -53,7 +53,7 @@ class TableOptions:
             metavar="N",
             min=1,
             max=17,
-            help="Round what is written to N significant digits.",
+            help="Round the numbers that are written to N significant digits.",
             rich_help_panel=OUTPUT,
         ),
     ] = None

@@ -17,8 +17,9 @@ def binary(
 ) -> None:
     """Two classes: yes or no.
 
-    One column holds the logit of the positive class (sigmoid), or two hold those of the negative and the positive one
-    (softmax): both give the same answer. The label is the positive class when its probability reaches the threshold.
+    One column holds the logit of the positive class (sigmoid), or two hold the logits of the negative and the positive
+    class (softmax). Both give the same answer. The label is the positive class if its probability reaches the
+    threshold.
 
     \b
       actcli binary logit.npy --positive spam --negative ham

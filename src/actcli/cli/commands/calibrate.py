@@ -19,7 +19,8 @@ def calibrate(
         Method,
         typer.Option(
             "--method",
-            help="One temperature for all classes; a scale and a bias, a sigmoid, or a rising step function for each.",
+            help="temperature: one for all classes; for each class, vector: a scale and a bias, platt: a sigmoid, "
+            "isotonic: a rising step function.",
             rich_help_panel=FIT,
         ),
     ] = Method.TEMPERATURE,

@@ -38,10 +38,10 @@ def compare(
       actcli compare logits.csv --rows 5
       actcli compare logits.csv --format json -o comparison.json
 
-    A line for each class of each row: its logit, both probabilities, and whether each would decide for it, the sigmoid
-    by a threshold and the softmax by being the largest. Then, over all rows, how often they differ, and why: raising
-    one logit leaves the other sigmoids alone and lowers the other softmax values. JSON has all of that; with the other
-    formats the summary goes to standard error.
+    The table has a line for each class of each row: its logit, both probabilities, and whether each would choose it:
+    the sigmoid by a threshold, the softmax by being the largest. The summary over all rows says how often the two
+    differ, and why: raising one logit leaves the other sigmoids unchanged and lowers the other softmax values. JSON
+    holds both; with the other formats the summary goes to standard error.
     """
     decisions = temperature.rules() | thresholds.rules()
     check_input("compare", input.files)

@@ -25,7 +25,7 @@ class ConformalOptions:
         typer.Option(
             "--alpha",
             metavar="A",
-            help="The share of rows whose set may miss the true class; of a row's labels for multilabel.",
+            help="The share of rows whose set may miss the true class; multilabel: the share of labels.",
             rich_help_panel=FIT,
         ),
     ] = "0.1"
@@ -33,7 +33,7 @@ class ConformalOptions:
         ConformalScore | None,
         typer.Option(
             "--score",
-            help="lac: small sets; aps: sets whose size says how hard a row is; raps: the same, smaller. "
+            help="lac: small sets; aps: sets whose size says how hard a row is; raps: like aps, but smaller. "
             "[default: lac]",
             rich_help_panel=FIT,
         ),
@@ -44,24 +44,28 @@ class ConformalOptions:
             "--raps-lambda",
             metavar="L",
             min=0,
-            help="What each rank after the first K adds to a score. [default: 0.01]",
+            help="The penalty that each rank after the first K adds to a score. [default: 0.01]",
             rich_help_panel=FIT,
         ),
     ] = None
     raps_k: Annotated[
         int | None,
         typer.Option(
-            "--raps-k", metavar="K", min=0, help="How many ranks add nothing. [default: 5]", rich_help_panel=FIT
+            "--raps-k",
+            metavar="K",
+            min=0,
+            help="The number of ranks without a penalty. [default: 5]",
+            rich_help_panel=FIT,
         ),
     ] = None
 
 
 def conformal(target: FitOptions, sets: ConformalOptions, rows: FittedRowOptions, output: ResultOptions) -> None:
-    """Make prediction sets that hold the true class as often as you ask.
+    """Fit prediction sets that contain the true class as often as you ask.
 
-    The promise holds on average over new rows that are like these, whatever the classifier is; so these must not be
-    rows that it was trained on. For multilabel a threshold keeps it, and it is about the share of a row's labels that
-    is missed. All numbers are kept in memory: about 80 bytes for each.
+    The promise holds on average over new rows from the same source, for any classifier. The rows must not be rows that
+    the classifier was trained on. For multilabel, a threshold keeps the promise, which is about the share of a row's
+    labels that is missed. All numbers are kept in memory: about 80 bytes for each.
 
     \b
       actcli conformal logits.npy --truth labels.npy --policy policy.json

@@ -38,7 +38,7 @@ class MeasureOptions:
             metavar="N",
             min=0,
             max=100_000,
-            help="Give every number a 95 % interval, out of N replicates.",
+            help="Add a 95 % interval to every metric, from N bootstrap replicates.",
             show_default=False,
             rich_help_panel=MEASURE,
         ),
@@ -50,7 +50,7 @@ class MeasureOptions:
             metavar="S",
             min=0,
             max=2**64 - 1,
-            help="Of the random numbers of --bootstrap. [default: 0]",
+            help="The random seed of --bootstrap. [default: 0]",
             rich_help_panel=MEASURE,
         ),
     ] = None
@@ -58,7 +58,7 @@ class MeasureOptions:
         bool,
         typer.Option(
             "--no-ranking",
-            help="Leave out ROC AUC and average precision, for which 8 bytes a cell are kept.",
+            help="Leave out ROC AUC and average precision, which keep 8 bytes for each cell.",
             rich_help_panel=MEASURE,
         ),
     ] = False
@@ -67,7 +67,7 @@ class MeasureOptions:
         typer.Option(
             "--fail-under",
             metavar="NAME=VALUE",
-            help="Exit with code 3 if the metric is smaller, or undefined; f1[cat]=0.8 for one class; repeatable.",
+            help="Exit with code 3 if the metric is below VALUE or undefined; f1[cat]=0.8 for one class; repeatable.",
             rich_help_panel=MEASURE,
         ),
     ] = None
@@ -76,7 +76,7 @@ class MeasureOptions:
         typer.Option(
             "--fail-over",
             metavar="NAME=VALUE",
-            help="The same if it is larger: for losses and calibration errors.",
+            help="The same if it is above VALUE: for losses and calibration errors; repeatable.",
             rich_help_panel=MEASURE,
         ),
     ] = None
@@ -94,7 +94,7 @@ def evaluate(
         typer.Option(
             "--report",
             metavar="FILE.html",
-            help="Also write a page with charts, tables and the worst mistakes, complete in one file.",
+            help="Also write an HTML page with charts, tables and the worst predictions, complete in one file.",
             callback=named,
             rich_help_panel=OUTPUT,
         ),
@@ -103,9 +103,9 @@ def evaluate(
     output: EvaluationResultOptions,
     measures: MeasureOptions,
 ) -> None:
-    """How good the predictions are: metrics, per class and overall, the confusion matrix, the calibration.
+    """Measure how good the predictions are: metrics, overall and for each class, confusion matrix, calibration.
 
-    FILE holds logits, probabilities (--from), or what actcli itself wrote: then the labels are those that stand there.
+    FILE holds logits, probabilities (--from), or a table that actcli wrote. The labels in such a table are evaluated.
 
     \b
       actcli evaluate logits.csv --truth truth.csv

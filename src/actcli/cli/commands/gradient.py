@@ -34,7 +34,7 @@ class ScoreOptions(InputOptions):
 
 def gradient(
     of: Annotated[
-        Function, typer.Option("--of", help="What to take the derivative of.", rich_help_panel=DECISION)
+        Function, typer.Option("--of", help="The function to differentiate.", rich_help_panel=DECISION)
     ] = Function.SOFTMAX,
     *,
     input: ScoreOptions,
@@ -42,7 +42,7 @@ def gradient(
     temperature: TemperatureOptions,
     row: Annotated[
         int | None,
-        typer.Option("--row", metavar="I", min=0, help="Only this row, counted from 0.", rich_help_panel=DECISION),
+        typer.Option("--row", metavar="I", min=0, help="Show only this row, counted from 0.", rich_help_panel=DECISION),
     ] = None,
     output: FixedTableOptions,
 ) -> None:
@@ -54,10 +54,13 @@ def gradient(
       actcli gradient logits.npy --of softmax -o jacobians.npy
       actcli gradient logits.csv --of cross-entropy --truth truth.csv
 
-    Of the sigmoid, sigmoid(x) (1 - sigmoid(x)) for each cell: at most 0.25, where x is 0. Of the softmax y, the
-    Jacobian diag(y) - y yT for each row: C lines, line i holding the derivatives of probability i by each of the C
-    logits; NPY holds an array of shape (N, C, C). Of the cross-entropy loss after a softmax, y - onehot: what training
-    subtracts from the logits; it needs the truth.
+    sigmoid: sigmoid(x) (1 - sigmoid(x)) for each cell, at most 0.25, at x = 0.
+
+    softmax: the Jacobian diag(y) - y yT of each row, in C lines. Line i holds the derivatives of probability i with
+    respect to the C logits. NPY holds an array of shape (N, C, C).
+
+    cross-entropy: y - onehot, the gradient of the loss after a softmax, which training subtracts from the logits. It
+    needs the truth.
     """
     check_input("gradient", input.files, truth=truth.truth)
     check_truth(of, truth)
@@ -81,7 +84,7 @@ def gradient(
         Function.SOFTMAX: plan_jacobian,
         Function.CROSS_ENTROPY: plan_loss_gradient,
     }
-    # A few digits of each number are enough to see a Jacobian, one of which fills a screen.
+    # One Jacobian fills a screen, and a few digits of each number are enough.
     most = 1 if of is Function.SOFTMAX else 20
     if format == TABLE and output.precision is None:
         output = replace(output, precision=3)
@@ -94,7 +97,7 @@ def gradient(
             right = settle(spec, inputs.layout, file=truth.truth, column=truth.truth_column)
             plan = replace(plan, notes=(*plan.notes, *right.notes))
         chunks = None if row is None else only_row(inputs, row, skip=input.skip)
-        # An array of matrices says by its shape what in a table the other columns say.
+        # The shape of an array says what the other columns of a table say.
         bare = format != TABLE and (FORMATS[format].columns is not None or (format == "npz" and most == 1))
         plan = written(plan, single=row is not None, bare=bare)
 
@@ -108,12 +111,12 @@ def gradient(
 
 
 def check_truth(of: Function, truth: TruthOptions) -> None:
-    """Refuse a truth where none is asked for, and none where the loss needs one.
+    """Refuse a truth that is not needed, and a loss without a truth.
 
     Raises
     ------
     UsageError
-        If it is so.
+        If there is one too many, or none.
     """
     if of is not Function.CROSS_ENTROPY:
         if truth.given:
@@ -129,7 +132,7 @@ def check_truth(of: Function, truth: TruthOptions) -> None:
 
 
 def written(plan: "Plan", *, single: bool, bare: bool) -> "Plan":
-    """Return the plan with what is written of it: for a single row without its number, bare the derivatives alone."""
+    """Return the plan with fewer columns: no row number for a single row, only the derivatives if they are bare."""
     columns = [column for column in plan.columns if column.name == "gradient" or not bare]
     layout = plan.layout
     if single:
@@ -139,7 +142,7 @@ def written(plan: "Plan", *, single: bool, bare: bool) -> "Plan":
 
 
 def only_row(inputs: "Inputs", row: int, *, skip: bool) -> "Callable[[int], Iterator[Chunk]]":
-    """Return what gives that row of the inputs alone.
+    """Find a row; return the function that gives it as the only chunk.
 
     Raises
     ------
@@ -159,14 +162,14 @@ def only_row(inputs: "Inputs", row: int, *, skip: bool) -> "Callable[[int], Iter
 
 
 def end_check(row: int | None, truth: "Truth | None") -> "Callable[[int, int], None]":
-    """Return what refuses, at the end, a single row that was left out, or a truth that is not used up.
+    """Return the check at the end, which refuses a single row that was left out, and a truth with more rows.
 
     Parameters
     ----------
     row
-        The only one that is written, for which the truths of the others are not missed.
+        The only row that is written; the truths of the other rows are not needed.
     truth
-        What is right, for the loss.
+        The truth, for the loss.
     """
 
     def check(rows: int, left_out: int) -> None:

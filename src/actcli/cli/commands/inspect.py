@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from actcli.streaming.batch import Batch
 
 MOST_IDS = 3
-"""More carried columns than this are not named in the command that is advised; it carries them along all the same."""
+"""If more columns are carried, the suggested command does not name them; it carries them anyway."""
 FLAT_ARRAY = "of an array of one dimension, softmax and multilabel make one row, binary makes a row of each number"
 
 
@@ -38,19 +38,19 @@ class InspectionOptions(ResultOptions):
 
 
 def inspect(input: InspectedOptions, output: InspectionOptions) -> None:
-    """Say what is in a file, what its numbers look like, and which command to type next.
+    """Show what is in a file, what its numbers look like, and which command to type next.
 
     \b
       actcli inspect logits.csv
       actcli inspect scores.npy --format json
       ... | actcli inspect -d semicolon
 
-    NaN and infinities are counted here and are no errors. What the numbers look like is a suggestion: no command acts
-    on it unless --from says so.
+    NaN and infinities are counted, and are no errors. What the numbers look like is a suggestion: no command acts on it
+    unless --from says so.
     """
     format = result_format(output)
     check_input("inspect", input.files)
-    # A long array of one dimension is a column of yes-or-no logits rather than a single row.
+    # A long array of one dimension is more likely a column of binary logits than a single row.
     read_options = input.read_options("column")
     rules = input.class_name_rules()
 
@@ -95,15 +95,15 @@ class _Readable:
 
 
 def commands(found: "Advice", input: InputOptions, inputs: "Inputs") -> list[str]:
-    """Return the commands that are advised, as a shell takes them."""
+    """Return the suggested commands, quoted for a shell."""
     advised = [found, *([found.other] if found.other else [])]
     return [command_line(one, input, inputs) for one in advised if one.looks is not None]
 
 
 def command_line(found: "Advice", input: InputOptions, inputs: "Inputs") -> str:
-    """Return a command as a shell takes it, with the options that this file needs."""
+    """Return a suggested command, quoted for a shell, with the options that the input needs."""
     words = ["actcli", found.command]
-    # What begins with a dash would be taken for an option.
+    # A path that begins with a dash would be read as an option.
     words += [f"./{path}" if path.startswith("-") and path != "-" else path for path in input.paths]
     for option, value in (
         ("--input-format", input.input_format),

@@ -22,10 +22,10 @@ def multilabel(
     sets: LabelSetOptions,
     output: TableOptions,
 ) -> None:
-    """Multi-label: any number of classes is right, also none.
+    """Multi-label: any number of classes is right, including none.
 
-    The probability of a class is the sigmoid of its score, whatever the other classes' are; the labels of a row are the
-    classes whose probability reaches the threshold.
+    The probability of a class is the sigmoid of its score, independent of the other classes. The labels of a row are
+    the classes whose probability reaches the threshold.
 
     \b
       actcli multilabel logits.npy --threshold 0.3

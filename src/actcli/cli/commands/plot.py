@@ -70,7 +70,7 @@ class ChartOptions(ResultFileOptions):
         typer.Option(
             "-f",
             "--format",
-            help="A drawing in text (table), the numbers, or a figure. [default: table on a terminal, else json]",
+            help="table is a drawing in text, json the numbers. [default: table on a terminal, else json]",
             rich_help_panel=OUTPUT,
         ),
     ] = None
@@ -92,7 +92,7 @@ def plot(
     *,
     output: ChartOptions,
 ) -> None:
-    """Draw a picture: the functions themselves, or how good predictions are.
+    """Draw a chart: a function itself, or how good the predictions are.
 
     \b
       actcli plot sigmoid
@@ -102,7 +102,7 @@ def plot(
     sigmoid and softmax are drawn without a file. reliability, roc, precision-recall, thresholds and confusion need the
     truth; confidence shows more with it. The numbers are those of actcli evaluate, with the same options.
 
-    On a terminal the picture is drawn there; -o FILE.png, .svg or .pdf makes a figure, -o FILE.json has the numbers.
+    On a terminal the chart is drawn as text. -o FILE.png, .svg or .pdf writes a figure, -o FILE.json the numbers.
     """
     check_options(context, kind)
     format = chart_format(output)
@@ -142,7 +142,7 @@ def chart_format(options: ChartOptions) -> ChartFormat:
         if suffix not in (ChartFormat.JSON, *FIGURES):
             raise UsageError(
                 f"{visible(output, 200)}: its suffix does not say its format",
-                hint=f"a picture is written as {', '.join(f'.{name}' for name in (*FIGURES, ChartFormat.JSON))}",
+                hint=f"a chart is written as {', '.join(f'.{name}' for name in (*FIGURES, ChartFormat.JSON))}",
             )
         format = ChartFormat(suffix)
     format = format or (ChartFormat.TABLE if to_terminal else ChartFormat.JSON)

@@ -22,14 +22,14 @@ class ObjectiveOptions:
 
     metric: Annotated[
         Metric | None,
-        typer.Option("--metric", help="Make this as large as possible. [default: f1]", rich_help_panel=FIT),
+        typer.Option("--metric", help="The metric to maximize. [default: f1]", rich_help_panel=FIT),
     ] = None
     beta: Annotated[
         float | None,
         typer.Option(
             "--beta",
             metavar="B",
-            help="With fbeta: how many times as much recall counts as precision. [default: 2]",
+            help="With fbeta: recall counts B times as much as precision. [default: 2]",
             rich_help_panel=FIT,
         ),
     ] = None
@@ -58,7 +58,7 @@ class ObjectiveOptions:
         Scope,
         typer.Option(
             "--scope",
-            help="A threshold for each class, or one for all, judged by all cells together.",
+            help="class: a threshold for each class; global: one for all, chosen over all cells together.",
             rich_help_panel=FIT,
         ),
     ] = Scope.CLASS
@@ -101,9 +101,9 @@ class ObjectiveOptions:
 
 
 def tune(target: FitOptions, objective: ObjectiveOptions, rows: FittedRowOptions, output: ResultOptions) -> None:
-    """Choose thresholds: the probability from which on a label counts as there.
+    """Choose thresholds: the smallest probability at which a label is predicted.
 
-    Every distinct probability is tried.
+    Every distinct probability is a candidate.
     All numbers are kept in memory: about 60 bytes for each, or 100 with --scope global.
 
     \b
