@@ -1,32 +1,21 @@
 """What `evaluate` and `plot` share: from the options to an evaluation."""
 
+from __future__ import annotations
+
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
-import typer
-
-from actcli.cli.decision_options import (
-    AbstainLabel,
-    BinaryClassOptions,
-    LabelSetOptions,
-    PolicyOptions,
-    TaskOption,
-    ThresholdOptions,
-    TopK,
-)
-from actcli.cli.declaration import MEASURE, options
-from actcli.cli.input_options import From, InputOptions, TruthOptions
-from actcli.cli.output_options import LabelSeparator
 from actcli.cli.policies import with_policy
 from actcli.cli.results import open_result
 from actcli.errors import DataError, UsageError, say, visible
-from actcli.tasks import Binning, Dtype, Origin, Task
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from actcli.cli.evaluation_options import EvaluationOptions
     from actcli.cli.metric_bounds import MetricBound
     from actcli.cli.results import ResultFileOptions
     from actcli.evaluation.evaluator import Evaluation, Evaluator
@@ -38,83 +27,11 @@ if TYPE_CHECKING:
     from actcli.streaming.output import Output
 
 __all__ = [
-    "EvaluatedLabelSetOptions",
-    "EvaluationOptions",
     "EvaluationRequest",
     "Measured",
-    "RecordedLabelOptions",
     "evaluation_request",
     "measure",
 ]
-
-
-@options
-class ScoreInputOptions(InputOptions):
-    """What is read: scores, or a table that actcli wrote; metrics are computed in float64."""
-
-    origin: Annotated[
-        From, "What the numbers are; never guessed. [default: logits, or what a policy or actcli's own output says]"
-    ] = None
-    dtype: Dtype | None = Dtype.FLOAT64
-
-
-@options
-class EvaluatedLabelSetOptions(LabelSetOptions):
-    """Which classes count as predicted."""
-
-    top_k: Annotated[TopK, "softmax: how often the truth is among the K best; multilabel: at most K labels."] = None
-
-
-@options
-class RecordedLabelOptions:
-    """How the labels are written in a table that actcli wrote."""
-
-    abstain_label: Annotated[
-        AbstainLabel, "The text of a withheld label in a table that actcli wrote. [default: abstain]"
-    ] = None
-    label_separator: LabelSeparator = None
-
-
-@options
-class BinOptions:
-    """The bins of the calibration error."""
-
-    bins: Annotated[
-        int,
-        typer.Option(
-            "--bins",
-            metavar="N",
-            min=1,
-            max=10_000,
-            help="The number of bins of the calibration error.",
-            rich_help_panel=MEASURE,
-        ),
-    ] = 15
-    binning: Annotated[
-        Binning,
-        typer.Option(
-            "--binning", help="Bins of equal width, or with equally many values each.", rich_help_panel=MEASURE
-        ),
-    ] = Binning.EQUAL_WIDTH
-
-    def settings(self) -> dict[str, Any]:
-        """Return the fields of `actcli.metrics.definitions.Settings` that these options give."""
-        return {"bins": self.bins, "equal_mass": self.binning is Binning.EQUAL_MASS}
-
-
-@options
-class EvaluationOptions:
-    """What is evaluated, against which truth, and how."""
-
-    truth: TruthOptions
-    input: ScoreInputOptions
-    task: TaskOption = None
-    policy: PolicyOptions
-    thresholds: ThresholdOptions
-    sets: EvaluatedLabelSetOptions
-    classes: BinaryClassOptions
-    recorded: RecordedLabelOptions
-    binning: BinOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +61,7 @@ class EvaluationRequest:
     decisive: tuple[str, ...]
     rules: dict[str, Any]
     settings: dict[str, Any]
-    bounds: "tuple[MetricBound, ...]" = ()
+    bounds: tuple[MetricBound, ...] = ()
     truth_is_needed: bool = True
 
     @property
@@ -153,7 +70,7 @@ class EvaluationRequest:
         given = self.options.recorded.label_separator
         return "|" if given is None else given
 
-    def label_column(self, layout: "Layout") -> str | None:
+    def label_column(self, layout: Layout) -> str | None:
         """Return the column of the labels that actcli decided when it wrote the input, if there is one."""
         if layout.recorded is None:
             return None
@@ -165,17 +82,17 @@ class EvaluationRequest:
 class Measured(NamedTuple):
     """An evaluation, the sink that made it, and the page to write with what only the page shows."""
 
-    result: "Evaluation"
-    evaluator: "Evaluator"
-    page: "Output | None" = None
-    worst: "WorstPredictions | None" = None
+    result: Evaluation
+    evaluator: Evaluator
+    page: Output | None = None
+    worst: WorstPredictions | None = None
 
 
 def evaluation_request(
     options: EvaluationOptions,
     settings: dict[str, Any],
     *,
-    bounds: "tuple[MetricBound, ...]" = (),
+    bounds: tuple[MetricBound, ...] = (),
     truth_is_needed: bool = True,
 ) -> EvaluationRequest:
     """Return what to evaluate, from the options.
@@ -194,9 +111,30 @@ def evaluation_request(
     ActcliError
         If an option means nothing to the task, has a bad value, or the policy cannot be read.
     """
-    policy, thresholds, sets, classes = options.policy, options.thresholds, options.sets, options.classes
-    rules = sets.rules() | classes.rules() | policy.rules() | thresholds.rules()
+    policy = options.policy
+    rules = options.sets.rules() | options.classes.rules() | policy.rules() | options.thresholds.rules()
     task = options.task or (Task.SOFTMAX if policy.policy is None else _policy_task(policy.policy))
+    decisive, others = _given_options(options)
+    _check_task(task, [*decisive, *others])
+    if options.recorded.label_separator == "":
+        raise UsageError("--label-separator: is empty")
+    if policy.policy is not None:
+        input, rules = with_policy(policy.policy, task, options.input, rules)
+        options = replace(options, input=input)
+    return EvaluationRequest(
+        task=task,
+        options=options,
+        decisive=tuple(option for option in decisive if not (option == "--top-k" and task is Task.SOFTMAX)),
+        rules=rules,
+        settings=options.binning.settings() | settings,
+        bounds=bounds,
+        truth_is_needed=truth_is_needed,
+    )
+
+
+def _given_options(options: EvaluationOptions) -> tuple[list[str], list[str]]:
+    """Return the options that are given: those that decide what a label is, and those that only some tasks have."""
+    policy, thresholds, sets, classes = options.policy, options.thresholds, options.sets, options.classes
     decisive = {
         "--policy": policy.policy is not None,
         "--temperature": policy.temperature is not None,
@@ -211,24 +149,7 @@ def evaluation_request(
         "--negative": classes.negative is not None,
         "--label-separator": options.recorded.label_separator is not None,
     }
-    given = tuple(option for option, is_given in (decisive | others).items() if is_given)
-    _check_task(task, given)
-    if options.recorded.label_separator == "":
-        raise UsageError("--label-separator: is empty")
-    if policy.policy is not None:
-        input, rules = with_policy(policy.policy, task, options.input, rules)
-        options = replace(options, input=input)
-    return EvaluationRequest(
-        task=task,
-        options=options,
-        decisive=tuple(
-            option for option in given if option in decisive and not (option == "--top-k" and task is Task.SOFTMAX)
-        ),
-        rules=rules,
-        settings=options.binning.settings() | settings,
-        bounds=bounds,
-        truth_is_needed=truth_is_needed,
-    )
+    return [name for name, given in decisive.items() if given], [name for name, given in others.items() if given]
 
 
 def _policy_task(path: str) -> Task:
@@ -237,7 +158,7 @@ def _policy_task(path: str) -> Task:
     return Task(read_policy(path).task)
 
 
-def _check_task(task: Task, given: tuple[str, ...]) -> None:
+def _check_task(task: Task, given: Sequence[str]) -> None:
     """Refuse the options that mean nothing to the task."""
     match task:
         case Task.SOFTMAX:
@@ -263,11 +184,11 @@ def _check_task(task: Task, given: tuple[str, ...]) -> None:
 
 def measure(
     request: EvaluationRequest,
-    output: "ResultFileOptions",
-    write: "Callable[[Measured, Output], None]",
+    output: ResultFileOptions,
+    write: Callable[[Measured, Output], None],
     *,
     report: str | None = None,
-) -> "Evaluation":
+) -> Evaluation:
     """Read the inputs and their truth, evaluate, write the result, and print the notes and warnings.
 
     Parameters
@@ -339,20 +260,20 @@ def measure(
     return result
 
 
-def _result_output(output: "ResultFileOptions", report: str | None) -> "ResultFileOptions":
+def _result_output(output: ResultFileOptions, report: str | None) -> ResultFileOptions:
     """Return where the result goes: beside a page, ``--no-clobber`` is not for standard output."""
     return replace(output, no_clobber=False) if report is not None and output.output in (None, "-") else output
 
 
 def _open_page(
-    report: str | None, output: "ResultFileOptions", inputs: "Sequence[tuple[int, int]]"
-) -> "AbstractContextManager[Output | None]":
+    report: str | None, output: ResultFileOptions, inputs: Sequence[tuple[int, int]]
+) -> AbstractContextManager[Output | None]:
     from actcli.streaming.output import Output
 
     return nullcontext() if report is None else Output(report, inputs=inputs, clobber=not output.no_clobber)
 
 
-def _rules(request: EvaluationRequest, layout: "Layout") -> "Rules":
+def _rules(request: EvaluationRequest, layout: Layout) -> Rules:
     """Return the rules: a table that actcli wrote says what its numbers are and what its classes are called."""
     from actcli.prediction.plan import Rules
 
@@ -366,7 +287,7 @@ def _rules(request: EvaluationRequest, layout: "Layout") -> "Rules":
     return Rules(**request.rules | given)
 
 
-def _settings(request: EvaluationRequest, rules: "Rules", layout: "Layout") -> "Settings":
+def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Settings:
     from actcli.metrics.definitions import Settings
 
     return Settings(
@@ -378,7 +299,7 @@ def _settings(request: EvaluationRequest, rules: "Rules", layout: "Layout") -> "
     )
 
 
-def _truth(request: EvaluationRequest, spec: "TruthSpec", layout: "Layout") -> "Truth":
+def _truth(request: EvaluationRequest, spec: TruthSpec, layout: Layout) -> Truth:
     from actcli.evaluation.truth import NoTruth, settle
 
     options = request.options.truth
@@ -388,9 +309,7 @@ def _truth(request: EvaluationRequest, spec: "TruthSpec", layout: "Layout") -> "
     return settle(spec, layout, file=options.truth, column=options.truth_column, taken=taken)
 
 
-def _recorded_predictions(
-    request: EvaluationRequest, layout: "Layout", spec: "TruthSpec"
-) -> "RecordedPredictions | None":
+def _recorded_predictions(request: EvaluationRequest, layout: Layout, spec: TruthSpec) -> RecordedPredictions | None:
     """Return the predictions that the input records, if it records any."""
     column = request.label_column(layout)
     abstain_label = request.options.recorded.abstain_label
@@ -409,7 +328,7 @@ def _recorded_predictions(
     return RecordedPredictions(spec, column, kind, "abstain" if abstain_label is None else abstain_label)
 
 
-def _warnings(result: "Evaluation") -> list[str]:
+def _warnings(result: Evaluation) -> list[str]:
     present = [name for name, found in result.per_class.items() if found["support"]]
     if result.task == Task.MULTILABEL or len(present) != 1 or result.rows == 1:
         return []

@@ -1,25 +1,24 @@
 """What `calibrate`, `tune` and `conformal` share: from the options to rows, and back to a policy and a report."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from actcli.cli.decision_options import BinaryClassOptions
-from actcli.cli.declaration import FIT, options
-from actcli.cli.input_options import InputOptions, TruthOptions
 from actcli.cli.inputs import check_input
-from actcli.cli.option_values import decimal_share, named
+from actcli.cli.option_values import decimal_share
 from actcli.cli.policies import with_policy_names
-from actcli.cli.results import ResultOptions, json_bytes, open_result, result_format
+from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import DataError, UsageError, say, visible
-from actcli.tasks import Dtype, ResultFormat, Task
+from actcli.tasks import ResultFormat, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from actcli.cli.fit_options import FitOptions, FittedRowOptions
+    from actcli.cli.results import ResultOptions
     from actcli.evaluation.truth import Truth
     from actcli.fitting.labeled_rows import LabeledRows
     from actcli.fitting.steps import FitContext, FitResult
@@ -28,63 +27,7 @@ if TYPE_CHECKING:
     from actcli.prediction.policy import Policy
     from actcli.streaming.output import Output
 
-__all__ = ["FitOptions", "FitStep", "FittedRowOptions", "fit"]
-
-
-@options
-class FitOptions:
-    """What is fitted, and where the result goes."""
-
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy",
-            metavar="FILE",
-            help="The policy file to write the result to; its other parts stay.",
-            callback=named,
-            rich_help_panel=FIT,
-        ),
-    ]
-    task: Annotated[
-        Task | None,
-        typer.Option(
-            "--task",
-            help="What to decide for a row. [default: what the policy says, else binary for one class, softmax for "
-            "several; tune: multilabel]",
-            rich_help_panel=FIT,
-        ),
-    ] = None
-
-
-@options
-class FitInputOptions(InputOptions):
-    """What is read; fits are computed in float64."""
-
-    dtype: Dtype | None = Dtype.FLOAT64
-
-
-@options
-class FittedRowOptions:
-    """The rows that are fitted, and their truth."""
-
-    holdout: Annotated[
-        str | None,
-        typer.Option(
-            "--holdout",
-            metavar="SHARE",
-            help="Keep this share of the rows out of the fit, and report on them too.",
-            rich_help_panel=FIT,
-        ),
-    ] = None
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed", metavar="N", min=0, help="The random seed of --holdout. [default: 0]", rich_help_panel=FIT
-        ),
-    ] = None
-    truth: TruthOptions
-    input: FitInputOptions
-    classes: BinaryClassOptions
+__all__ = ["FitStep", "fit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +49,7 @@ class FitStep:
     part: str
     command: str
     default_task: Task
-    work: "Callable[[FitContext], FitResult]"
+    work: Callable[[FitContext], FitResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +72,7 @@ class FitRequest:
     target: FitOptions
     rows: FittedRowOptions
     output: ResultOptions
-    held: "Policy | None"
+    held: Policy | None
     format: ResultFormat
     share: str | None
 
@@ -173,7 +116,7 @@ def fit(step: FitStep, target: FitOptions, rows: FittedRowOptions, output: Resul
         inputs.close()
 
 
-def _fit(request: FitRequest, inputs: "Inputs") -> None:
+def _fit(request: FitRequest, inputs: Inputs) -> None:
     from actcli.evaluation.truth import TruthSpec, settle
     from actcli.fitting.labeled_rows import apart
     from actcli.fitting.steps import FitContext
@@ -218,9 +161,7 @@ def _fit(request: FitRequest, inputs: "Inputs") -> None:
         say(f"actcli: warning: {warning}\n")
 
 
-def _gathered(
-    request: FitRequest, inputs: "Inputs", planned: "Plan", truth: "Truth"
-) -> "tuple[LabeledRows, list[str]]":
+def _gathered(request: FitRequest, inputs: Inputs, planned: Plan, truth: Truth) -> tuple[LabeledRows, list[str]]:
     """Return all rows, and the warnings about how they were read."""
     from actcli.cli.progress import Watch
     from actcli.fitting.labeled_rows import Gathering
@@ -262,7 +203,7 @@ def _task(request: FitRequest, classes: int) -> Task:
     return task
 
 
-def _rules(request: FitRequest) -> "Rules":
+def _rules(request: FitRequest) -> Rules:
     """Return the rules of the steps before this one."""
     from actcli.prediction.plan import Rules
 
@@ -274,7 +215,7 @@ def _rules(request: FitRequest) -> "Rules":
     return Rules(**rules | input.rules())
 
 
-def _new_policy(task: Task, rules: "Rules", inputs: "Inputs", planned: "Plan") -> "Policy":
+def _new_policy(task: Task, rules: Rules, inputs: Inputs, planned: Plan) -> Policy:
     from actcli.prediction.policy import Policy
 
     classes: tuple[str, ...] = planned.layout.classes
@@ -286,7 +227,7 @@ def _new_policy(task: Task, rules: "Rules", inputs: "Inputs", planned: "Plan") -
     return Policy(task, rules.origin, classes, positive)
 
 
-def _check_truth(task: Task, rows: "LabeledRows", labels: "Sequence[str]") -> None:
+def _check_truth(task: Task, rows: LabeledRows, labels: Sequence[str]) -> None:
     """Refuse a truth that leaves nothing to choose between."""
     counts = rows.counts(len(labels))
     only = [label for label, count in zip(labels, counts, strict=True) if count]
@@ -298,7 +239,7 @@ def _check_truth(task: Task, rows: "LabeledRows", labels: "Sequence[str]") -> No
         raise DataError(f'"{visible(only[0])}" is the true class of every row: there is nothing to fit')
 
 
-def _write(request: FitRequest, context: "FitContext", result: "FitResult", target: "Output") -> tuple[str, ...]:
+def _write(request: FitRequest, context: FitContext, result: FitResult, target: Output) -> tuple[str, ...]:
     """Write the policy with its new part; return the parts that this made stale."""
     from actcli import __version__
     from actcli.prediction.policy import Record
@@ -318,7 +259,7 @@ def _write(request: FitRequest, context: "FitContext", result: "FitResult", targ
     return removed
 
 
-def _notes(request: FitRequest, removed: "Sequence[str]") -> list[str]:
+def _notes(request: FitRequest, removed: Sequence[str]) -> list[str]:
     notes = []
     if removed:
         names = {"thresholds": "thresholds", "conformal": "conformal rule"}
@@ -330,7 +271,7 @@ def _notes(request: FitRequest, removed: "Sequence[str]") -> list[str]:
     return notes
 
 
-def _show(document: dict[str, Any], command: str, output: "Output", format: ResultFormat) -> None:
+def _show(document: dict[str, Any], command: str, output: Output, format: ResultFormat) -> None:
     if format is ResultFormat.JSON:
         output.write(json_bytes(document))
         return

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from actcli.cli.declaration import FIT
-from actcli.cli.fits import FitOptions, FitStep, FittedRowOptions, fit
+from actcli.cli.fit_options import FitOptions, FittedRowOptions
+from actcli.cli.fits import FitStep, fit
 from actcli.cli.results import ResultOptions
 from actcli.tasks import Method, Task
 
