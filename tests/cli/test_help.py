@@ -121,3 +121,8 @@ def test_what_the_command_line_does_not_take(arguments: tuple[str, ...], hint: s
     error, *more = result.err.splitlines()
     assert error.startswith("actcli: error: ")
     assert more == [f"hint: {hint}"]
+
+
+def test_help_names_the_index_of_the_documentation(actcli: Actcli) -> None:
+    """The help of the program ends with it."""
+    assert actcli("--help").text.rstrip().endswith("\n\n  Docs: docs/README.md")

@@ -39,7 +39,7 @@ def test_an_option_of_one_value_given_twice(command: str, option: Any, actcli: A
     arguments = [*required, *([] if option.opts[-1] == "--policy" and required else given(option)), *given(option)]
     kind = ["sigmoid"] if command == "plot" else []
     result = actcli(command, *kind, *arguments)
-    once = f"{option.opts[-1]}: is given more than once, and takes one value"
+    once = f"{'/'.join([option.opts[-1], *option.secondary_opts])}: is given more than once, and takes one value"
     if option.hidden or option.multiple or (option.is_flag and not option.secondary_opts):
         assert once not in result.err
         return

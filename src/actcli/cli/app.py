@@ -56,7 +56,8 @@ class Command(TyperCommand):
             takes_one = option.param_type_name == "option" and not option.multiple
             is_switch = takes_one and option.is_flag and not option.secondary_opts
             if takes_one and not is_switch and given.count(option) > 1:
-                raise UsageError(f"{option.opts[-1]}: is given more than once, and takes one value")
+                name = "/".join([option.opts[-1], *option.secondary_opts])
+                raise UsageError(f"{name}: is given more than once, and takes one value")
         return rest
 
     def get_help_option(self, ctx: Any) -> Any:
@@ -126,7 +127,7 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog="Docs: docs/README.md")
 def actcli(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
