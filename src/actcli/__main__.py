@@ -7,7 +7,6 @@ import gc
 import os
 import sys
 
-from actcli.cli.registry import COMMANDS
 from actcli.streaming.signals import handle
 
 __all__ = ["run"]
@@ -37,6 +36,8 @@ def _limit_threads(arguments: list[str]) -> None:
 
     These threads wait by spinning, on the processors that the work needs.
     """
+    from actcli.cli.registry import COMMANDS  # once signals are handled
+
     entry = COMMANDS.get(arguments[0]) if arguments else None
     if entry is None or not entry.multiplies_matrices:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
