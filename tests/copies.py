@@ -10,5 +10,5 @@ T = TypeVar("T")
 
 def pickled(value: T) -> T:
     """Return a copy of a value that went through a pickle."""
-    copy: T = pickle.loads(pickle.dumps(value))  # noqa: S301  it was made here
+    copy: T = pickle.loads(pickle.dumps(value))
     return copy

@@ -19,12 +19,9 @@ def run() -> None:
     dismantling of NumPy, Arrow and Typer: together these would take as long as importing Arrow.
     """
     gc.disable()
-    if "calibrate" not in sys.argv:
-        # Only that multiplies matrices. The threads that NumPy starts for these on import wait by spinning, on the
-        # processors that the work needs.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _occupy_standard_streams()
     handle()
+    _limit_threads(sys.argv[1:])
     from actcli.cli.app import main
 
     code = main()
@@ -34,8 +31,20 @@ def run() -> None:
     os._exit(code)
 
 
+def _limit_threads(arguments: list[str]) -> None:
+    """Have NumPy start no threads of its own, unless the command multiplies matrices.
+
+    These threads wait by spinning, on the processors that the work needs.
+    """
+    from actcli.cli.registry import COMMANDS  # once signals are handled
+
+    entry = COMMANDS.get(arguments[0]) if arguments else None
+    if entry is None or not entry.multiplies_matrices:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def _occupy_standard_streams() -> None:
-    """Open what we were started without, so that no file of ours gets its number, and using it fails."""
+    """Open the standard streams that are missing, so that no file gets their numbers; using them fails."""
     for descriptor, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)

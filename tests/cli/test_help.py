@@ -94,12 +94,13 @@ def test_the_examples_of_help(command: str, actcli: Actcli, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_names_the_next_command(command: str, actcli: Actcli) -> None:
-    """At its end, and it is another one that exists."""
-    last = actcli(command, "--help").text.rstrip().split("\n\n")[-1]
-    named = re.findall(r"\bactcli ([a-z]+)\b", last)
-    assert last.lstrip().startswith("Next: ")
+    """Help ends with another command that exists, and the page of the documentation."""
+    *_, following, page = actcli(command, "--help").text.rstrip().split("\n\n")
+    named = re.findall(r"\bactcli ([a-z]+)\b", following)
+    assert following.lstrip().startswith("Next: ")
     assert named
     assert set(named) <= set(COMMANDS) - {command}
+    assert page == f"  Docs: docs/{COMMANDS[command].page}.md"
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,8 @@ def test_what_the_command_line_does_not_take(arguments: tuple[str, ...], hint: s
     error, *more = result.err.splitlines()
     assert error.startswith("actcli: error: ")
     assert more == [f"hint: {hint}"]
+
+
+def test_help_names_the_index_of_the_documentation(actcli: Actcli) -> None:
+    """The help of the program ends with it."""
+    assert actcli("--help").text.rstrip().endswith("\n\n  Docs: docs/README.md")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import actcli
+from actcli.cli.registry import COMMANDS
 from program import SAMPLES, command, environment, process, started, terminal
 
 if TYPE_CHECKING:
@@ -242,3 +243,16 @@ def test_a_small_input_starts_no_thread_pool() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env=environment(), timeout=60)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("command_name", ["--help", *COMMANDS])
+def test_threads_of_numpy(command_name: str) -> None:
+    """Only a command that multiplies matrices lets NumPy start threads, whatever else is on the command line."""
+    code = (
+        "import os, sys; from actcli.__main__ import _limit_threads; "
+        "_limit_threads(sys.argv[1:]); sys.stdout.write(os.environ.get('OPENBLAS_NUM_THREADS', 'any'))"
+    )
+    variables = {name: value for name, value in environment().items() if name != "OPENBLAS_NUM_THREADS"}
+    run = [sys.executable, "-c", code, command_name, "calibrate"]
+    shown = subprocess.run(run, capture_output=True, check=True, text=True, env=variables, timeout=60).stdout
+    assert shown == ("any" if command_name == "calibrate" else "1")

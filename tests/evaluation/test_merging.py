@@ -16,7 +16,8 @@ from actcli.evaluation.recorded_predictions import RecordedPredictions
 from actcli.evaluation.truth import FileTruth, NoTruth, RowTruth, Truth, TruthSpec
 from actcli.evaluation.worst_predictions import WorstPredictions
 from actcli.metrics.settings import MetricSettings
-from actcli.prediction.plan import Rules, plan
+from actcli.prediction.plan import plan
+from actcli.prediction.rules import Rules
 from actcli.streaming.batch import Batch, Carried, Kind, Layout
 from actcli.tasks import Task
 from copies import pickled

@@ -10,20 +10,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from actcli.cli.declaration import declared
 from actcli.cli.registry import COMMANDS
-from actcli.errors import ActcliError, OutputError, ReaderGoneError, say, visible
+from actcli.errors import ActcliError, OutputError, ReaderGoneError, UsageError, say, visible
 from actcli.streaming.signals import end_by
 
 __all__ = ["main"]
 
-# The base of all errors in the command line's own grammar; Typer does not export it, and brings its own copy of Click.
+# The base of all errors of the parser. Typer does not export it, and brings its own copy of Click.
 _GRAMMAR_ERROR: type[Any] = typer.BadParameter.__mro__[2]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 def _shown_by_us(option: Any) -> Any:
-    """Return a help option that writes as all else is written: where it cannot, Typer's own shows a traceback."""
+    """Return a help option that reports an output that cannot be written; Typer's own shows a traceback."""
     option.callback = _show_help
     return option
 
@@ -35,7 +36,7 @@ def _show_help(context: Any, _: Any, asked: bool) -> None:
 
 
 def _show(text: str) -> None:
-    """Write a text that was asked for to standard output."""
+    """Write help or the version to standard output."""
     try:
         typer.echo(text)
     except BrokenPipeError:
@@ -45,7 +46,19 @@ def _show(text: str) -> None:
 
 
 class Command(TyperCommand):
-    """A command whose help shows its options in groups: its arguments, then by `rich_help_panel`."""
+    """A command whose help shows its options in groups, and that takes an option of one value once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; refuse an option that takes one value and is given twice."""
+        given: list[Any] = [] if ctx.resilient_parsing else self.make_parser(ctx).parse_args(list(args))[2]
+        rest: list[str] = super().parse_args(ctx, args)
+        for option in given:
+            takes_one = option.param_type_name == "option" and not option.multiple
+            is_switch = takes_one and option.is_flag and not option.secondary_opts
+            if takes_one and not is_switch and given.count(option) > 1:
+                name = "/".join([option.opts[-1], *option.secondary_opts])
+                raise UsageError(f"{name}: is given more than once, and takes one value")
+        return rest
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return --help."""
@@ -65,7 +78,7 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """A group whose commands are imported when they are called, and listed without being imported."""
+    """The group of commands: one is imported when it is called, and none to list them."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return their names in the order in which help shows them."""
@@ -75,15 +88,16 @@ class Commands(TyperGroup):
         """Return the command of that name, or None."""
         if cmd_name not in COMMANDS:
             return None
+        entry = COMMANDS[cmd_name]
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         function = getattr(import_module(f"actcli.cli.commands.{cmd_name}"), cmd_name)
         app.command(
             cmd_name,
             cls=Command,
             context_settings=_SETTINGS,
-            short_help=COMMANDS[cmd_name].summary,
-            epilog=f"Next: {COMMANDS[cmd_name].next_step}",
-        )(function)
+            short_help=entry.summary,
+            epilog=f"Next: {entry.next_step}\n\nDocs: docs/{entry.page}.md",
+        )(declared(function))
         return typer.main.get_command(app)
 
     def get_help_option(self, ctx: Any) -> Any:
@@ -113,7 +127,7 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog="Docs: docs/README.md")
 def actcli(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
@@ -159,7 +173,7 @@ def _report(message: str, hint: str | None) -> None:
 
 
 def _report_grammar(error: Any, given: list[str]) -> int:
-    """Report what the command line's parser refuses; without any argument it refuses with the whole help."""
+    """Report an error of the command line's parser; without any argument its message is the help."""
     message = str(error.format_message())
     if type(error).__name__.startswith("NoArgsIsHelp"):
         say(message + "\n")

@@ -1,238 +1,244 @@
-"""What `calibrate`, `tune` and `conformal` share: from option values to rows, and back to a file and a report.
-
-A command gives `fit` the one function that is its own: from the rows to what was fitted.
-"""
+"""What `calibrate`, `tune` and `conformal` share: from the options to rows, and back to a policy and a report."""
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from actcli.cli.inputs import check_input
+from actcli.cli.option_values import decimal_share
+from actcli.cli.policies import with_policy_names
 from actcli.cli.results import json_bytes, open_result, result_format
-from actcli.cli.running import check_input, class_name_rules, with_policy_names
 from actcli.errors import DataError, UsageError, say, visible
-from actcli.tasks import Task
+from actcli.tasks import ResultFormat, Step, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import TypeAlias
 
-    from actcli.cli.running import Reading
+    from actcli.cli.fit_options import FitOptions, FittedRowOptions
+    from actcli.cli.results import ResultOptions
+    from actcli.evaluation.truth import Truth
     from actcli.fitting.fit_reports import FitReport
     from actcli.fitting.labeled_rows import LabeledRows
     from actcli.fitting.steps import FitContext, FitResult
     from actcli.formats import Inputs
     from actcli.prediction.plan import Plan
     from actcli.prediction.policy import Policy
+    from actcli.prediction.rules import Rules
     from actcli.streaming.output import Output
-    from actcli.tasks import ResultFormat
 
-    Work: TypeAlias = Callable[[FitContext], FitResult]
+__all__ = ["FitStep", "fit"]
 
-__all__ = ["FitRequest", "decimal", "fit"]
+
+@dataclass(frozen=True, slots=True)
+class FitStep:
+    """A step of a policy, and the command that fits it.
+
+    Parameters
+    ----------
+    part
+        The part of the policy.
+    command
+        The name of the command.
+    default_task
+        The task of several classes, if nothing says it.
+    work
+        Fits the step.
+    """
+
+    part: Step
+    command: str
+    default_task: Task
+    work: Callable[[FitContext], FitResult]
 
 
 @dataclass(frozen=True, slots=True)
 class FitRequest:
-    """The options that every fit has, as they were given.
+    """What to fit, checked as far as it can be before the input is open.
+
+    Parameters
+    ----------
+    step, target, rows, output
+        The step and the options.
+    held
+        The policy that the file holds; None if there is no file.
+    format
+        How the report is written.
+    share
+        The share of rows to keep out of the fit.
+    """
+
+    step: FitStep
+    target: FitOptions
+    rows: FittedRowOptions
+    output: ResultOptions
+    held: Policy | None
+    format: ResultFormat
+    share: str | None
+
+
+def fit(step: FitStep, target: FitOptions, rows: FittedRowOptions, output: ResultOptions) -> None:
+    """Read the rows and their truth, fit a step, write the policy, and report.
 
     Parameters
     ----------
     step
-        Which part of a policy is fitted.
-    command
-        What the program's user calls that.
-    default_task
-        Of several classes, when nothing says what is decided of them.
-    """
-
-    step: str
-    command: str
-    default_task: str
-    reading: Reading
-    renormalize: bool
-    truth: str | None
-    truth_column: str | None
-    task: Task | None
-    positive: str | None
-    negative: str | None
-    policy: str
-    holdout: str | None
-    seed: int | None
-    output: str | None
-    format: ResultFormat | None
-    clobber: bool
-    jobs: int | None
-    quiet: bool
-
-
-def fit(request: FitRequest, work: Work) -> None:
-    """Read the rows and their truth, fit, write the policy, and report.
-
-    Parameters
-    ----------
-    request
-        The options.
-    work
-        The fit itself.
+        The step.
+    target, rows, output
+        The options of the command.
 
     Raises
     ------
     ActcliError
-        Whatever goes wrong. The policy file is then what it was.
+        If an option does not fit, the rows cannot be read or fitted, or the policy cannot be written. The policy file
+        is then unchanged.
     """
-    check_input(request.command, request.reading.files, "--truth labels.csv --policy policy.json", truth=request.truth)
-    format = result_format(request.output, request.format)
-    _check_policy_path(request)
-    share = None if request.holdout is None else decimal(request.holdout, "--holdout")
-    if share is None and request.seed is not None:
+    input, truth = rows.input, rows.truth
+    check_input(step.command, input.files, "--truth labels.csv --policy policy.json", truth=truth.truth)
+    format = result_format(output)
+    _check_policy_path(target.policy, output.output)
+    share = None if rows.holdout is None else decimal_share(rows.holdout, "--holdout")
+    if share is None and rows.seed is not None:
         raise UsageError("--seed says which rows --holdout draws", hint="add --holdout 0.3")
 
     from actcli.formats import open_inputs
-    from actcli.prediction.policy import read_policy
+    from actcli.prediction.policy_reader import read_policy
 
-    found = read_policy(request.policy) if os.path.exists(request.policy) else None
-    options = replace(
-        request.reading.options("column"), truth=None if request.truth is not None else request.truth_column
-    )
-    if found is not None and request.reading.origin is None:
-        options = replace(options, origin=found.origin)
-    inputs = open_inputs(request.reading.files or ["-"], options)
+    held = read_policy(target.policy) if os.path.exists(target.policy) else None
+    read_options = replace(input.read_options("column"), truth=truth.input_column)
+    if held is not None and input.origin is None:
+        read_options = replace(read_options, origin=held.origin)
+    request = FitRequest(step, target, rows, output, held, format, share)
+    inputs = open_inputs(input.paths, read_options)
     try:
-        _fit(request, work, inputs, found, format, share)
+        _fit(request, inputs)
     finally:
         inputs.close()
 
 
-def _fit(
-    request: FitRequest, work: Work, inputs: Inputs, found: Policy | None, format: ResultFormat, share: str | None
-) -> None:
+def _fit(request: FitRequest, inputs: Inputs) -> None:
     from actcli.evaluation.truth import TruthSpec, settle
     from actcli.fitting.labeled_rows import hold_out
     from actcli.fitting.steps import FitContext
     from actcli.prediction.plan import plan
     from actcli.streaming.output import Output
 
-    task = _task(request, found, len(inputs.layout.classes))
-    rules = _rules(request, found)
-    settled = plan(task, inputs.layout, rules, properties=("given",))
-    policy = found or _new_policy(task, rules, inputs, settled)
-    truth = settle(
-        TruthSpec(Task(task), settled.layout.classes), inputs.layout, file=request.truth, column=request.truth_column
-    )
+    options, output = request.rows, request.output
+    task = _task(request, len(inputs.layout.classes))
+    rules = _rules(request)
+    planned = plan(task, inputs.layout, rules, properties=("given",))
+    policy = request.held or _new_policy(task, rules, inputs, planned)
+    classes = planned.layout.classes
+    spec = TruthSpec(task, classes)
+    truth = settle(spec, inputs.layout, file=options.truth.truth, column=options.truth.truth_column)
     identities = [*inputs.identities, *truth.identities]
     with (
-        Output(request.policy, inputs=identities, durable=True) as target,
-        open_result(request.output, inputs=identities, clobber=request.clobber) as report,
+        Output(request.target.policy, inputs=identities, durable=True) as target,
+        open_result(output, inputs=identities) as report,
     ):
-        rows, warnings = _gathered(request, inputs, settled, truth)
-        _check_truth(request, task, rows, settled.layout.classes)
-        fitted, held = hold_out(rows, share, request.seed or 0)
-        context = FitContext(policy, settled.scoring, settled.layout.classes, fitted, held)
-        result = work(context)
+        rows, warnings = _gathered(request, inputs, planned, truth)
+        if request.step.part is not Step.CONFORMAL:
+            _check_truth(task, rows, classes)
+        fitted, held_out = hold_out(rows, request.share, options.seed or 0)
+        context = FitContext(policy, planned.scoring, classes, fitted, held_out)
+        result = request.step.work(context)
         warnings = [*warnings, *result.warnings]
         removed = _write(request, context, result, target)
         document = {
-            "command": request.command,
+            "command": request.step.command,
             "task": task,
-            "policy": request.policy,
+            "policy": request.target.policy,
             **result.report.as_json(),
             "removed": list(removed),
             "warnings": warnings,
         }
-        _show(result.report, document, report, format)
+        _show(result.report, document, report, request.format)
         report.commit()
-    if not request.quiet:
-        for note in (*inputs.notes, *truth.notes, *settled.notes, *_notes(request, removed, held is not None)):
+    if not output.quiet:
+        for note in (*inputs.notes, *truth.notes, *planned.notes, *_notes(request, removed)):
             say(f"actcli: note: {note}\n")
     for warning in warnings:
         say(f"actcli: warning: {warning}\n")
 
 
-def _gathered(request: FitRequest, inputs: Inputs, settled: Plan, truth: Any) -> tuple[LabeledRows, list[str]]:
-    """Return all rows, and what there is to say about how they were read."""
+def _gathered(request: FitRequest, inputs: Inputs, planned: Plan, truth: Truth) -> tuple[LabeledRows, list[str]]:
+    """Return all rows, and the warnings about how they were read."""
     from actcli.cli.progress import Watch
     from actcli.fitting.labeled_rows import LabeledRowsSink
     from actcli.streaming.pipeline import run
 
     sink = LabeledRowsSink(truth)
-    with Watch(inputs.size, quiet=request.quiet) as watch:
-        run(inputs.chunks(sink.open(settled.layout)), settled.decide, sink, jobs=request.jobs, watch=watch)
+    output = request.output
+    with Watch(inputs.size, quiet=output.quiet) as watch:
+        run(inputs.chunks(sink.open(planned.layout)), planned.decide, sink, jobs=output.jobs, watch=watch)
     truth.finish(watch.rows + watch.left_out, watch.left_out)
     if not watch.rows:
         raise DataError(f"{inputs.title}: has no rows, so there is nothing to fit")
     return sink.rows(), watch.warnings()
 
 
-def _check_policy_path(request: FitRequest) -> None:
+def _check_policy_path(policy: str, output: str | None) -> None:
     from actcli.streaming.output import is_device
 
-    if request.policy == "-" or (os.path.exists(request.policy) and is_device(request.policy)):
-        raise UsageError(f"--policy: {visible(request.policy, 200)} is no file that can be read again")
-    if request.output is not None and os.path.realpath(request.output) == os.path.realpath(request.policy):
+    if policy == "-" or (os.path.exists(policy) and is_device(policy)):
+        raise UsageError(f"--policy: {visible(policy, 200)} is no file that can be read again")
+    if output is not None and os.path.realpath(output) == os.path.realpath(policy):
         raise UsageError("--output and --policy are the same file")
 
 
-def _task(request: FitRequest, found: Policy | None, classes: int) -> str:
-    """Return what is decided of a row: as request, else as the policy says, else by the number of classes."""
-    given = None if request.task is None else request.task.value
-    if found is not None:
-        if given not in (None, found.task):
-            name = visible(request.policy, 200)
-            raise UsageError(f"--task {given}: {name} is a policy for {found.task}", hint="write to another file")
-        given = found.task
-    task = given or ("binary" if classes == 1 else request.default_task)
-    if request.step == "thresholds" and task == "softmax":
+def _task(request: FitRequest, classes: int) -> Task:
+    """Return the task: as asked, else as the policy says, else by the number of classes."""
+    given, held = request.target.task, request.held
+    if held is not None:
+        if given not in (None, held.task):
+            name = visible(request.target.policy, 200)
+            raise UsageError(f"--task {given}: {name} is a policy for {held.task}", hint="write to another file")
+        given = Task(held.task)
+    task = given or (Task.BINARY if classes == 1 else request.step.default_task)
+    if request.step.part is Step.THRESHOLDS and task is Task.SOFTMAX:
         raise UsageError("softmax has no threshold: the largest score wins", hint="--task multilabel or --task binary")
-    if task != "binary" and (request.positive or request.negative) is not None:
+    named = request.rows.classes
+    if task is not Task.BINARY and (named.positive or named.negative) is not None:
         raise UsageError(f"--positive and --negative are for --task binary, and this is {task}")
     return task
 
 
-def _rules(request: FitRequest, found: Policy | None) -> Any:
+def _rules(request: FitRequest) -> Rules:
     """Return the rules of the steps before this one."""
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.rules import Rules
 
-    reading, given = request.reading, dict[str, Any](positive=request.positive, negative=request.negative)
-    if found is not None:
-        reading, given = with_policy_names(found, request.policy, reading, given)
-        if request.step != "calibration":
-            given["calibration"] = found.calibration
-    return Rules(
-        origin=reading.numbers,
-        skip=reading.skip,
-        dtype="float64",
-        renormalize=request.renormalize,
-        **given | class_name_rules(reading),
-    )
+    input, rules = request.rows.input, request.rows.classes.rules()
+    if request.held is not None:
+        input, rules = with_policy_names(request.held, request.target.policy, input, rules)
+        if request.step.part is not Step.CALIBRATION:
+            rules["calibration"] = request.held.calibration
+    return Rules(**rules | input.rules())
 
 
-def _new_policy(task: str, rules: Any, inputs: Inputs, settled: Plan) -> Policy:
+def _new_policy(task: Task, rules: Rules, inputs: Inputs, planned: Plan) -> Policy:
     from actcli.prediction.policy import Policy
 
-    classes: tuple[str, ...] = settled.layout.classes
+    classes: tuple[str, ...] = planned.layout.classes
     positive = None
-    if task == "binary":
+    if task is Task.BINARY:
         positive = classes[1]
         if len(inputs.layout.classes) == 2:
             classes = rules.class_names or inputs.layout.classes  # in the order of the columns
     return Policy(task, rules.origin, classes, positive)
 
 
-def _check_truth(request: FitRequest, task: str, rows: LabeledRows, labels: Sequence[str]) -> None:
-    """Refuse truth that leaves nothing to choose between."""
-    if request.step == "conformal":
-        return
+def _check_truth(task: Task, rows: LabeledRows, labels: Sequence[str]) -> None:
+    """Refuse a truth that leaves nothing to choose between."""
     counts = rows.counts(len(labels))
     only = [label for label, count in zip(labels, counts, strict=True) if count]
-    if task == "multilabel":
+    if task is Task.MULTILABEL:
         if not only or all(count == len(rows) for count in counts):
-            raise DataError(f"no label is right of any row{' alone' if only else ''}: there is nothing to fit")
+            what = "every label is true of every row" if only else "no label is true of any row"
+            raise DataError(f"{what}: there is nothing to fit")
     elif len(only) == 1:
-        raise DataError(f'"{visible(only[0])}" is right of every row: there is nothing to fit')
+        raise DataError(f'"{visible(only[0])}" is the true class of every row: there is nothing to fit')
 
 
 def _write(request: FitRequest, context: FitContext, result: FitResult, target: Output) -> tuple[str, ...]:
@@ -241,50 +247,34 @@ def _write(request: FitRequest, context: FitContext, result: FitResult, target: 
     from actcli.prediction.policy import Record
 
     names = context.labels
-    counts = context.rows.counts(len(names))
     record = Record(
         rows=len(context.rows),
-        truth=dict(zip(names, counts, strict=True)),
+        truth=dict(zip(names, context.rows.counts(len(names)), strict=True)),
         loss=result.loss,
         before=result.before,
         after=result.after,
         version=__version__,
         aim=result.objective,
     )
-    policy, removed = context.policy.with_step(request.step, result.value, record)
+    policy, removed = context.policy.with_step(request.step.part, result.value, record)
     policy.write(target)
     return removed
 
 
-def _notes(request: FitRequest, removed: Sequence[str], held: bool) -> list[str]:
-    name = visible(request.policy, 200)
+def _notes(request: FitRequest, removed: Sequence[str]) -> list[str]:
     notes = []
     if removed:
         names = {"thresholds": "thresholds", "conformal": "conformal rule"}
         parts = ", ".join(names[part] for part in removed)
-        notes.append(f"{name}: removed, because this step changes what they stand on: {parts}")
-    if not held:
+        name = visible(request.target.policy, 200)
+        notes.append(f"{name}: removed, because this step changes what they depend on: {parts}")
+    if request.share is None:
         notes.append("these numbers are of the very rows that were fitted; --holdout 0.3 keeps rows apart to judge by")
     return notes
 
 
-def decimal(text: str, option: str) -> str:
-    """Return the text of a decimal number above 0 and below 1, as it was given.
-
-    Raises
-    ------
-    UsageError
-        If it is not one.
-    """
-    from actcli.formats.column_roles import is_number
-
-    if not (is_number(text) and math.isfinite(float(text)) and 0 < float(text) < 1):
-        raise UsageError(f"{option}: {visible(text)!r} is not a number above 0 and below 1")
-    return text.strip(" \t")
-
-
 def _show(fitted: FitReport, document: dict[str, Any], output: Output, format: ResultFormat) -> None:
-    if format == "json":
+    if format is ResultFormat.JSON:
         output.write(json_bytes(document))
         return
     from actcli.reports.fits import draw_fit

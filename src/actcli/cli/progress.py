@@ -1,4 +1,4 @@
-"""What is watched while pieces go by: the progress, and what there is to say at the end."""
+"""Progress while the chunks are worked on, and the warnings at the end."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ PATIENCE = 1.0
 
 
 class Watch:
-    """Sees every piece; after a second it shows a progress bar on standard error, if that is a terminal.
+    """Counts rows and bad rows; after a second, it shows a progress bar on standard error, if that is a terminal.
 
     Parameters
     ----------
     size
-        How many bytes of input there are; None if that is not known.
+        The bytes of the input; None if they are not known.
     quiet
         Never show a bar.
 
     Attributes
     ----------
     rows
-        How many the sink has.
+        The rows that the sink has.
     left_out
-        How many were wrong, and skipped.
+        The bad rows that were skipped.
     """
 
     def __init__(self, size: int | None, *, quiet: bool) -> None:
@@ -51,7 +51,7 @@ class Watch:
         self._faults: list[DataError] = []
 
     def warnings(self) -> list[str]:
-        """Return what there is to say at the end, quiet or not."""
+        """Return the warnings to print at the end, quiet or not."""
         warnings = []
         if self.left_out:
             rows = "1 row was" if self.left_out == 1 else f"{self.left_out:,} rows were"
@@ -62,13 +62,13 @@ class Watch:
             warnings.append("the logits look like probabilities; if they are: --from probabilities")
         return warnings
 
-    def __call__(self, piece: EncodedChunk) -> None:
-        """Take note of a piece that the sink has."""
-        self._done += piece.size
-        self.rows += piece.rows
-        self.left_out += piece.left_out
-        self._faults += [fault.error for fault in piece.faults[: MOST_BAD_ROWS - len(self._faults)]]
-        self._suspicious &= piece.like_probabilities or not piece.rows
+    def __call__(self, chunk: EncodedChunk) -> None:
+        """Count a chunk that the sink has."""
+        self._done += chunk.size
+        self.rows += chunk.rows
+        self.left_out += chunk.left_out
+        self._faults += [fault.error for fault in chunk.faults[: MOST_BAD_ROWS - len(self._faults)]]
+        self._suspicious &= chunk.like_probabilities or not chunk.rows
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rows=f"{self.rows:,}")
         elif self._shows and time.monotonic() > self._patient:

@@ -1,4 +1,4 @@
-"""The commands: one line each, and what the command line needs to know of one before it is imported."""
+"""The commands, and what the command line needs to know of each before it is imported."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ class Entry(NamedTuple):
     """What to type after it: the last line of its help."""
     page: str
     """The page of the documentation that explains it, in `docs/`."""
+    multiplies_matrices: bool = False
+    """Whether it needs the threads that NumPy starts on import for products of matrices."""
 
 
 COMMANDS = {
     "inspect": Entry(
         "What is in a file, what its numbers look like, and which command to type next.",
-        "the command that stands at the end: actcli softmax, actcli multilabel or actcli binary.",
+        "the command in the last line of the result: actcli softmax, actcli multilabel or actcli binary.",
         "input",
     ),
     "softmax": Entry(
@@ -30,7 +32,7 @@ COMMANDS = {
         "predicting",
     ),
     "multilabel": Entry(
-        "Any number of classes: a probability each, the set that reaches the threshold.",
+        "Any number of classes: a probability each, and the labels that reach the threshold.",
         "are they right? actcli evaluate logits.csv --truth truth.csv --task multilabel",
         "predicting",
     ),
@@ -48,6 +50,7 @@ COMMANDS = {
         "Fit probabilities that are right as often as they say.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
         "calibrating",
+        multiplies_matrices=True,
     ),
     "tune": Entry(
         "Choose thresholds.",
@@ -55,12 +58,12 @@ COMMANDS = {
         "thresholds",
     ),
     "conformal": Entry(
-        "Make prediction sets that keep a promise.",
+        "Fit prediction sets with a coverage guarantee.",
         "actcli softmax more.csv --policy policy.json --columns id,prediction_set",
         "prediction-sets",
     ),
     "plot": Entry(
-        "Pictures: the functions, reliability, confidence, curves, thresholds, confusion.",
+        "Charts: the functions, reliability, confidence, curves, thresholds, confusion.",
         "the numbers: actcli evaluate logits.csv --truth truth.csv",
         "plots",
     ),

@@ -1,27 +1,57 @@
-"""What the commands share whose result is no table of rows: where it goes, and how it is written as JSON."""
+"""Results that are no table of rows: where they go, and how they are written as JSON."""
 
-from __future__ import annotations
-
-import json
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from actcli.cli.declaration import OUTPUT, options
+from actcli.cli.output_options import Jobs, NoClobber, OutputFile, Quiet
 from actcli.errors import UsageError, visible
 from actcli.tasks import ResultFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from actcli.streaming.output import Output
 
-__all__ = ["json_bytes", "open_result", "result_format"]
+__all__ = ["ResultFileOptions", "ResultOptions", "json_bytes", "open_result", "result_format"]
 
 _WIDTH = 160
 
 
-def result_format(output: str | None, format: ResultFormat | None) -> ResultFormat:
-    """Return how a result is written: as asked, else by the suffix of its file, else by who is reading.
+@options
+class ResultFileOptions:
+    """Where a result that is no table of rows is written; a subclass declares the formats."""
+
+    output: OutputFile = None
+    format: StrEnum | None = None
+    rows: str | None = None
+    no_clobber: NoClobber = False
+    jobs: Jobs = None
+    quiet: Quiet = False
+
+
+@options
+class ResultOptions(ResultFileOptions):
+    """Where a result that is no table of rows is written, as a table for people or as JSON."""
+
+    output: Annotated[OutputFile, "Write the result to FILE.json."] = None
+    format: Annotated[
+        ResultFormat | None,
+        typer.Option(
+            "-f",
+            "--format",
+            help="The format of the result. [default: table on a terminal, else json]",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+
+
+def result_format(given: ResultOptions) -> ResultFormat:
+    """Return how a result is written: as asked, else by the suffix of its file, else by whether a person reads it.
 
     Raises
     ------
@@ -32,8 +62,9 @@ def result_format(output: str | None, format: ResultFormat | None) -> ResultForm
     from actcli.streaming.output import is_device
     from actcli.streaming.terminal import is_terminal
 
-    if format is not None:
-        return format
+    output = given.output
+    if given.format is not None:
+        return given.format
     if output is not None and not is_device(output):
         if not split_suffix(output)[0].lower().endswith(".json"):
             raise UsageError(
@@ -44,8 +75,15 @@ def result_format(output: str | None, format: ResultFormat | None) -> ResultForm
     return ResultFormat.TABLE if output in (None, "-") and is_terminal(sys.stdout) else ResultFormat.JSON
 
 
-def open_result(output: str | None, *, inputs: Sequence[tuple[int, int]], clobber: bool) -> Output:
-    """Return where a result goes, a context.
+def open_result(given: ResultFileOptions, *, inputs: "Sequence[tuple[int, int]]") -> "Output":
+    """Open the output of a result, a context.
+
+    Parameters
+    ----------
+    given
+        Where it goes.
+    inputs
+        The identities of the files that are read, which it cannot replace.
 
     Raises
     ------
@@ -55,19 +93,23 @@ def open_result(output: str | None, *, inputs: Sequence[tuple[int, int]], clobbe
     from actcli.streaming.compression import packer, split_suffix
     from actcli.streaming.output import Output
 
-    if not clobber and output in (None, "-"):
+    output = given.output
+    if given.no_clobber and output in (None, "-"):
         raise UsageError("--no-clobber is for a file", hint="add -o FILE")
     compression = None if output is None else split_suffix(output)[1]
-    return Output(output, inputs=inputs, clobber=clobber, packer=None if compression is None else packer(compression))
+    packed = None if compression is None else packer(compression)
+    return Output(output, inputs=inputs, clobber=not given.no_clobber, packer=packed)
 
 
-def json_bytes(value: dict[str, Any]) -> bytes:
-    """Return a result as JSON that a person can read: what fits a line stands on one, what is not finite is null."""
-    # To look for what is not finite would take longer than to write a large matrix that has none.
+def json_bytes(value: "Mapping[str, Any]") -> bytes:
+    """Return a result as JSON for people: short values on one line, null for numbers that are not finite."""
+    from actcli.formats.json_text import json_text
+
+    # Searching a large matrix for numbers that are not finite takes longer than writing it.
     try:
-        text = _laid_out(value, "")
+        text = json_text(value, width=_WIDTH, whole_lists=True)
     except ValueError:
-        text = _laid_out(_finite(value), "")
+        text = json_text(_finite(value), width=_WIDTH, whole_lists=True)
     return (text + "\n").encode()
 
 
@@ -77,16 +119,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _laid_out(value: Any, indent: str) -> str:
-    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if not isinstance(value, dict | list) or not value or len(indent) + len(line) <= _WIDTH:
-        return line
-    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
-        return line
-    inner = indent + "  "
-    if isinstance(value, dict):
-        items = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, inner)}" for key, item in value.items()]
-        return "{\n" + ",\n".join(inner + item for item in items) + f"\n{indent}}}"
-    return "[\n" + ",\n".join(inner + _laid_out(item, inner) for item in value) + f"\n{indent}]"

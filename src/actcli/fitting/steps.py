@@ -21,8 +21,8 @@ from actcli.fitting.fit_reports import (
 )
 from actcli.fitting.quality import decided, quality, set_quality
 from actcli.metrics.confusion import label_counts
-from actcli.prediction.predictions import SoftmaxPredictions
 from actcli.prediction.policy import DEFAULT_THRESHOLD
+from actcli.prediction.predictions import SoftmaxPredictions
 from actcli.tasks import Scope, Task
 
 if TYPE_CHECKING:

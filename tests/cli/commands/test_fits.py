@@ -298,7 +298,7 @@ def test_later_steps_stand_on_earlier_ones(actcli: Actcli, policy: Path) -> None
     assert held(policy)["calibration"]["temperature"] == temperature
     run = ("calibrate", SAMPLES / "properties_logits.csv", "--truth", SAMPLES / "properties_truth.csv")
     result = actcli(*run, "--policy", policy, "--method", "platt")
-    assert "removed, because this step changes what they stand on: thresholds\n" in result.err
+    assert "removed, because this step changes what they depend on: thresholds\n" in result.err
     assert json.loads(result.text)["removed"] == ["thresholds"]
     assert "thresholds" not in held(policy)
 
@@ -549,7 +549,7 @@ def test_a_fit_that_fails_leaves_the_policy_alone(actcli: Actcli, policy: Path) 
         (("--from", "probabilities"), header + row, 2, "--from"),
         ((), b"a,b\n1,2\n", 1, "class names"),
         ((), header, 1, "truth.csv"),
-        ((), header + row, 1, '"zero" is right of every row'),
+        ((), header + row, 1, '"zero" is the true class of every row'),
     ):
         result = actcli("calibrate", "--truth", truth, "--policy", policy, *arguments, stdin=stdin)
         assert (result.code, message in result.err) == (code, True), result.err

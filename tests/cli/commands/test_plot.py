@@ -25,11 +25,11 @@ CANCER: tuple[Any, ...] = (
 )
 FUNCTIONS = ("sigmoid", "softmax")
 MEASURED = ("reliability", "confidence", "roc", "precision-recall", "thresholds", "confusion")
-PICTURES: list[tuple[Any, ...]] = [(kind,) for kind in FUNCTIONS] + [(kind, *DIGITS) for kind in MEASURED]
+CHARTS: list[tuple[Any, ...]] = [(kind,) for kind in FUNCTIONS] + [(kind, *DIGITS) for kind in MEASURED]
 
 
 def numbers(actcli: Actcli, *arguments: str | Path) -> dict[str, Any]:
-    """Return the numbers behind a picture."""
+    """Return the numbers behind a chart."""
     result = actcli("plot", *arguments, "--format", "json", "-q")
     assert result.code == 0, result.err
     found: dict[str, Any] = json.loads(result.text)
@@ -52,7 +52,7 @@ def test_the_functions(actcli: Actcli) -> None:
 @pytest.mark.usefixtures("chunk_bytes")
 @pytest.mark.parametrize("inputs", [DIGITS, PROPERTIES, CANCER], ids=["softmax", "multilabel", "binary"])
 def test_numbers_of_evaluate(actcli: Actcli, inputs: tuple[Any, ...]) -> None:
-    """Stand behind every picture."""
+    """The numbers behind every chart."""
     expected = json.loads(actcli("evaluate", *inputs, "-q", "--format", "json").text)
     found = numbers(actcli, "reliability", *inputs)
     assert found["bins"] == expected["calibration_bins"]
@@ -100,10 +100,10 @@ def test_confidence_without_truth(actcli: Actcli) -> None:
 
 
 @pytest.mark.parametrize(("width", "locale"), [(60, "C"), (80, "C.UTF-8"), (200, "C.UTF-8")])
-@pytest.mark.parametrize("picture", PICTURES, ids=[picture[0] for picture in PICTURES])
-def test_in_a_terminal(picture: tuple[Any, ...], width: int, locale: str) -> None:
+@pytest.mark.parametrize("chart", CHARTS, ids=[chart[0] for chart in CHARTS])
+def test_in_a_terminal(chart: tuple[Any, ...], width: int, locale: str) -> None:
     """It fits, says what it shows and of how much, and is ASCII where it must be."""
-    run = command("plot", *picture, "-q")
+    run = command("plot", *chart, "-q")
     code, shown = terminal(run, width=width, LC_ALL=locale, PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
     lines = shown.splitlines()
     assert code == 0
@@ -111,7 +111,7 @@ def test_in_a_terminal(picture: tuple[Any, ...], width: int, locale: str) -> Non
     assert len(lines) < 40
     assert shown.isascii() if locale == "C" else True
     assert "\x1b" not in shown
-    assert picture[0] in FUNCTIONS or "450 rows, 10 classes" in shown
+    assert chart[0] in FUNCTIONS or "450 rows, 10 classes" in shown
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "thresholds"])
@@ -129,19 +129,19 @@ def test_colours(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "suffix"),
-    [*((picture, "svg") for picture in PICTURES), (PICTURES[0], "png"), (PICTURES[-1], "pdf")],
-    ids=[*(picture[0] for picture in PICTURES), "png", "pdf"],
+    ("chart", "suffix"),
+    [*((chart, "svg") for chart in CHARTS), (CHARTS[0], "png"), (CHARTS[-1], "pdf")],
+    ids=[*(chart[0] for chart in CHARTS), "png", "pdf"],
 )
-def test_figures(picture: tuple[Any, ...], suffix: str, actcli: Actcli, tmp_path: Path) -> None:
+def test_figures(chart: tuple[Any, ...], suffix: str, actcli: Actcli, tmp_path: Path) -> None:
     """Are files of their kind."""
     path = tmp_path / f"x.{suffix}"
-    assert actcli("plot", *picture, "-q", "-o", path) == (0, b"", "")
+    assert actcli("plot", *chart, "-q", "-o", path) == (0, b"", "")
     magic = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
     assert path.read_bytes().startswith(magic)
     if suffix == "svg":
         texts = "".join(ET.parse(path).getroot().itertext())  # noqa: S314  our own file
-        assert picture[0] in FUNCTIONS or "450 rows, 10 classes" in texts
+        assert chart[0] in FUNCTIONS or "450 rows, 10 classes" in texts
 
 
 def test_figures_are_the_same_each_time(actcli: Actcli, tmp_path: Path) -> None:

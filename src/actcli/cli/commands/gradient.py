@@ -1,25 +1,18 @@
 """`actcli gradient`."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from actcli.cli import options as given  # noqa: TC001  Typer reads the annotations
-from actcli.cli.running import (
-    TABLE,
-    Reading,
-    Writing,
-    check_input,
-    check_writing,
-    class_name_rules,
-    output_format,
-    sink_of,
-    temperature_rule,
-    write,
-)
+import typer
+
+from actcli.cli.analysis_options import FixedTableOptions, TemperatureOptions
+from actcli.cli.declaration import DECISION, options
+from actcli.cli.input_options import FromWithoutPolicy, InputOptions, TruthOptions
+from actcli.cli.inputs import check_input
+from actcli.cli.running import run_plan
+from actcli.cli.tables import TABLE, settled_format, sink_of, written_precision
 from actcli.errors import UsageError
-from actcli.tasks import Function, OnBadRow, Task
+from actcli.tasks import Function, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,32 +24,27 @@ if TYPE_CHECKING:
     from actcli.streaming.output import Output
 
 
+@options
+class ScoreOptions(InputOptions):
+    """What is read: derivatives are of the scores as they are."""
+
+    origin: FromWithoutPolicy = None
+    renormalize: bool = False
+
+
 def gradient(
-    files: given.Files = None,
+    of: Annotated[
+        Function, typer.Option("--of", help="The function to differentiate.", rich_help_panel=DECISION)
+    ] = Function.SOFTMAX,
     *,
-    of: given.Of = Function.SOFTMAX,
-    input_format: given.InputFormat = None,
-    origin: given.From = None,
-    delimiter: given.Delimiter = None,
-    header: given.Header = None,
-    key: given.Key = None,
-    ids: given.Id = None,
-    classes: given.Classes = None,
-    class_names: given.ClassNames = None,
-    on_bad_row: given.OnBadRowOption = OnBadRow.ERROR,
-    dtype: given.DtypeOption = None,
-    truth: given.Truth = None,
-    truth_column: given.TruthColumn = None,
-    temperature: given.Temperature = None,
-    row: given.Row = None,
-    output: given.OutputFile = None,
-    format: given.FormatOption = None,
-    precision: given.Precision = None,
-    rows: given.Rows = None,
-    no_output_header: given.NoOutputHeader = False,
-    no_clobber: given.NoClobber = False,
-    jobs: given.Jobs = None,
-    quiet: given.Quiet = False,
+    input: ScoreOptions,
+    truth: TruthOptions,
+    temperature: TemperatureOptions,
+    row: Annotated[
+        int | None,
+        typer.Option("--row", metavar="I", min=0, help="Show only this row, counted from 0.", rich_help_panel=DECISION),
+    ] = None,
+    output: FixedTableOptions,
 ) -> None:
     """Show how fast each probability moves with each logit: the derivatives.
 
@@ -66,155 +54,76 @@ def gradient(
       actcli gradient logits.npy --of softmax -o jacobians.npy
       actcli gradient logits.csv --of cross-entropy --truth truth.csv
 
-    Of the sigmoid, sigmoid(x) (1 - sigmoid(x)) for each cell: at most 0.25, where x is 0. Of the softmax y, the
-    Jacobian diag(y) - y yT for each row: C lines, line i holding the derivatives of probability i by each of the C
-    logits; NPY holds an array of shape (N, C, C). Of the cross-entropy loss after a softmax, y - onehot: what training
-    subtracts from the logits; it needs the truth.
+    sigmoid: sigmoid(x) (1 - sigmoid(x)) for each cell, at most 0.25, at x = 0.
+
+    softmax: the Jacobian diag(y) - y yT of each row, in C lines. Line i holds the derivatives of probability i with
+    respect to the C logits. NPY holds an array of shape (N, C, C).
+
+    cross-entropy: y - onehot, the gradient of the loss after a softmax, which training subtracts from the logits. It
+    needs the truth.
     """
-    reading = Reading(
-        files=files,
-        input_format=input_format,
-        origin=origin,
-        delimiter=delimiter,
-        header=header,
-        key=key,
-        ids=ids,
-        classes=classes,
-        class_names=class_names,
-        on_bad_row=on_bad_row,
-        dtype=dtype,
-    )
-    writing = Writing(
-        output=output,
-        format=format,
-        columns=None,
-        precision=precision,
-        rows=rows,
-        no_output_header=no_output_header,
-        no_clobber=no_clobber,
-        jobs=jobs,
-        quiet=quiet,
-    )
-    differentiate(
-        of,
-        reading,
-        writing,
-        temperature=temperature,
-        row=row,
-        truth=truth,
-        truth_column=truth_column,
-    )
+    check_input("gradient", input.files, truth=truth.truth)
+    check_truth(of, truth)
+    read_options = replace(input.read_options("row"), truth=truth.input_column)
+    format = settled_format(output)
+    given = input.rules()
 
-
-def differentiate(
-    of: Function,
-    reading: Reading,
-    writing: Writing,
-    *,
-    temperature: float | None,
-    row: int | None,
-    truth: str | None,
-    truth_column: str | None,
-) -> None:
-    """Read the inputs, and write the derivatives of a function.
-
-    Parameters
-    ----------
-    of
-        The function.
-    reading, writing
-        The options.
-    temperature
-        T, where the function is of x / T.
-    row
-        The only row to write, from 0; None is all.
-    truth, truth_column
-        What is right, for the loss.
-
-    Raises
-    ------
-    ActcliError
-        Whatever goes wrong.
-    """
-    check_input("gradient", reading.files, truth=truth)
-    check_truth(of, truth, truth_column)
-    options = replace(reading.options("row"), truth=truth_column if truth is None else None)
-    format = output_format(writing)
-    check_writing(writing, format)
-    names = class_name_rules(reading)
-
+    from actcli.evaluation.loss_gradient import LossGradientSink
     from actcli.evaluation.truth import TruthSpec, settle
     from actcli.formats import FORMATS, open_inputs
-    from actcli.prediction.derivatives import (
-        LossGradientSink,
-        plan_jacobian,
-        plan_loss_gradient,
-        plan_sigmoid_derivative,
-    )
-    from actcli.prediction.plan import Rules
+    from actcli.prediction.derivatives import plan_derivative
+    from actcli.prediction.rules import Rules
 
-    rules = Rules(
-        origin=reading.numbers,
-        skip=reading.skip,
-        dtype=None if reading.dtype is None else reading.dtype.value,
-        precision=None if format == TABLE else writing.precision,
-        **names,
-        **temperature_rule(temperature),
-    )
-    plans = {
-        Function.SIGMOID: plan_sigmoid_derivative,
-        Function.SOFTMAX: plan_jacobian,
-        Function.CROSS_ENTROPY: plan_loss_gradient,
-    }
-    # A few digits of each number are enough to see a Jacobian, one of which fills a screen.
+    rules = Rules(precision=written_precision(output, format), **given, **temperature.rules())
+    # One Jacobian fills a screen, and a few digits of each number are enough.
     most = 1 if of is Function.SOFTMAX else 20
-    if format == TABLE and writing.precision is None:
-        writing = replace(writing, precision=3)
-    inputs = open_inputs(reading.files or ["-"], options)
+    if format == TABLE and output.precision is None:
+        output = replace(output, precision=3)
+    inputs = open_inputs(input.paths, read_options)
     try:
-        plan = plans[of](inputs.layout, rules)
+        plan: Plan = plan_derivative(of, inputs.layout, rules)
         right = None
         if of is Function.CROSS_ENTROPY:
-            question = TruthSpec(Task.SOFTMAX, plan.layout.classes)
-            right = settle(question, inputs.layout, file=truth, column=truth_column)
+            spec = TruthSpec(Task.SOFTMAX, plan.layout.classes)
+            right = settle(spec, inputs.layout, file=truth.truth, column=truth.truth_column)
             plan = replace(plan, notes=(*plan.notes, *right.notes))
-        chunks = None if row is None else only_row(inputs, row, skip=reading.skip)
-        # An array of matrices says by its shape what in a table the other columns say.
+        chunks = None if row is None else only_row(inputs, row, skip=input.skip)
+        # The shape of an array says what the other columns of a table say.
         bare = format != TABLE and (FORMATS[format].columns is not None or (format == "npz" and most == 1))
         plan = written(plan, single=row is not None, bare=bare)
 
-        def sink_to(output: Output) -> Sink:
-            sink = sink_of(output, plan, writing, format, "gradient", chosen=True, rows=most)
+        def sink_to(target: "Output") -> "Sink":
+            sink = sink_of(target, plan, output, format, chosen=True, rows=most)
             return sink if right is None else LossGradientSink(sink, right, rules)
 
-        write(inputs, plan, writing, format, sink_to, chunks=chunks, check=end_check(row, right))
+        run_plan(inputs, plan, output, format, sink_to, chunks=chunks, check=end_check(row, right))
     finally:
         inputs.close()
 
 
-def check_truth(of: Function, truth: str | None, column: str | None) -> None:
-    """Refuse a truth where none is asked for, and none where the loss needs one.
+def check_truth(of: Function, truth: TruthOptions) -> None:
+    """Refuse a truth that is not needed, and a loss without a truth.
 
     Raises
     ------
     UsageError
-        If it is so.
+        If there is one too many, or none.
     """
     if of is not Function.CROSS_ENTROPY:
-        if truth is not None or column is not None:
+        if truth.given:
             raise UsageError(
                 f"the derivative of the {of.value} needs no truth", hint="that of the loss does: --of cross-entropy"
             )
         return
-    if truth is None and column is None:
+    if not truth.given:
         raise UsageError(
             "the gradient of the cross-entropy needs to know what is right",
             hint="add --truth FILE, or --truth-column NAME of the input",
         )
 
 
-def written(plan: Plan, *, single: bool, bare: bool) -> Plan:
-    """Return the plan with what is written of it: for a single row without its number, bare the derivatives alone."""
+def written(plan: "Plan", *, single: bool, bare: bool) -> "Plan":
+    """Return the plan with fewer columns: no row number for a single row, only the derivatives if they are bare."""
     columns = [column for column in plan.columns if column.name == "gradient" or not bare]
     layout = plan.layout
     if single:
@@ -223,8 +132,8 @@ def written(plan: Plan, *, single: bool, bare: bool) -> Plan:
     return replace(plan, columns=tuple(columns), layout=layout)
 
 
-def only_row(inputs: Inputs, row: int, *, skip: bool) -> Callable[[int], Iterator[Chunk]]:
-    """Return what gives that row of the inputs alone.
+def only_row(inputs: "Inputs", row: int, *, skip: bool) -> "Callable[[int], Iterator[Chunk]]":
+    """Find a row; return the function that gives it as the only chunk.
 
     Raises
     ------
@@ -243,15 +152,15 @@ def only_row(inputs: Inputs, row: int, *, skip: bool) -> Callable[[int], Iterato
     return lambda output_bytes: iter([DecodedChunk(found)])  # noqa: ARG005  nothing is left to cut
 
 
-def end_check(row: int | None, truth: Truth | None) -> Callable[[int, int], None]:
-    """Return what refuses, at the end, a single row that was left out, or a truth that is not used up.
+def end_check(row: int | None, truth: "Truth | None") -> "Callable[[int, int], None]":
+    """Return the check at the end, which refuses a single row that was left out, and a truth with more rows.
 
     Parameters
     ----------
     row
-        The only one that is written, for which the truths of the others are not missed.
+        The only row that is written; the truths of the other rows are not needed.
     truth
-        What is right, for the loss.
+        The truth, for the loss.
     """
 
     def check(rows: int, left_out: int) -> None:

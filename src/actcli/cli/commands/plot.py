@@ -1,28 +1,18 @@
 """`actcli plot`."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
-from actcli.cli import options as given  # noqa: TC001  Typer reads the annotations
-from actcli.cli.commands.evaluate import Measured, Showing, ask, measure
-from actcli.cli.results import json_bytes, open_result
-from actcli.cli.running import Reading, check_input, temperature_rule
+from actcli.cli.declaration import OUTPUT, options
+from actcli.cli.evaluation_options import EvaluatedLabelSetOptions, EvaluationOptions, RecordedLabelOptions
+from actcli.cli.evaluations import Measured, evaluation_request, measure
+from actcli.cli.inputs import check_input
+from actcli.cli.output_options import OutputFile
+from actcli.cli.results import ResultFileOptions, json_bytes, open_result
 from actcli.errors import UsageError, visible
-from actcli.tasks import (
-    BINNED_KINDS,
-    CURVE_KINDS,
-    FUNCTION_KINDS,
-    Binning,
-    ChartFormat,
-    ChartKind,
-    Dtype,
-    OnBadRow,
-    ThresholdOperator,
-)
+from actcli.tasks import BINNED_KINDS, CURVE_KINDS, FUNCTION_KINDS, ChartFormat, ChartKind, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,58 +20,73 @@ if TYPE_CHECKING:
     from actcli.reports.charts import Chart
     from actcli.streaming.output import Output
 
-FIGURES = ("png", "svg", "pdf")
+FIGURES = (ChartFormat.PNG, ChartFormat.SVG, ChartFormat.PDF)
 """The formats that matplotlib writes."""
 
-JSON = "json"
-
 _OF_FUNCTIONS = frozenset({"kind", "temperature", "output", "format", "no_clobber", "quiet"})
-"""The parameters of a picture of a function."""
+"""The parameters of a chart of a function."""
 
 _ONLY_OF = {"class_": CURVE_KINDS, "bins": BINNED_KINDS, "binning": BINNED_KINDS}
 """The charts that a parameter means something to, where those are not all."""
 
-_Kind = Annotated[
-    ChartKind,
-    typer.Argument(metavar="KIND", help="What to draw: " + ", ".join(kind.value for kind in ChartKind) + "."),
-]
+
+@options
+class _NoLabelSetOptions(EvaluatedLabelSetOptions):
+    """No options: every label that reaches its threshold counts."""
+
+    top_k: int | None = None
+    at_least_one: bool = False
+
+
+@options
+class _NoRecordedLabelOptions(RecordedLabelOptions):
+    """No options: labels are written as the commands write them by default."""
+
+    abstain_label: str | None = None
+    label_separator: str | None = None
+
+
+@options
+class ChartedEvaluationOptions(EvaluationOptions):
+    """What is evaluated for a chart, and how."""
+
+    sets: _NoLabelSetOptions
+    recorded: _NoRecordedLabelOptions
+
+
+@options
+class ChartOptions(ResultFileOptions):
+    """Where the chart goes, and how."""
+
+    output: Annotated[OutputFile, "Write FILE.png, .svg, .pdf or .json."] = None
+    format: Annotated[
+        ChartFormat | None,
+        typer.Option(
+            "-f",
+            "--format",
+            help="table is a drawing in text, json the numbers. [default: table on a terminal, else json]",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
 
 
 def plot(
     context: typer.Context,
-    kind: _Kind,
-    files: given.Files = None,
+    kind: Annotated[
+        ChartKind,
+        typer.Argument(metavar="KIND", help="What to draw: " + ", ".join(kind.value for kind in ChartKind) + "."),
+    ],
+    evaluated: ChartedEvaluationOptions,
+    class_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class", metavar="NAME", help="Draw the curve of this class; repeatable.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
     *,
-    truth: given.Truth = None,
-    truth_column: given.TruthColumn = None,
-    input_format: given.InputFormat = None,
-    origin: given.FromOrRecorded = None,
-    delimiter: given.Delimiter = None,
-    header: given.Header = None,
-    key: given.Key = None,
-    ids: given.Id = None,
-    classes: given.Classes = None,
-    class_names: given.ClassNames = None,
-    on_bad_row: given.OnBadRowOption = OnBadRow.ERROR,
-    renormalize: given.Renormalize = False,
-    task: given.MeasuredTask = None,
-    policy: given.PolicyFile = None,
-    temperature: given.Temperature = None,
-    threshold: given.Threshold = None,
-    thresholds: given.Thresholds = None,
-    threshold_op: given.ThresholdOp = ThresholdOperator.GE,
-    positive: given.Positive = None,
-    negative: given.Negative = None,
-    bins: given.Bins = 15,
-    binning: given.BinningOption = Binning.EQUAL_WIDTH,
-    class_: given.DrawnClass = None,
-    output: given.ChartFile = None,
-    format: given.ChartFormatOption = None,
-    no_clobber: given.NoClobber = False,
-    jobs: given.Jobs = None,
-    quiet: given.Quiet = False,
+    output: ChartOptions,
 ) -> None:
-    """Draw a picture: the functions themselves, or how good predictions are.
+    """Draw a chart: a function itself, or how good the predictions are.
 
     \b
       actcli plot sigmoid
@@ -91,63 +96,30 @@ def plot(
     sigmoid and softmax are drawn without a file. reliability, roc, precision-recall, thresholds and confusion need the
     truth; confidence shows more with it. The numbers are those of actcli evaluate, with the same options.
 
-    On a terminal the picture is drawn there; -o FILE.png, .svg or .pdf makes a figure, -o FILE.json has the numbers.
+    On a terminal the chart is drawn as text. -o FILE.png, .svg or .pdf writes a figure, -o FILE.json the numbers.
     """
-    check_options(context, kind.value)
-    shown = chart_format(output, format)
-    showing = Showing(output, shown, None, clobber=not no_clobber, jobs=jobs, quiet=quiet)
-    if kind.value in FUNCTION_KINDS:
-        calibration = temperature_rule(temperature).get("calibration")
-        draw_function(kind.value, 1.0 if calibration is None else calibration.temperature, showing)
+    check_options(context, kind)
+    format = chart_format(output)
+    if kind in FUNCTION_KINDS:
+        calibration = evaluated.policy.rules().get("calibration")
+        draw_function(kind, 1.0 if calibration is None else calibration.temperature, output, format)
         return
-    check_input(f"plot {kind.value}", files, "--truth truth.csv", truth=truth)
-    reading = Reading(
-        files=files,
-        input_format=input_format,
-        origin=origin,
-        delimiter=delimiter,
-        header=header,
-        key=key,
-        ids=ids,
-        classes=classes,
-        class_names=class_names,
-        on_bad_row=on_bad_row,
-        dtype=Dtype.FLOAT64,
+    check_input(f"plot {kind}", evaluated.input.files, "--truth truth.csv", truth=evaluated.truth.truth)
+    request = evaluation_request(
+        evaluated, {"ranking": kind in CURVE_KINDS}, truth_is_needed=kind is not ChartKind.CONFIDENCE
     )
-    request, reading = ask(
-        reading,
-        None if task is None else task.value,
-        truth=truth,
-        truth_column=truth_column,
-        policy=policy,
-        temperature=temperature,
-        threshold=threshold,
-        thresholds=thresholds,
-        rules={
-            "renormalize": renormalize,
-            "strict": threshold_op is ThresholdOperator.GT,
-            "positive": positive,
-            "negative": negative,
-        },
-        measures={
-            "bins": bins,
-            "equal_mass": binning is Binning.EQUAL_MASS,
-            "ranking": kind.value in CURVE_KINDS,
-        },
-        truth_is_needed=kind is not ChartKind.CONFIDENCE,
-    )
-    if kind is ChartKind.CONFUSION and request.task == "multilabel":
+    if kind is ChartKind.CONFUSION and request.task is Task.MULTILABEL:
         raise UsageError("confusion is of classes that exclude each other", hint="actcli evaluate counts each label")
 
-    def write(measured: Measured, output: Output) -> None:
-        picture = chart_of(kind.value, measured, class_ or (), known=request.truth_is_given)
-        show(picture, output, shown)
+    def write(measured: Measured, target: "Output") -> None:
+        chart = chart_of(kind, measured, class_ or (), known=evaluated.truth.given)
+        show(chart, target, format)
 
-    measure(request, reading, showing, write)
+    measure(request, output, write)
 
 
-def chart_format(output: str | None, format: ChartFormat | None) -> ChartFormat:
-    """Return how a picture is written: as request, else by the suffix of its file, else by who is reading.
+def chart_format(options: ChartOptions) -> ChartFormat:
+    """Return how a chart is written: as asked, else by the suffix of its file, else by whether a person reads it.
 
     Raises
     ------
@@ -157,19 +129,20 @@ def chart_format(output: str | None, format: ChartFormat | None) -> ChartFormat:
     from actcli.streaming.output import is_device
     from actcli.streaming.terminal import is_terminal
 
+    output, format = options.output, options.format
     to_terminal = output in (None, "-") and is_terminal(sys.stdout)
     if format is None and output is not None and not is_device(output):
         suffix = output.rpartition(".")[2].lower()
-        if suffix not in (JSON, *FIGURES):
+        if suffix not in (ChartFormat.JSON, *FIGURES):
             raise UsageError(
                 f"{visible(output, 200)}: its suffix does not say its format",
-                hint=f"a picture is written as {', '.join(f'.{name}' for name in (*FIGURES, JSON))}",
+                hint=f"a chart is written as {', '.join(f'.{name}' for name in (*FIGURES, ChartFormat.JSON))}",
             )
         format = ChartFormat(suffix)
     format = format or (ChartFormat.TABLE if to_terminal else ChartFormat.JSON)
     if format in FIGURES:
         if to_terminal:
-            raise UsageError(f"{format.value} does not go to a terminal", hint=f"use -o FILE.{format.value}")
+            raise UsageError(f"{format} does not go to a terminal", hint=f"use -o FILE.{format}")
         require_matplotlib()
     return format
 
@@ -188,13 +161,13 @@ def require_matplotlib() -> None:
         raise UsageError("figures need matplotlib", hint="install it: pip install 'actcli[plot]'")
 
 
-def check_options(context: typer.Context, kind: str) -> None:
-    """Refuse what means nothing to the picture.
+def check_options(context: typer.Context, kind: ChartKind) -> None:
+    """Refuse the options that mean nothing to the chart.
 
     Raises
     ------
     UsageError
-        If there is such an option, or a file for a picture of a function.
+        If there is such an option, or a file for a chart of a function.
     """
     for parameter in context.command.params:
         name = parameter.name or ""
@@ -209,23 +182,23 @@ def check_options(context: typer.Context, kind: str) -> None:
             raise UsageError(f"{option} means nothing to {kind}", hint=f"it is for {', '.join(kinds)}")
 
 
-def draw_function(kind: str, temperature: float, showing: Showing) -> None:
+def draw_function(kind: ChartKind, temperature: float, options: ChartOptions, format: ChartFormat) -> None:
     """Draw a function, which needs no file."""
-    from actcli.reports import charts
+    from actcli.reports import function_charts as charts
 
-    picture = charts.sigmoid_chart(temperature) if kind == "sigmoid" else charts.softmax_chart(temperature)
-    with open_result(showing.output, inputs=(), clobber=showing.clobber) as output:
-        show(picture, output, ChartFormat(showing.format.value))
+    chart = charts.sigmoid_chart(temperature) if kind is ChartKind.SIGMOID else charts.softmax_chart(temperature)
+    with open_result(options, inputs=()) as output:
+        show(chart, output, format)
         output.commit()
 
 
-def chart_of(kind: str, measured: Measured, chosen: Sequence[str], *, known: bool) -> Chart:
-    """Return the picture of an evaluation.
+def chart_of(kind: ChartKind, measured: Measured, chosen: "Sequence[str]", *, known: bool) -> "Chart":
+    """Return the chart of an evaluation.
 
     Parameters
     ----------
     kind
-        Which.
+        A kind that is not of a function.
     measured
         The evaluation.
     chosen
@@ -236,40 +209,49 @@ def chart_of(kind: str, measured: Measured, chosen: Sequence[str], *, known: boo
     Raises
     ------
     UsageError
-        If a class is not there, or there are too many for a matrix.
+        If there is no such class, or there are too many for a matrix.
     """
     from actcli.errors import listed
-    from actcli.reports import charts
+    from actcli.reports import evaluation_charts as charts
 
     result, ranked = measured.result, measured.evaluator.ranked
     for name in chosen:
         if name not in result.classes:
             raise UsageError(f"--class: {visible(name)!r} is no class", hint=f"there is {listed(result.classes)}")
     match kind:
-        case "reliability":
+        case ChartKind.RELIABILITY:
             return charts.reliability_chart(result)
-        case "confidence":
+        case ChartKind.CONFIDENCE:
             return charts.confidence_chart(result, known=known)
-        case "thresholds":
+        case ChartKind.THRESHOLDS:
             return charts.thresholds_chart(result, ranked, chosen)
-        case "confusion":
+        case ChartKind.CONFUSION:
             if result.confusion_matrix is None:
                 raise UsageError(f"{len(result.classes):,} classes are too many for a confusion matrix")
             return charts.confusion_chart(result)
+        case ChartKind.ROC:
+            return charts.roc_chart(result, ranked, chosen)
+        case ChartKind.PRECISION_RECALL:
+            return charts.precision_recall_chart(result, ranked, chosen)
+        case ChartKind.SIGMOID | ChartKind.SOFTMAX:
+            raise ValueError(f"{kind} is the chart of a function")
         case _:
-            return charts.curves_chart(kind, result, ranked, chosen)
+            assert_never(kind)
 
 
-def show(picture: Chart, output: Output, format: ChartFormat) -> None:
-    """Write a picture in a format."""
-    if format is ChartFormat.JSON:
-        head = {"kind": picture.kind, "title": picture.title, "caption": picture.caption}
-        output.write(json_bytes(head | dict(picture.numbers)))
-    elif format is ChartFormat.TABLE:
-        from actcli.reports.terminal_chart import draw
+def show(chart: "Chart", output: "Output", format: ChartFormat) -> None:
+    """Write a chart in a format."""
+    match format:
+        case ChartFormat.JSON:
+            head = {"kind": chart.kind, "title": chart.title, "caption": chart.caption}
+            output.write(json_bytes(head | dict(chart.numbers)))
+        case ChartFormat.TABLE:
+            from actcli.reports.terminal_chart import draw
 
-        draw(picture, output)
-    else:
-        from actcli.reports.matplotlib_chart import figure_bytes
+            draw(chart, output)
+        case ChartFormat.PNG | ChartFormat.SVG | ChartFormat.PDF:
+            from actcli.reports.matplotlib_chart import figure_bytes
 
-        output.write(figure_bytes(picture, format.value))
+            output.write(figure_bytes(chart, format))
+        case _:
+            assert_never(format)

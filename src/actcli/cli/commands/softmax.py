@@ -1,15 +1,16 @@
 """`actcli softmax`."""
 
-from __future__ import annotations
-
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from actcli.cli import options as given  # noqa: TC001  Typer reads the annotations
-from actcli.cli.running import Reading, Writing, abstaining_rules, predict, temperature_rule
+from actcli.cli.decision_options import AbstainOptions, PolicyOptions, TopK
+from actcli.cli.declaration import options
+from actcli.cli.input_options import InputOptions
+from actcli.cli.predictions import predict
+from actcli.cli.tables import TableOptions
 from actcli.errors import UsageError
-from actcli.tasks import OnBadRow
+from actcli.tasks import Task
 
 
 def _refuse_threshold(value: str | None) -> None:
@@ -19,39 +20,26 @@ def _refuse_threshold(value: str | None) -> None:
         )
 
 
-def softmax(
-    files: given.Files = None,
-    *,
-    input_format: given.InputFormat = None,
-    origin: given.FromOrPolicy = None,
-    delimiter: given.Delimiter = None,
-    header: given.Header = None,
-    key: given.Key = None,
-    ids: given.Id = None,
-    classes: given.Classes = None,
-    class_names: given.ClassNames = None,
-    on_bad_row: given.OnBadRowOption = OnBadRow.ERROR,
-    dtype: given.DtypeOption = None,
-    renormalize: given.Renormalize = False,
-    policy: given.PolicyFile = None,
-    temperature: given.Temperature = None,
-    top_k: given.TopK = None,
-    abstain_below: given.AbstainBelow = None,
-    abstain_margin: given.AbstainMargin = None,
-    abstain_label: given.AbstainLabel = None,
-    threshold: Annotated[  # noqa: ARG001
+@options
+class RankingOptions:
+    """How many classes are listed. A threshold is refused with a hint."""
+
+    top_k: TopK = None
+    threshold: Annotated[
         str | None, typer.Option("--threshold", "--thresholds", hidden=True, callback=_refuse_threshold)
-    ] = None,
-    output: given.OutputFile = None,
-    format: given.FormatOption = None,
-    columns: given.Columns = None,
-    precision: given.Precision = None,
-    rows: given.Rows = None,
-    no_output_header: given.NoOutputHeader = False,
-    label_separator: given.LabelSeparator = None,
-    no_clobber: given.NoClobber = False,
-    jobs: given.Jobs = None,
-    quiet: given.Quiet = False,
+    ] = None
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rule that ``--top-k`` gives."""
+        return {"top_k": self.top_k}
+
+
+def softmax(
+    input: InputOptions,
+    policy: PolicyOptions,
+    ranking: RankingOptions,
+    abstaining: AbstainOptions,
+    output: TableOptions,
 ) -> None:
     """Exclusive classes: exactly one is right.
 
@@ -62,36 +50,4 @@ def softmax(
       actcli softmax logits.csv --top-k 3 -o best.csv
       ... | actcli softmax --columns label --no-output-header | sort | uniq -c
     """
-    predict(
-        "softmax",
-        Reading(
-            files=files,
-            input_format=input_format,
-            origin=origin,
-            delimiter=delimiter,
-            header=header,
-            key=key,
-            ids=ids,
-            classes=classes,
-            class_names=class_names,
-            on_bad_row=on_bad_row,
-            dtype=dtype,
-        ),
-        Writing(
-            output=output,
-            format=format,
-            columns=columns,
-            precision=precision,
-            rows=rows,
-            no_output_header=no_output_header,
-            label_separator=label_separator,
-            no_clobber=no_clobber,
-            jobs=jobs,
-            quiet=quiet,
-        ),
-        policy=policy,
-        renormalize=renormalize,
-        top_k=top_k,
-        **temperature_rule(temperature),
-        **abstaining_rules(abstain_below, abstain_margin, abstain_label),
-    )
+    predict(Task.SOFTMAX, input, output, policy, ranking, abstaining)

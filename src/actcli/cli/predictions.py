@@ -1,0 +1,89 @@
+"""What `softmax`, `multilabel` and `binary` share: from the options to a table of decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actcli.cli.inputs import check_input
+from actcli.cli.policies import with_policy
+from actcli.cli.running import run_plan
+from actcli.cli.tables import TABLE, settled_format, sink_of, written_precision
+from actcli.errors import UsageError
+from actcli.tasks import Task
+
+if TYPE_CHECKING:
+    from actcli.cli.decision_options import DecisionOptions, PolicyOptions
+    from actcli.cli.input_options import InputOptions
+    from actcli.cli.tables import TableOptions
+    from actcli.prediction.rules import Rules
+
+__all__ = ["predict"]
+
+
+def predict(
+    task: Task, input: InputOptions, output: TableOptions, policy: PolicyOptions, *decisions: DecisionOptions
+) -> None:
+    """Read the inputs, decide, and write the decisions.
+
+    Parameters
+    ----------
+    task
+        What is decided of a row.
+    input, output, policy, decisions
+        The options of the command.
+
+    Raises
+    ------
+    ActcliError
+        If an option does not fit, the input cannot be read, or the output cannot be written.
+    """
+    rules: dict[str, Any] = {}
+    for group in (policy, *decisions):
+        rules |= group.rules()
+    check_input(task, input.files)
+    if policy.policy is not None:
+        input, rules = with_policy(policy.policy, task, input, rules)
+    read_options = input.read_options("column" if task is Task.BINARY else "row")
+    format = settled_format(output)
+    settled = _rules(task, input, output, format, rules)
+
+    from actcli.formats import open_inputs
+    from actcli.prediction.plan import plan
+    from actcli.streaming.batch import Kind
+
+    inputs = open_inputs(input.paths, read_options)
+    try:
+        planned = plan(task, inputs.layout, settled, inputs.names)
+        if output.label_separator is not None and not any(column.kind is Kind.SET for column in planned.columns):
+            raise UsageError("--label-separator is for the labels of a set, and no set is written")
+        chosen = settled.columns is not None or (settled.top_k is not None and task is Task.SOFTMAX)
+        run_plan(
+            inputs,
+            planned,
+            output,
+            format,
+            lambda target: sink_of(target, planned, output, format, chosen=chosen),
+        )
+    finally:
+        inputs.close()
+
+
+def _rules(task: Task, input: InputOptions, output: TableOptions, format: str, rules: dict[str, Any]) -> Rules:
+    from actcli.formats.column_roles import split_list
+    from actcli.prediction.rules import Rules
+
+    return Rules(
+        columns=_default_columns(task, format, ranked=rules.get("top_k") is not None)
+        if output.columns is None
+        else tuple(split_list(output.columns, "--columns")),
+        precision=written_precision(output, format),
+        **rules | input.rules(),
+    )
+
+
+def _default_columns(task: Task, format: str, *, ranked: bool) -> tuple[str, ...] | None:
+    """Return the columns that a format writes if none are asked for; None are those of the command."""
+    from actcli.formats import named
+
+    columns = None if format == TABLE else named(format, writing=True).columns
+    return ("top_k",) if columns is not None and ranked and task is Task.SOFTMAX else columns
