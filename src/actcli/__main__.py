@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 
+from actcli.streaming import memory
 from actcli.streaming.signals import handle
 
 __all__ = ["run"]
@@ -19,6 +20,7 @@ def run() -> None:
     dismantling of NumPy, Arrow and Typer: together these would take as long as importing Arrow.
     """
     gc.disable()
+    memory.start()
     if "calibrate" not in sys.argv:
         # Only that multiplies matrices. The threads that NumPy starts for these on import wait by spinning, on the
         # processors that the work needs.

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from actcli.cli.registry import COMMANDS
+from actcli.cli.registry import COMMANDS, GATHERING
 from actcli.errors import ActcliError, OutputError, ReaderGoneError, say, visible
+from actcli.streaming import memory
 from actcli.streaming.signals import end_by
 
 __all__ = ["main"]
@@ -75,6 +76,7 @@ class Commands(TyperGroup):
         """Return the command of that name, or None."""
         if cmd_name not in COMMANDS:
             return None
+        memory.expect(gathering=cmd_name in GATHERING)
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         function = getattr(import_module(f"actcli.cli.commands.{cmd_name}"), cmd_name)
         app.command(
@@ -145,8 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
     except _GRAMMAR_ERROR as error:
         return _report_grammar(error, given)
     except MemoryError:
-        _report("there is not enough memory for this", "fewer chunks at once take less: --jobs 1")
-        return 1
+        failure = memory.exceeded()
+        _report(failure.message, failure.hint)
+        return failure.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except ReaderGoneError:

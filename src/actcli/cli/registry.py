@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["COMMANDS", "Entry"]
+__all__ = ["COMMANDS", "GATHERING", "Entry"]
 
 
 class Entry(NamedTuple):
@@ -76,3 +76,6 @@ COMMANDS = {
     ),
 }
 """By name, in the order in which help shows them."""
+
+GATHERING = frozenset({"evaluate", "calibrate", "tune", "conformal", "plot"})
+"""The commands that keep their rows in memory, so that their limit of memory grows with the input."""

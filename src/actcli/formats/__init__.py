@@ -93,7 +93,7 @@ FORMATS = {
         ),
         Format(
             "parquet",
-            "actcli.formats.columnar",
+            "actcli.formats.parquet",
             "ParquetSource",
             "ParquetSink",
             _NAMED,
@@ -103,7 +103,7 @@ FORMATS = {
         ),
         Format(
             "arrow",
-            "actcli.formats.columnar",
+            "actcli.formats.arrow",
             "ArrowSource",
             "ArrowSink",
             _NAMED,

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from actcli.errors import DataError, visible
-from actcli.streaming import signals
+from actcli.streaming import memory, signals
 from actcli.streaming.spool import Spool
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Input:
         # Standard input may be a file that something before us has read a part of: then it is read on as a pipe is.
         whole = stat.S_ISREG(status.st_mode) and os.lseek(self.descriptor, 0, os.SEEK_CUR) == 0
         self.size = status.st_size if whole else None
+        memory.count_input(self.size or 0)
         if stat.S_ISFIFO(status.st_mode) and hasattr(fcntl, "F_SETPIPE_SZ"):
             # Who writes need not wait for us so often, nor we for them.
             with contextlib.suppress(OSError):
@@ -197,6 +198,8 @@ class Input:
         except OSError as error:
             raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
         self._flows = len(data) >= _FLOW_BYTES
+        if self.size is None:
+            memory.count_input(len(data))
         if not data and count and self.size is not None and os.lseek(self.descriptor, 0, os.SEEK_CUR) < self.size:
             raise DataError(f"{self.name}: has become shorter while it was read")
         return data

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actcli.errors import ActcliError
+from actcli.streaming import memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -238,6 +239,7 @@ def _pool(jobs: int) -> Executor:
     from concurrent.futures import ThreadPoolExecutor
 
     _keep_memory()
+    memory.allow(memory.BYTES_PER_JOB * jobs)
     return ThreadPoolExecutor(jobs, thread_name_prefix="actcli")
 
 

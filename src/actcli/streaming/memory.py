@@ -1,0 +1,142 @@
+"""A limit of the operating system on the memory of this process, so that no input can fill the machine.
+
+An allocation beyond the limit fails: Python, NumPy and Arrow raise an error then, which becomes one line. The limit
+counts what the process can write to and shares with nobody (RLIMIT_DATA). Linux enforces it; macOS does not.
+
+Source: setrlimit(2), proc_pid_statm(5).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+
+from actcli.errors import DataError, UsageError, visible
+
+__all__ = ["DEFAULT", "allow", "count_input", "exceeded", "expect", "is_exhausted", "parse_size", "set_limit", "start"]
+
+DEFAULT = 1 << 30
+"""How many bytes a process may take above what it takes at its start."""
+
+BYTES_PER_JOB = 48 << 20
+"""How much the limit grows for each thread: its stack (8 MiB), and the chunks that it works on and has finished."""
+
+BYTES_PER_INPUT_BYTE = 96
+"""How much the limit grows for each byte of input, for a command that gathers its rows.
+
+The fits take up to 80 bytes for a score, and the shortest score in a file takes one or two.
+"""
+
+_BYTES_PER_PROCESSOR = 64 << 20
+"""For a command that multiplies matrices: the stacks and buffers that OpenBLAS allocates for its threads."""
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_EXHAUSTED = ("alloc of size", "bad_alloc", "cannot allocate memory", "can't start new thread", "out of memory")
+
+
+class _Limit:
+    """What the limit is made of."""
+
+    start: int | None = None
+    """How many bytes the process had when it started; None while there is no limit, as in a library."""
+
+    allowed = DEFAULT
+    fixed = False
+    """Whether the user chose the limit, so that it does not grow."""
+
+    gathers = False
+
+
+def start() -> None:
+    """Set the default limit. The process must be one that runs the command line and nothing else."""
+    with contextlib.suppress(OSError, ValueError):
+        with open("/proc/self/statm", encoding="ascii") as file:
+            _Limit.start = int(file.read().split()[5]) * resource.getpagesize()
+        _apply()
+
+
+def set_limit(size: int | None) -> None:
+    """Set the limit to `size` bytes above the start, for good; None removes it."""
+    _Limit.fixed = True
+    if _Limit.start is None:
+        return
+    if size is None:
+        _Limit.start = None
+        _set_soft_limit(resource.RLIM_INFINITY)
+    else:
+        _Limit.allowed = size
+        _apply()
+
+
+def expect(*, gathering: bool) -> None:
+    """Let the limit grow with the input if the command keeps its rows in memory."""
+    _Limit.gathers = gathering
+    if gathering:
+        allow(_BYTES_PER_PROCESSOR * (os.cpu_count() or 1))
+
+
+def allow(size: int) -> None:
+    """Raise the limit by `size` bytes, unless the user chose it."""
+    if _Limit.start is not None and not _Limit.fixed:
+        _Limit.allowed += size
+        _apply()
+
+
+def count_input(size: int) -> None:
+    """Raise the limit for `size` bytes of input, where the command gathers its rows."""
+    if _Limit.gathers:
+        allow(BYTES_PER_INPUT_BYTE * size)
+
+
+def parse_size(text: str) -> int | None:
+    """Return the number of bytes that `text` says, such as "2GiB", "500M" or "1000000"; None for "none".
+
+    Raises
+    ------
+    UsageError
+        If it is no size, or zero.
+    """
+    if text.strip().lower() == "none":
+        return None
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*(?:([kmgt]?)(?:i?b)?)\s*", text, re.ASCII | re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    if size < 1:
+        raise UsageError(
+            f"--memory-limit: {visible(text)!r} is no size", hint="for instance 2GiB, 500MiB, 1000000 (bytes) or none"
+        )
+    return size
+
+
+def is_exhausted(error: BaseException) -> bool:
+    """Return whether `error` says that an allocation failed."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _EXHAUSTED)
+
+
+def exceeded(name: str | None = None) -> DataError:
+    """Return the error of a run that reached the limit; `name` is the file that was being read or written."""
+    subject = "this" if name is None else f"{name}:"
+    if _Limit.start is None:
+        return DataError(f"{subject} needs more memory than there is", hint="--jobs 1 needs less")
+    return DataError(
+        f"{subject} needs more than {_shown(_Limit.allowed)} of memory", hint="--memory-limit SIZE raises the limit"
+    )
+
+
+def _shown(size: int) -> str:
+    return f"{size / (1 << 30):,.1f} GiB" if size >= 1 << 30 else f"{size / (1 << 20):,.1f} MiB"
+
+
+def _apply() -> None:
+    assert _Limit.start is not None
+    _set_soft_limit(_Limit.start + _Limit.allowed)
+
+
+def _set_soft_limit(size: int) -> None:
+    """Set the limit; the hard limit stays, since only an administrator could raise it again."""
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard != resource.RLIM_INFINITY and (size == resource.RLIM_INFINITY or size > hard):
+        size = hard
+    with contextlib.suppress(OSError, ValueError, OverflowError):
+        resource.setrlimit(resource.RLIMIT_DATA, (size, hard))
