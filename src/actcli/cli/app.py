@@ -146,15 +146,17 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except _GRAMMAR_ERROR as error:
         return _report_grammar(error, given)
-    except MemoryError:
-        failure = memory.exceeded()
-        _report(failure.message, failure.hint)
-        return failure.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except ReaderGoneError:
         end_by(signal.SIGPIPE)
         return 141
+    except Exception as error:
+        if not memory.is_exhausted(error):
+            raise
+        failure = memory.exceeded()
+        _report(failure.message, failure.hint)
+        return failure.exit_code
 
 
 def _report(message: str, hint: str | None) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from actcli.errors import UsageError
 from actcli.formats import FORMATS
+from actcli.streaming import memory
 from actcli.tasks import (
     Binning,
     ChartFormat,
@@ -149,6 +150,27 @@ DtypeOption = Annotated[
 Renormalize = Annotated[
     bool,
     typer.Option("--renormalize", help="With --from probabilities: divide each row by its sum.", rich_help_panel=INPUT),
+]
+
+
+
+def _limit_memory(value: str | None) -> None:
+    if value is not None:
+        memory.set_limit(memory.parse_size(value))
+
+
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit",
+        metavar="SIZE",
+        help="Fail when more memory than this is needed: bytes, 500MiB, 2GiB, or none. [default: 1GiB, more for the "
+        "threads and, where rows are kept, for the size of the input]",
+        is_eager=True,
+        callback=_limit_memory,
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
 ]
 
 # Truth

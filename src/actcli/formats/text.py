@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from actcli.streaming import memory
 from actcli.streaming.batch import Batch, Kind
 
 try:
@@ -53,6 +54,7 @@ __all__ = [
 pa.enable_signal_handlers(False)
 # Its own allocator is no faster for chunks of one size, and keeps a fifth more memory.
 pa.set_memory_pool(pa.system_memory_pool())
+memory.catch_crashes()
 
 _NUMBER_BYTES = 24
 """About as many as the text of a number has, and its place among others."""

@@ -55,6 +55,7 @@ def evaluate(
     classes: given.Classes = None,
     class_names: given.ClassNames = None,
     on_bad_row: given.OnBadRowOption = OnBadRow.ERROR,
+    memory_limit: given.MemoryLimit = None,  # noqa: ARG001
     renormalize: given.Renormalize = False,
     task: given.MeasuredTask = None,
     policy: given.PolicyFile = None,

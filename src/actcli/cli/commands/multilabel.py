@@ -19,6 +19,7 @@ def multilabel(
     classes: given.Classes = None,
     class_names: given.ClassNames = None,
     on_bad_row: given.OnBadRowOption = OnBadRow.ERROR,
+    memory_limit: given.MemoryLimit = None,  # noqa: ARG001
     dtype: given.DtypeOption = None,
     policy: given.PolicyFile = None,
     temperature: given.Temperature = None,
