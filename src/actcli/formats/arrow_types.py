@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from actcli.errors import visible
+from actcli.formats.arrow_values import text_array
 from actcli.formats.text import CastOptions, call_function, from_numpy
 
 __all__ = [
@@ -67,7 +68,13 @@ def decoded_type(type: Any) -> Any:
         If the type is not supported. `nbytes` and `take` of unions read out of bounds in Arrow; views of lists, and runs
         within other types, have hardly any kernels.
     """
-    return decoded_type(type.value_type) if pa.types.is_run_end_encoded(type) else _plain_type(type)
+    if pa.types.is_run_end_encoded(type):
+        return decoded_type(type.value_type)
+    if pa.types.is_dictionary(type) and pa.types.is_null(type.value_type):
+        return pa.null()
+    if isinstance(type, pa.BaseExtensionType) and not pa.types.is_nested(type.storage_type):
+        return pa.string() if type.extension_name == "arrow.uuid" else _plain_type(type.storage_type)
+    return _plain_type(type)
 
 
 def _plain_type(type: Any) -> Any:
@@ -90,16 +97,15 @@ def _plain_type(type: Any) -> Any:
         if len({field.name for field in fields}) < len(fields):
             raise TypeError(f"{type_text(type)}, which has two fields of the same name")
         return pa.struct(fields)
-    if types.is_dictionary(type):
-        return pa.dictionary(type.index_type, _plain_type(type.value_type), type.ordered)
     if types.is_timestamp(type) and type.tz is not None:
         _check_time_zone(type)
     refused = (types.is_union, types.is_run_end_encoded, types.is_list_view, types.is_large_list_view)
-    nested_extension = isinstance(type, pa.BaseExtensionType) and (
-        types.is_nested(type.storage_type) or _plain_type(type.storage_type) != type.storage_type
-    )
-    if nested_extension or any(is_type(type) for is_type in refused):
+    # Arrow follows a null pointer when it asks a dictionary of nulls which of its values are null.
+    null_dictionary = types.is_dictionary(type) and types.is_null(type.value_type)
+    if null_dictionary or isinstance(type, pa.BaseExtensionType) or any(is_type(type) for is_type in refused):
         raise TypeError(f"{type_text(type)}, which actcli does not read")
+    if types.is_dictionary(type):
+        return pa.dictionary(type.index_type, _plain_type(type.value_type), type.ordered)
     return type
 
 
@@ -124,7 +130,18 @@ def decoded(array: Any, type: Any) -> Any:
         ends = values_of(array.run_ends)
         rows = np.searchsorted(ends, array.offset + np.arange(len(array)), side="right")
         return call_function("take", [decoded(array.values, type), from_numpy(rows)])
+    if pa.types.is_null(type):
+        return pa.nulls(len(array))
+    if isinstance(array.type, pa.BaseExtensionType):
+        if array.type.extension_name == "arrow.uuid":
+            return text_array(None if value is None else _uuid_text(value) for value in array.storage.to_pylist())
+        return decoded(array.storage, type)
     return array if array.type == type else call_function("cast", [array], CastOptions.safe(type))
+
+
+def _uuid_text(value: bytes) -> str:
+    digits = value.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def longest_repeated(array: Any) -> int:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from actcli.errors import OutputError
 from actcli.formats.arrow_types import values_of, with_nulls
+from actcli.formats.arrow_values import text_array
 from actcli.formats.columnar import reason
 from actcli.formats.text import call_function, from_numpy, pick, plain
 from actcli.streaming import memory
@@ -124,7 +125,7 @@ class ColumnarSink:
     def open(self, layout: Layout) -> int:
         """Settle the schema; nothing is written before the first rows."""
         coded = (Kind.CODE, Kind.SET, Kind.RANKING)
-        labels = {column.name: pa.array(column.labels, pa.string()) for column in self.columns if column.kind in coded}
+        labels = {column.name: text_array(column.labels) for column in self.columns if column.kind in coded}
         self.schema = pa.schema([field for column in self.columns for field in _fields(column, layout)])
         self.encoder = ColumnarEncoder(tuple(self.columns), self.schema, labels)
         return sum(layout.dtype.itemsize * len(column.headers) * column.lines for column in self.columns)
@@ -154,9 +155,11 @@ class ColumnarSink:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except MemoryError:
-            raise memory.exceeded(self.output.name) from None
-        except pa.ArrowException as error:
+        except (MemoryError, pa.ArrowException, OSError, ValueError) as error:
+            if memory.is_exhausted(error):
+                raise memory.exceeded(self.output.name) from None
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the file; Arrow's own have no number
             raise OutputError(
                 f"{self.output.name}: cannot be written as {self.what}: {reason(error)}",
                 hint="--columns chooses what is written; text formats take everything",

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from actcli.formats.arrow_values import python_values
 from actcli.streaming import memory
 from actcli.streaming.batch import Batch, Kind
 
@@ -270,7 +271,7 @@ def texts_of(values: Any) -> Any:
     try:
         texts = call_function("cast", [values], CastOptions.safe(pa.string()))
     except (pa.ArrowException, NotImplementedError):
-        texts = pa.array([None if x is None else json.dumps(x, default=str) for x in values.to_pylist()], pa.string())
+        texts = pa.array([None if x is None else json.dumps(x, default=str) for x in python_values(values)], pa.string())
     return call_function("coalesce", [texts, pa.scalar("")]) if texts.null_count else texts
 
 
