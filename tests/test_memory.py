@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -131,6 +131,39 @@ def page_bomb() -> bytes:
     return parquet(header(BOMB, len(page), BOMB // 8) + page, values=BOMB // 8)
 
 
+ROWS = 1_500
+LONG = b"x" * 900_000
+ZEROS = np.zeros(5_000_000)
+
+
+def repeated() -> Any:
+    """Return a long text that is there once, for each of `ROWS` rows."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(ROWS, np.int32)), pa.array([LONG.decode()]))
+
+
+def scores(ids: Any) -> Any:
+    """Return a table that carries `ids`."""
+    return pa.table({"id": ids, "a": np.full(len(ids), 3.0), "b": np.zeros(len(ids))})
+
+
+def arrow(ids: Any) -> bytes:
+    """Return a table that carries `ids` as a compressed Arrow file."""
+    file = io.BytesIO()
+    with pa.ipc.new_file(file, scores(ids).schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(scores(ids))
+    return file.getvalue()
+
+
+def packed(*parts: Any) -> bytes:
+    """Return tables, one after the other, as a Parquet file of one row group."""
+    file = io.BytesIO()
+    with pa.parquet.ParquetWriter(file, parts[0].schema, compression="zstd") as writer:
+        for part in parts:
+            for batch in part.to_batches():
+                writer.write_batch(batch, row_group_size=1 << 27)
+    return file.getvalue()
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "line.csv.gz": gzip_bomb,
     "line.jsonl.gz": gzip_bomb,
@@ -139,6 +172,20 @@ FILES: dict[str, Callable[[], bytes]] = {
     "by-columns.npz": lambda: zip_bomb(by_columns=True),
     "page.parquet": page_bomb,
     "claims.arrow": claims,
+    "dictionary-in-struct.arrow": lambda: arrow(pa.StructArray.from_arrays([repeated()], ["x"])),
+    "dictionary-in-list.arrow": lambda: arrow(
+        pa.ListArray.from_arrays(pa.array(range(ROWS + 1), pa.int32()), repeated())
+    ),
+    "text-in-struct.parquet": lambda: packed(
+        *[scores(pa.StructArray.from_arrays([pa.array([LONG.decode()] * (ROWS // 15))], ["x"]))] * 15
+    ),
+    "bytes-of-one-size.parquet": lambda: packed(*[scores(pa.array([LONG] * (ROWS // 15), pa.binary(len(LONG))))] * 15),
+    "long-page.parquet": lambda: packed(*[pa.table({"a": ZEROS, "b": ZEROS})] * 14),
+    "long-batch.arrow": lambda: arrow(pa.nulls(70_000_000)),
+    "many-columns.csv": lambda: (
+        ",".join(f"c{number}" for number in range(500_000)).encode() + b"\n" + b"1," * 499_999 + b"1\n"
+    ),
+    "many-columns.parquet": lambda: packed(pa.table({f"c{number}": [1.0] for number in range(100_000)})),
     "claims.npy": lambda: (
         b"\x93NUMPY\x01\0\x46\0" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 3)}\n"
     ),

@@ -105,8 +105,8 @@ def test_values_that_python_has_no_type_for(actcli: Actcli) -> None:
     result = actcli("softmax", "--id", "id", "--columns", "id", "-f", "jsonl", stdin=arrow(table))
     assert result.code == 0, result.err
     found = [json.loads(row["id"]) for row in result.rows]
-    # Seconds of 2**62 nanoseconds, and days of 2**22: date(1) with --utc --date=@4611686018, and the proleptic calendar.
-    assert found[0] == {"when": "1970-01-01 00:00:00.000000001", "day": "13453-07-22"}
+    # GNU date, of the seconds 4611686018 and 86400 * 2**22.
+    assert found[0] == {"when": "1970-01-01 00:00:00.000000001", "day": "13453-08-13"}
     assert found[1] == {"when": "2116-02-20 23:53:38.427387904", "day": "1970-01-01"}
 
 

@@ -153,7 +153,6 @@ Renormalize = Annotated[
 ]
 
 
-
 def _limit_memory(value: str | None) -> None:
     if value is not None:
         memory.set_limit(memory.parse_size(value))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet
 
+from actcli.errors import DataError
 from actcli.formats.arrow_types import is_numeric, is_text, longest
 from actcli.formats.columnar import REPEATED_BYTES, ColumnarSource, SeekableViews
 from actcli.formats.columnar_sink import ColumnarSink
@@ -39,6 +41,17 @@ class ParquetSource(ColumnarSource):
         self._rows = [group.num_rows for group in groups]
         self.row_bytes = max((group.total_byte_size // group.num_rows for group in groups if group.num_rows), default=0)
         return schema
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        with super()._reading():
+            try:
+                yield
+            except OSError as error:
+                if "decrypt" not in str(error):
+                    raise
+                hint = "decrypt it first, for instance with pyarrow"
+                raise DataError(f"{self.input.name}: is encrypted", hint=hint) from None
 
     def _parquet_file(self, **options: Any) -> Any:
         return pa.parquet.ParquetFile(SeekableViews(self.input), pre_buffer=False, buffer_size=1 << 16, **options)

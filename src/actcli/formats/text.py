@@ -271,7 +271,9 @@ def texts_of(values: Any) -> Any:
     try:
         texts = call_function("cast", [values], CastOptions.safe(pa.string()))
     except (pa.ArrowException, NotImplementedError):
-        texts = pa.array([None if x is None else json.dumps(x, default=str) for x in python_values(values)], pa.string())
+        texts = pa.array(
+            [None if x is None else json.dumps(x, default=str) for x in python_values(values)], pa.string()
+        )
     return call_function("coalesce", [texts, pa.scalar("")]) if texts.null_count else texts
 
 

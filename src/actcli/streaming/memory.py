@@ -169,7 +169,8 @@ def parse_size(text: str) -> int | None:
     size = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
     if size < 1:
         raise UsageError(
-            f"--memory-limit: {visible(text)!r} is no size", hint="for instance 2GiB, 500MiB, 1000000000 (bytes) or none"
+            f"--memory-limit: {visible(text)!r} is no size",
+            hint="for instance 2GiB, 500MiB, 1000000000 (bytes) or none",
         )
     if size < _LEAST:
         raise UsageError(f"--memory-limit: {visible(text)!r} is too little: the program itself needs {_shown(_LEAST)}")
