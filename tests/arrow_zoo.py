@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROWS = 4
 
 
-class Labelled(pa.ExtensionType):
+class Labelled(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
     """An extension type that only its writer knows."""
 
     def __init__(self, storage: Any) -> None:
@@ -35,7 +35,7 @@ class Labelled(pa.ExtensionType):
         return b""
 
     @classmethod
-    def __arrow_ext_deserialize__(cls, storage_type: Any, serialized: bytes) -> Labelled:  # noqa: ARG003
+    def __arrow_ext_deserialize__(cls, storage_type: Any, serialized: bytes) -> Labelled:
         return cls(storage_type)
 
 
@@ -91,7 +91,9 @@ NESTS: dict[str, Callable[[Any], Any]] = {
     "fixed_size_list": lambda inner: pa.FixedSizeListArray.from_arrays(inner, 1),
     "map": lambda inner: pa.MapArray.from_arrays(pa.array([0, 1, 1, 3, 4], pa.int32()), pa.array(list("abcd")), inner),
     "dictionary": lambda inner: pa.DictionaryArray.from_arrays(pa.array([0, None, 2, 1], pa.int8()), inner),
-    "run_end_encoded": lambda inner: pa.RunEndEncodedArray.from_arrays(pa.array([1, 2, 4], pa.int16()), inner.slice(0, 3)),
+    "run_end_encoded": lambda inner: pa.RunEndEncodedArray.from_arrays(
+        pa.array([1, 2, 4], pa.int16()), inner.slice(0, 3)
+    ),
     "list_view": lambda inner: pa.ListViewArray.from_arrays(
         pa.array([3, 0, 0, 0], pa.int32()), pa.array([1, 0, 2, 4], pa.int32()), inner
     ),
@@ -148,11 +150,12 @@ def main(folder: Path, format: str) -> None:
         target = path.with_name(f"{path.stem}.out.{format}")
         command = ["compare", "gradient"][len(path.name) % 2] if format == "table" else "softmax"
         output = ["-f", "csv", "-o", str(target)] if format == "table" else ["-o", str(target)]
-        more = ["--columns", "id,label"] if command == "softmax" and format not in ("npy",) else []
+        more = ["--columns", "id,label"] if command == "softmax" else []
         err = io.StringIO()
         with contextlib.redirect_stderr(err):
             code = run([command, str(path), "--id", "id", "--on-bad-row", "skip", "-q", *output, *more])
-        print(json.dumps({"name": path.name, "code": code, "err": err.getvalue()}), flush=True)
+        sys.stdout.write(json.dumps({"name": path.name, "code": code, "err": err.getvalue()}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
+from actcli.errors import UsageError
+from actcli.streaming.memory import parse_size
 from program import command, environment
 from readers import READ, valid
 from thrift import header, parquet
@@ -185,7 +187,6 @@ FILES: dict[str, Callable[[], bytes]] = {
     "many-columns.csv": lambda: (
         ",".join(f"c{number}" for number in range(500_000)).encode() + b"\n" + b"1," * 499_999 + b"1\n"
     ),
-    "many-columns.parquet": lambda: packed(pa.table({f"c{number}": [1.0] for number in range(100_000)})),
     "claims.npy": lambda: (
         b"\x93NUMPY\x01\0\x46\0" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 3)}\n"
     ),
@@ -231,3 +232,49 @@ def test_a_pipe_without_end(name: str, start: str, tmp_path: Path) -> None:
     assert (result.code, len(result.err.splitlines())) in ((1, 1), (1, 2)), result.err
     assert result.peak < MOST
     assert [entry.name for entry in tmp_path.iterdir()] == ["head"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("none", None), ("1073741824", 1 << 30), ("1GiB", 1 << 30), ("1.5g", 3 << 29), ("500 MB", 500 << 20)],
+)
+def test_sizes(text: str, size: int | None) -> None:
+    """Units are powers of 1,024, in any case, with or without iB."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1", "1e9", "0", "1MiB", "1" * 5000, "nan", "1GiB2"])
+def test_what_is_no_size(text: str) -> None:
+    """A usage error; so is less than the program itself needs."""
+    with pytest.raises(UsageError, match=r"^--memory-limit: "):
+        parse_size(text)
+
+
+def test_the_limit_can_be_moved(tmp_path: Path) -> None:
+    """A file that needs some 500 MiB is read under a limit above that, or none, and refused under one below."""
+    path = tmp_path / "batch.arrow"
+    path.write_bytes(arrow(pa.nulls(25_000_000)))
+    line = f"$ACTCLI {path} --columns label --memory-limit "
+    for limit, code in (("300MiB", 1), ("1GiB", 0), ("none", 0), ("10MiB", 2)):
+        result = measured(line + limit)
+        assert result.code == code, result.err
+        if code == 1:
+            assert result.err.splitlines() == [
+                f"actcli: error: {path}: needs more than 300.0 MiB of memory",
+                "hint: --memory-limit SIZE raises the limit",
+            ]
+
+
+@pytest.mark.parametrize("limit", range(130, 190, 12))
+def test_a_failed_allocation_anywhere(limit: int, tmp_path: Path) -> None:
+    """One line and no file, also where orjson writes to a null pointer or a C++ exception ends in an abort."""
+    columns = tmp_path / "columns.parquet"
+    columns.write_bytes(packed(pa.table({f"c{number}": [1.0] for number in range(8_000)})))
+    rows = tmp_path / "rows.parquet"
+    rows.write_bytes(packed(pa.table({name: np.random.default_rng(0).normal(size=100_000) for name in "abcdefgh"})))
+    for path in (columns, rows):
+        result = measured(f"$ACTCLI {path} -o {tmp_path}/out.csv --memory-limit {limit}MiB")
+        assert (result.code, len(result.err.splitlines())) in ((0, 0), (1, 2)), result.err
+        assert (tmp_path / "out.csv").exists() is (result.code == 0)
+        (tmp_path / "out.csv").unlink(missing_ok=True)
+        assert len(list(tmp_path.iterdir())) == 2

@@ -75,6 +75,7 @@ OPTIONS = ReadOptions(ids=("id", "view", "when"), skip=True)
 def test_a_chunk_is_decoded_elsewhere(path: Path) -> None:
     """To the same scores, carried columns, places and errors."""
     with contextlib.closing(open_inputs([str(path)], OPTIONS)) as inputs:
+        chunk: Any
         [chunk] = [chunk for chunk in inputs.chunks(0) if chunk is not None]
         copy = pickle.loads(pickle.dumps(chunk))  # noqa: S301  it is ours
         batch = chunk.decode()
@@ -92,8 +93,10 @@ def test_an_encoder_encodes_elsewhere(format: str, path: Path) -> None:
     """To the same record batch."""
     with contextlib.closing(open_inputs([str(path)], OPTIONS)) as inputs:
         plan = predicting.plan("softmax", inputs.layout, predicting.Rules(skip=True, top_k=1, columns=COLUMNS), [])
-        sink = open_sink(named(format, writing=True), Memory(), plan.columns, WriteOptions())
+        output: Any = Memory()
+        sink: Any = open_sink(named(format, writing=True), output, plan.columns, WriteOptions())
         sink.open(plan.layout)
+        chunk: Any
         [chunk] = [chunk for chunk in inputs.chunks(0) if chunk is not None]
         batch = plan.decide(chunk.decode())
     expected = sink.encoder.encode(batch).to_pydict()

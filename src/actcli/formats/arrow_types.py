@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from actcli.errors import visible
-from actcli.formats.arrow_values import text_array
-from actcli.formats.text import CastOptions, call_function, from_numpy
+from actcli.formats.arrow_values import CastOptions, call_function, text_array
+from actcli.formats.text import from_numpy
 
 __all__ = [
     "decoded",
@@ -65,8 +65,8 @@ def decoded_type(type: Any) -> Any:
     Raises
     ------
     TypeError
-        If the type is not supported. `nbytes` and `take` of unions read out of bounds in Arrow; views of lists, and runs
-        within other types, have hardly any kernels.
+        If the type is not supported. Arrow reads out of bounds in `nbytes` of unions; views of lists, and runs within
+        other types, have hardly any kernels.
     """
     if pa.types.is_run_end_encoded(type):
         return decoded_type(type.value_type)

@@ -15,7 +15,7 @@ except ImportError:  # pragma: no cover
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["python_values", "text_array"]
+__all__ = ["CastOptions", "call_function", "python_values", "text_array"]
 
 _OUT_OF_RANGE = (ArithmeticError, LookupError, OSError, ValueError, pa.ArrowException)
 """What Arrow raises for a value that no Python type holds, such as nanoseconds and years after 9999."""

@@ -152,7 +152,7 @@ def catch_crashes() -> None:
         library.signal(number, _Limit.handler)
     with contextlib.suppress(OSError, AttributeError):
         # Without this, the C++ library says what it ends by.
-        ctypes.CDLL("libstdc++.so.6")._ZSt13set_terminatePFvvE(library.abort)
+        ctypes.CDLL("libstdc++.so.6")["_ZSt13set_terminatePFvvE"](library.abort)  # std::set_terminate
 
 
 def parse_size(text: str) -> int | None:
