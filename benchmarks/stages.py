@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from actcli.cli.app import main
 from actcli.streaming import output, pipeline
-from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +76,7 @@ def run_with(arguments: list[str]) -> tuple[int, dict[str, list[float]]]:
             yield chunk
 
     def run(chunks: Any, decide: Any, sink: Any, **options: Any) -> None:
-        clock.wrap(type(encoder_of(sink)), "encode")
+        clock.wrap(type(sink.encoder), "encode")
         clock.wrap(type(sink), "accept", "finish")
         with clock.stage("run"):
             original(cuts(chunks), clock.timed("decide", decide), sink, **options)

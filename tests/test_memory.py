@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
+from actcli.errors import UsageError
+from actcli.streaming.memory import parse_size
 from program import command, environment
 from readers import READ, valid
 from thrift import header, parquet
@@ -131,6 +133,39 @@ def page_bomb() -> bytes:
     return parquet(header(BOMB, len(page), BOMB // 8) + page, values=BOMB // 8)
 
 
+ROWS = 1_500
+LONG = b"x" * 900_000
+ZEROS = np.zeros(5_000_000)
+
+
+def repeated() -> Any:
+    """Return a long text that is there once, for each of `ROWS` rows."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(ROWS, np.int32)), pa.array([LONG.decode()]))
+
+
+def scores(ids: Any) -> Any:
+    """Return a table that carries `ids`."""
+    return pa.table({"id": ids, "a": np.full(len(ids), 3.0), "b": np.zeros(len(ids))})
+
+
+def arrow(ids: Any) -> bytes:
+    """Return a table that carries `ids` as a compressed Arrow file."""
+    file = io.BytesIO()
+    with pa.ipc.new_file(file, scores(ids).schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(scores(ids))
+    return file.getvalue()
+
+
+def packed(*parts: Any) -> bytes:
+    """Return tables, one after the other, as a Parquet file of one row group."""
+    file = io.BytesIO()
+    with pa.parquet.ParquetWriter(file, parts[0].schema, compression="zstd") as writer:
+        for part in parts:
+            for batch in part.to_batches():
+                writer.write_batch(batch, row_group_size=1 << 27)
+    return file.getvalue()
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "line.csv.gz": gzip_bomb,
     "line.jsonl.gz": gzip_bomb,
@@ -139,6 +174,19 @@ FILES: dict[str, Callable[[], bytes]] = {
     "by-columns.npz": lambda: zip_bomb(by_columns=True),
     "page.parquet": page_bomb,
     "claims.arrow": claims,
+    "dictionary-in-struct.arrow": lambda: arrow(pa.StructArray.from_arrays([repeated()], ["x"])),
+    "dictionary-in-list.arrow": lambda: arrow(
+        pa.ListArray.from_arrays(pa.array(range(ROWS + 1), pa.int32()), repeated())
+    ),
+    "text-in-struct.parquet": lambda: packed(
+        *[scores(pa.StructArray.from_arrays([pa.array([LONG.decode()] * (ROWS // 15))], ["x"]))] * 15
+    ),
+    "bytes-of-one-size.parquet": lambda: packed(*[scores(pa.array([LONG] * (ROWS // 15), pa.binary(len(LONG))))] * 15),
+    "long-page.parquet": lambda: packed(*[pa.table({"a": ZEROS, "b": ZEROS})] * 14),
+    "long-batch.arrow": lambda: arrow(pa.nulls(70_000_000)),
+    "many-columns.csv": lambda: (
+        ",".join(f"c{number}" for number in range(500_000)).encode() + b"\n" + b"1," * 499_999 + b"1\n"
+    ),
     "claims.npy": lambda: (
         b"\x93NUMPY\x01\0\x46\0" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 3)}\n"
     ),
@@ -184,3 +232,49 @@ def test_a_pipe_without_end(name: str, start: str, tmp_path: Path) -> None:
     assert (result.code, len(result.err.splitlines())) in ((1, 1), (1, 2)), result.err
     assert result.peak < MOST
     assert [entry.name for entry in tmp_path.iterdir()] == ["head"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("none", None), ("1073741824", 1 << 30), ("1GiB", 1 << 30), ("1.5g", 3 << 29), ("500 MB", 500 << 20)],
+)
+def test_sizes(text: str, size: int | None) -> None:
+    """Units are powers of 1,024, in any case, with or without iB."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1", "1e9", "0", "1MiB", "1" * 5000, "nan", "1GiB2"])
+def test_what_is_no_size(text: str) -> None:
+    """A usage error; so is less than the program itself needs."""
+    with pytest.raises(UsageError, match=r"^--memory-limit: "):
+        parse_size(text)
+
+
+def test_the_limit_can_be_moved(tmp_path: Path) -> None:
+    """A file that needs some 500 MiB is read under a limit above that, or none, and refused under one below."""
+    path = tmp_path / "batch.arrow"
+    path.write_bytes(arrow(pa.nulls(25_000_000)))
+    line = f"$ACTCLI {path} --columns label --memory-limit "
+    for limit, code in (("300MiB", 1), ("1GiB", 0), ("none", 0), ("10MiB", 2)):
+        result = measured(line + limit)
+        assert result.code == code, result.err
+        if code == 1:
+            assert result.err.splitlines() == [
+                f"actcli: error: {path}: needs more than 300.0 MiB of memory",
+                "hint: --memory-limit SIZE raises the limit",
+            ]
+
+
+@pytest.mark.parametrize("limit", range(130, 190, 12))
+def test_a_failed_allocation_anywhere(limit: int, tmp_path: Path) -> None:
+    """One line and no file, also where orjson writes to a null pointer or a C++ exception ends in an abort."""
+    columns = tmp_path / "columns.parquet"
+    columns.write_bytes(packed(pa.table({f"c{number}": [1.0] for number in range(8_000)})))
+    rows = tmp_path / "rows.parquet"
+    rows.write_bytes(packed(pa.table({name: np.random.default_rng(0).normal(size=100_000) for name in "abcdefgh"})))
+    for path in (columns, rows):
+        result = measured(f"$ACTCLI {path} -o {tmp_path}/out.csv --memory-limit {limit}MiB")
+        assert (result.code, len(result.err.splitlines())) in ((0, 0), (1, 2)), result.err
+        assert (tmp_path / "out.csv").exists() is (result.code == 0)
+        (tmp_path / "out.csv").unlink(missing_ok=True)
+        assert len(list(tmp_path.iterdir())) == 2

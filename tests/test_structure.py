@@ -39,7 +39,7 @@ MOST_ROOMS = 12
 NUMERIC = ("activations", "calibration", "metrics")
 """The rooms that know NumPy and nothing else: no files, no Arrow, no Rich, no Typer."""
 
-TESTS_OF_ALL = {"benchmarks", "docs", "faults", "memory", "sample_data", "structure"}
+TESTS_OF_ALL = {"benchmarks", "docs", "faults", "memory", "plain_data", "sample_data", "structure"}
 """What test modules outside the rooms are about."""
 
 RESULTS = {"inspect"}

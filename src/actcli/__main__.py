@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 
+from actcli.streaming import memory
 from actcli.streaming.signals import handle
 
 __all__ = ["run"]
@@ -21,6 +22,7 @@ def run() -> None:
     gc.disable()
     _occupy_standard_streams()
     handle()
+    memory.start()
     _limit_threads(sys.argv[1:])
     from actcli.cli.app import main
 

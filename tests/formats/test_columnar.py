@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 import scipy.special
 
-from actcli.formats import ReadOptions, messages, open_inputs
+from actcli.formats import ReadOptions, open_inputs
 from actcli.streaming.batch import CHUNK_BYTES
 from program import Actcli, command, environment, process, started
 
@@ -211,39 +211,6 @@ def test_a_reader_that_goes_away() -> None:
     assert process("softmax", *IDS, "-f", "arrow", stdin=data).code == 0
 
 
-@pytest.mark.parametrize("kind", ["file", "stream"])
-@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
-@pytest.mark.parametrize("piped", [False, True])
-def test_a_batch_that_is_too_large(
-    kind: str, compression: str | None, tmp_path: Path, actcli: Actcli, monkeypatch: pytest.MonkeyPatch, *, piped: bool
-) -> None:
-    """Is refused before it is unpacked, whether it is packed or not; smaller ones of the same rows are read."""
-    table = pa.table({"0": np.zeros(20_000), "1": np.ones(20_000)})
-    monkeypatch.setattr(messages, "LARGEST_BATCH", 200_000)
-    path = tmp_path / "table.arrow"
-    for rows, code in ((20_000, 1), (5_000, 0)):
-        with (pa.ipc.new_file if kind == "file" else pa.ipc.new_stream)(
-            path, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)
-        ) as writer:
-            writer.write_table(table, max_chunksize=rows)
-        run = ("softmax", "--columns", "label", "-q")
-        result = actcli(*run, stdin=path.read_bytes()) if piped else actcli(*run, path)
-        assert result.code == code
-        assert ("has a record batch of 0 MiB" in result.err) is bool(code)
-        assert len(result.text.splitlines()) == (0 if code else 20_001)
-
-
-def test_a_dictionary_that_is_too_large(actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is refused too."""
-    monkeypatch.setattr(messages, "LARGEST_BATCH", 200_000)
-    table = pa.table({"id": pa.array(["x" * 300_000]).dictionary_encode(), "0": [1.0], "1": [2.0]})
-    file = io.BytesIO()
-    with pa.ipc.new_stream(file, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    assert len(file.getvalue()) < 10_000
-    assert "has a record batch" in actcli("softmax", stdin=file.getvalue()).err
-
-
 def test_long_texts_make_small_chunks(tmp_path: Path) -> None:
     """What is carried along counts too: a table of long texts is not read in one piece."""
     path = tmp_path / "long.parquet"
@@ -288,7 +255,7 @@ def test_texts_that_stand_in_the_file_once(name: str, sink: str, tmp_path: Path,
         contextlib.closing(open_inputs([str(path)], ReadOptions(ids=("id",)))) as inputs,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr("actcli.formats.columnar._REPEATED_BYTES", 100)
+        patch.setattr("actcli.formats.columnar.REPEATED_BYTES", 100)
         assert [len(chunk.decode().scores) for chunk in inputs.chunks(0) if chunk is not None] == [2, 2]
 
 

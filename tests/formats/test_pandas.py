@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from program import Actcli
 
-COLUMNAR = {"parquet", "arrow"}
-
 RUN = """
 import sys
 from actcli.cli.app import main
@@ -34,8 +32,6 @@ def commands(source: str, table: str, truth: str, folder: Path) -> list[list[str
     right = ["--truth", truth, "--class-names", str(SAMPLES / "digits_classes.txt")]
     found = []
     for sink in WRITTEN:
-        if sink in COLUMNAR:
-            continue
         columns = ["probabilities"] if sink == "npy" else [*first, "label", "probabilities"]
         output = str(folder / f"out.{sink}")
         found.append(["softmax", table, "-o", output, "--columns", ",".join(columns)])
@@ -56,7 +52,7 @@ def commands(source: str, table: str, truth: str, folder: Path) -> list[list[str
     ]
 
 
-@pytest.mark.parametrize("source", [name for name in READ if name not in COLUMNAR])
+@pytest.mark.parametrize("source", READ)
 def test_pandas_is_not_imported(source: str, actcli: Actcli, tmp_path: Path) -> None:
     """Where it is installed, here by a stand-in that cannot be imported, commands run as they do without it."""
     table = tmp_path / f"scores.{source}"

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
     from actcli.streaming.batch import Layout
 
-COLUMNAR = {"parquet", "arrow"}
-READ_HERE = [name for name in READ if name not in COLUMNAR]
-WRITTEN_HERE = [name for name in WRITTEN if name not in COLUMNAR]
-
 
 def columns(layout: Layout, sink: str) -> list[Column]:
     """Return a column of every kind that the format can hold."""
@@ -59,7 +55,7 @@ def convert(path: str, source: str, sink: str, *, rows: bool) -> bytes:
     return bytes(output.data)
 
 
-@pytest.mark.parametrize("source", READ_HERE)
+@pytest.mark.parametrize("source", READ)
 def test_a_fresh_process_makes_the_same_bytes(source: str, tmp_path: Path) -> None:
     """Of every valid file of a format, from a file and from a pipe, for every format that is written."""
     files = valid(source)
@@ -68,7 +64,7 @@ def test_a_fresh_process_makes_the_same_bytes(source: str, tmp_path: Path) -> No
             path = tmp_path / str(number)
             path.write_bytes(data)
             rows = number % 2 == 0
-            for sink in WRITTEN_HERE:
+            for sink in WRITTEN:
                 converted = convert(str(path), source, sink, rows=rows)
                 with opened(data, piped=True) as pipe:
                     assert convert(pipe, source, sink, rows=rows) == converted

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from actcli.cli.declaration import declared
 from actcli.cli.registry import COMMANDS
 from actcli.errors import ActcliError, OutputError, ReaderGoneError, UsageError, say, visible
+from actcli.streaming import memory
 from actcli.streaming.signals import end_by
 
 __all__ = ["main"]
@@ -89,6 +90,7 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         entry = COMMANDS[cmd_name]
+        memory.expect(gathering=entry.keeps_rows)
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         function = getattr(import_module(f"actcli.cli.commands.{cmd_name}"), cmd_name)
         app.command(
@@ -158,14 +160,17 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except _GRAMMAR_ERROR as error:
         return _report_grammar(error, given)
-    except MemoryError:
-        _report("there is not enough memory for this", "fewer chunks at once take less: --jobs 1")
-        return 1
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except ReaderGoneError:
         end_by(signal.SIGPIPE)
         return 141
+    except Exception as error:
+        if not memory.is_exhausted(error):
+            raise
+        failure = memory.exceeded()
+        _report(failure.message, failure.hint)
+        return failure.exit_code
 
 
 def _report(message: str, hint: str | None) -> None:

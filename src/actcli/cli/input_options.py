@@ -121,6 +121,18 @@ class InputOptions:
             "--renormalize", help="With --from probabilities: divide each row by its sum.", rich_help_panel=INPUT
         ),
     ] = False
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(
+            "--memory-limit",
+            metavar="SIZE",
+            help="The most memory to use: bytes, 500MiB, 2GiB, or none. [default: 1GiB, more for threads and, where "
+            "rows are kept, for the input]",
+            is_eager=True,
+            callback=option_values.limit_memory,
+            rich_help_panel=INPUT,
+        ),
+    ] = None
 
     @property
     def paths(self) -> list[str]:

@@ -6,8 +6,9 @@ from typing import Any
 import typer
 
 from actcli.errors import UsageError, visible
+from actcli.streaming import memory
 
-__all__ = ["decimal_share", "delimiter", "named", "row_count", "share"]
+__all__ = ["decimal_share", "delimiter", "limit_memory", "named", "row_count", "share"]
 
 _DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|", "space": " "}
 DEFAULT_ROWS = 20
@@ -18,6 +19,19 @@ def named(parameter: typer.CallbackParam, value: Any) -> Any:
     if value is not None and "" in ([value] if isinstance(value, str) else value):
         option = parameter.opts[-1] if parameter.param_type_name == "option" else "FILE"
         raise UsageError(f"{option}: is empty, and no name of a file", hint="is a variable of the shell not set?")
+    return value
+
+
+def limit_memory(value: str | None) -> str | None:
+    """Set the limit of memory that ``--memory-limit`` gives, before anything is read.
+
+    Raises
+    ------
+    UsageError
+        If it is no size, or too small for the program.
+    """
+    if value is not None:
+        memory.set_limit(memory.parse_size(value))
     return value
 
 

@@ -18,6 +18,8 @@ class Entry(NamedTuple):
     """The page of the documentation that explains it, in `docs/`."""
     multiplies_matrices: bool = False
     """Whether it needs the threads that NumPy starts on import for products of matrices."""
+    keeps_rows: bool = False
+    """Whether it keeps all rows in memory, so that the limit of memory grows with the input."""
 
 
 COMMANDS = {
@@ -45,27 +47,32 @@ COMMANDS = {
         "How good the predictions are, against the truth.",
         "see it: actcli plot reliability; make it better: actcli calibrate, actcli tune.",
         "evaluating",
+        keeps_rows=True,
     ),
     "calibrate": Entry(
         "Fit probabilities that are right as often as they say.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
         "calibrating",
         multiplies_matrices=True,
+        keeps_rows=True,
     ),
     "tune": Entry(
         "Choose thresholds.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
         "thresholds",
+        keeps_rows=True,
     ),
     "conformal": Entry(
         "Fit prediction sets with a coverage guarantee.",
         "actcli softmax more.csv --policy policy.json --columns id,prediction_set",
         "prediction-sets",
+        keeps_rows=True,
     ),
     "plot": Entry(
         "Charts: the functions, reliability, confidence, curves, thresholds, confusion.",
         "the numbers: actcli evaluate logits.csv --truth truth.csv",
         "plots",
+        keeps_rows=True,
     ),
     "compare": Entry(
         "Sigmoid and softmax of the same logits side by side, and why they differ.",

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from actcli.prediction.derivatives import loss_gradient
-from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from actcli.evaluation.truth import Truth
@@ -53,7 +52,7 @@ class LossGradientSink:
         """Compute the gradients of the next rows, and write them."""
         gradient = loss_gradient(encoded.counted, self._truth.take(encoded, start), self._rules)
         batch = replace(encoded, values={"gradient": gradient}, counted=None)
-        self._lines.accept(encoder_of(self._lines).encode(batch), start)
+        self._lines.accept(self._lines.encoder.encode(batch), start)
 
     def finish(self) -> None:
         """Finish the other sink."""

@@ -92,7 +92,7 @@ FORMATS = {
         ),
         Format(
             "parquet",
-            "actcli.formats.columnar",
+            "actcli.formats.parquet",
             "ParquetSource",
             "ParquetSink",
             _NAMED,
@@ -102,7 +102,7 @@ FORMATS = {
         ),
         Format(
             "arrow",
-            "actcli.formats.columnar",
+            "actcli.formats.arrow",
             "ArrowSource",
             "ArrowSink",
             _NAMED,

@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from actcli.formats.arrow_values import python_values
 from actcli.streaming.arrow import CastOptions, call_function, from_numpy, take
 from actcli.streaming.batch import Kind
 
@@ -220,7 +221,7 @@ def texts_of(values: Any) -> Any:
     try:
         texts = call_function("cast", [values], CastOptions.safe(pa.string()))
     except (pa.ArrowException, NotImplementedError):
-        texts = text_array(None if x is None else json.dumps(x, default=str) for x in values.to_pylist())
+        texts = text_array(None if x is None else json.dumps(x, default=str) for x in python_values(values))
     return call_function("coalesce", [texts, text_scalar("")]) if texts.null_count else texts
 
 

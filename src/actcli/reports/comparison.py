@@ -11,7 +11,6 @@ import numpy as np
 from actcli.errors import visible
 from actcli.formats.json import JsonSink
 from actcli.reports.numbers import counted, number
-from actcli.streaming.batch import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +73,7 @@ class ComparisonSink:
     def open(self, layout: Layout) -> int:
         """Open the sink of the rows."""
         size = self._rows.open(layout)
-        self.encoder = ComparisonEncoder(encoder_of(self._rows))
+        self.encoder = ComparisonEncoder(self._rows.encoder)
         return size
 
     def accept(self, encoded: EncodedComparison, start: int) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from actcli.streaming import memory
+
 try:
     # The import of pyarrow.compute makes a Python function for each of Arrow's functions, which takes longer than the
     # work on a small file. All of them call this one.
@@ -20,11 +22,12 @@ __all__ = ["CastOptions", "call_function", "from_numpy", "settle", "take"]
 
 @functools.cache
 def settle() -> None:
-    """Leave signals to the program, and memory to the C library."""
+    """Leave signals to the program, and memory to the C library and the limit of this process."""
     # Arrow would handle signals itself while it parses, and lose one that arrives just when it is done.
     pa.enable_signal_handlers(False)
     # Arrow's own allocator is not faster for chunks of one size, and keeps 20 % more memory.
     pa.set_memory_pool(pa.system_memory_pool())
+    memory.catch_crashes()
 
 
 def from_numpy(values: np.ndarray[Any, Any]) -> Any:

@@ -47,7 +47,6 @@ __all__ = [
     "Sink",
     "Source",
     "TopK",
-    "encoder_of",
     "rows_in_chunk",
 ]
 
@@ -431,10 +430,13 @@ class Encoder(Protocol):
 class Sink(Protocol):
     """The destination of decided batches: a file, a table, a sum or a fit.
 
-    After `open`, a sink has an attribute ``encoder``, an `Encoder`. A sink may have an attribute ``any_order``. If it
-    is true, `accept` may be called from any thread and in any order for chunks whose first row number is known before
-    they are decoded.
+    A sink may have an attribute ``any_order``. If it is true, `accept` may be called from any thread and in any order
+    for chunks whose first row number is known before they are decoded.
     """
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, once the sink is open."""
 
     def open(self, layout: Layout) -> int:
         """Begin, and set the encoder; return about how many bytes a row takes in the output."""
@@ -452,9 +454,3 @@ class Sink(Protocol):
 
     def finish(self) -> None:
         """End, after the last batch."""
-
-
-def encoder_of(sink: Sink) -> Encoder:
-    """Return the encoder of an open sink. A sink without one is its own; that goes when all sinks have one."""
-    found: Encoder = getattr(sink, "encoder", sink)  # type: ignore[arg-type]
-    return found

@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from actcli.errors import DataError, visible
-from actcli.streaming import signals
+from actcli.streaming import memory, signals
 from actcli.streaming.spool import Spool
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Input:
         # Another program may have read the beginning of standard input: then the rest is read as from a pipe.
         whole = stat.S_ISREG(status.st_mode) and os.lseek(self.descriptor, 0, os.SEEK_CUR) == 0
         self.size = status.st_size if whole else None
+        memory.count_input(self.size or 0)
         self.can_reopen = whole and path != "-"
         if stat.S_ISFIFO(status.st_mode) and hasattr(fcntl, "F_SETPIPE_SZ"):
             # A larger buffer lets both sides wait less often.
@@ -229,6 +230,8 @@ class Input:
         except OSError as error:
             raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
         self._flows = len(data) >= _FLOW_BYTES
+        if self.size is None:
+            memory.count_input(len(data))
         if not data and count and self.size is not None and os.lseek(self.descriptor, 0, os.SEEK_CUR) < self.size:
             raise DataError(f"{self.name}: has become shorter while it was read")
         return data

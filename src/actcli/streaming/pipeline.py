@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from actcli.errors import ActcliError
-from actcli.streaming.batch import Batch, encoder_of
+from actcli.streaming import memory
+from actcli.streaming.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -131,7 +132,7 @@ def run(
     ActcliError
         The first error in the order of the rows. The sink has all rows before it.
     """
-    work = Work(decide, encoder_of(sink))
+    work = Work(decide, sink.encoder)
     any_order = getattr(sink, "any_order", False)
 
     def work_in_place(placed: _Placed) -> EncodedChunk:
@@ -263,6 +264,7 @@ def _pool(jobs: int) -> Executor:
     from concurrent.futures import ThreadPoolExecutor
 
     _keep_memory()
+    memory.allow(memory.BYTES_PER_JOB * jobs)
     return ThreadPoolExecutor(jobs, thread_name_prefix="actcli")
 
 

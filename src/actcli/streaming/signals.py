@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["add", "end_by", "handle", "remove", "wait_for"]
+__all__ = ["add", "end_by", "handle", "remove", "tidy", "wait_for"]
 
 _PENDING: list[Callable[[], None]] = []
 _woken: int | None = None
@@ -65,17 +65,18 @@ def end_by(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def _tidy() -> None:
+def tidy() -> None:
+    """Do all that a signal that ends the process would do first."""
     while _PENDING:
         with contextlib.suppress(OSError):
             _PENDING.pop()()
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
-    _tidy()
+    tidy()
     os._exit(130)
 
 
 def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
-    _tidy()
+    tidy()
     end_by(number)
