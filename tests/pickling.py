@@ -61,7 +61,7 @@ class Done(NamedTuple):
 def recorded() -> Iterator[list[Done]]:
     """Record all work on chunks, for instance while a command line runs in this process."""
     done: list[Done] = []
-    call = Work.__call__
+    call = Work.do
 
     def work(self: Work, chunk: Chunk) -> EncodedChunk:
         pickled = pickle.dumps((self, chunk))
@@ -69,7 +69,7 @@ def recorded() -> Iterator[list[Done]]:
         done.append(Done(pickled, canonical(result)))
         return result
 
-    with mock.patch.object(Work, "__call__", work):
+    with mock.patch.object(Work, "do", work):
         yield done
 
 
@@ -116,7 +116,7 @@ def main() -> None:
     results = []
     for pickled in pickle.load(sys.stdin.buffer):
         work, chunk = pickle.loads(pickled)
-        results.append(canonical(work(chunk)))
+        results.append(canonical(work.do(chunk)))
     sys.stdout.buffer.write(pickle.dumps(results))
 
 

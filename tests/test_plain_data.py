@@ -14,7 +14,7 @@ import pytest
 from actcli.formats.registry import FORMATS
 from actcli.streaming import batch
 from actcli.streaming.pipeline import Work
-from program import SAMPLES, Actcli, environment
+from program import SAMPLES, Actcli, Result, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ while True:
         work, chunk = pickle.load(sys.stdin.buffer)
     except EOFError:
         break
-    pickle.dump(work(chunk), sys.stdout.buffer)
+    pickle.dump(work.do(chunk), sys.stdout.buffer)
     sys.stdout.buffer.flush()
 """
 
@@ -62,7 +62,7 @@ def both_ways(
     actcli: Actcli, fresh_process: Callable[[Work, Any], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., None]:
     """Run a command in this process, and with every chunk in the fresh one: output, file and messages are the same."""
-    monkeypatch.setattr(batch, "CHUNK_BYTES", 4000)
+    monkeypatch.setattr(batch, "CHUNK_BYTES", 2000)
 
     def check(*arguments: str | Path, output: str = "result.csv", stdin: bytes = b"") -> None:
         chunks = 0
@@ -72,13 +72,18 @@ def both_ways(
             chunks += 1
             return fresh_process(work, chunk)
 
-        path = tmp_path / output
-        here = actcli(*arguments, "-o", path, stdin=stdin), path.read_bytes() if path.exists() else None
+        def run() -> tuple[Result, list[bytes]]:
+            for path in written:
+                path.unlink(missing_ok=True)
+            result = actcli(*arguments, "-o", written[0], stdin=stdin)
+            assert result.code == 0, result.err
+            return result, [path.read_bytes() for path in written if path.exists()]
+
+        written = tmp_path / output, tmp_path / "policy.json"
+        here = run()
         with monkeypatch.context() as patch:
-            patch.setattr(Work, "__call__", elsewhere)
-            there = actcli(*arguments, "-o", path, stdin=stdin), path.read_bytes() if path.exists() else None
-        assert here[0].code == 0, here[0].err
-        assert there == here
+            patch.setattr(Work, "do", elsewhere)
+            assert run() == here
         assert chunks > 1
 
     return check
@@ -186,7 +191,7 @@ def truth(name: str) -> list[str | Path]:
         ["evaluate", *truth(DIGITS), "--bootstrap", "20"],
         ["evaluate", *truth(DIGITS), "--binning", "equal-mass", "--top-k", "2"],
         ["evaluate", *truth(PROPERTIES), "--task", "multilabel", "--bootstrap", "20"],
-        ["evaluate", *truth(CANCER), "--task", "binary"],
+        ["evaluate", *truth(CANCER), "--task", "binary", "--positive", "malignant", "--negative", "benign"],
         ["plot", "reliability", *truth(DIGITS)],
         ["plot", "roc", *truth(DIGITS)],
         ["plot", "thresholds", *truth(PROPERTIES), "--task", "multilabel"],

@@ -45,7 +45,7 @@ def commands(source: str, table: str, truth: str, folder: Path) -> list[list[str
         ["softmax", table, "--format", "table"],
         ["evaluate", table, *right, "--format", "json"],
         ["calibrate", table, *right, "--policy", policy],
-        ["softmax", table, "--policy", policy, "-o", str(folder / "decided.csv")],
+        ["softmax", table, *right[2:], "--policy", policy, "-o", str(folder / "decided.csv")],
         ["inspect", table, "--format", "json"],
         ["compare", table, "-o", str(folder / "compared.jsonl")],
         ["plot", "reliability", table, *right, "--format", "json"],

@@ -49,17 +49,23 @@ def _show(text: str) -> None:
 class Command(TyperCommand):
     """A command whose help shows its options in groups, and that takes an option of one value once."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments; refuse an option that takes one value and is given twice."""
-        given: list[Any] = [] if ctx.resilient_parsing else self.make_parser(ctx).parse_args(list(args))[2]
-        rest: list[str] = super().parse_args(ctx, args)
-        for option in given:
-            takes_one = option.param_type_name == "option" and not option.multiple
-            is_switch = takes_one and option.is_flag and not option.secondary_opts
-            if takes_one and not is_switch and given.count(option) > 1:
-                name = "/".join([option.opts[-1], *option.secondary_opts])
-                raise UsageError(f"{name}: is given more than once, and takes one value")
-        return rest
+    def make_parser(self, ctx: Any) -> Any:
+        """Return a parser that refuses an option that takes one value and is given twice."""
+        parser: Any = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_once(args: list[str]) -> Any:
+            values, rest, given = parse(args)
+            for option in [] if ctx.resilient_parsing else given:
+                takes_one = option.param_type_name == "option" and not (option.multiple or option.hidden)
+                is_switch = takes_one and option.is_flag and not option.secondary_opts
+                if takes_one and not is_switch and given.count(option) > 1:
+                    name = "/".join([option.opts[-1], *option.secondary_opts])
+                    raise UsageError(f"{name}: is given more than once, and takes one value")
+            return values, rest, given
+
+        parser.parse_args = parse_once
+        return parser
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return --help."""

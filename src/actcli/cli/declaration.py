@@ -38,14 +38,16 @@ OUTPUT = "Output"
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def options(group: type[T]) -> type[T]:
-    """Make a class a group of options: a frozen dataclass without the methods that take time to build and nobody uses.
+    """Make a class a group of options: a dataclass without the methods that nobody uses, which take time to build.
+
+    The type checker sees that nothing changes a group: to freeze it at run time would take as long as all the rest.
 
     Raises
     ------
     TypeError
         If the module has ``from __future__ import annotations``, so that the types of the fields are texts.
     """
-    made = dataclass(frozen=True, kw_only=True, eq=False, repr=False)(group)
+    made = dataclass(kw_only=True, eq=False, repr=False)(group)
     for field in fields(made):  # type: ignore[arg-type]
         if isinstance(field.type, str):
             raise TypeError(f"{group.__name__}.{field.name}: its type is a text; leave the future import out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -137,7 +137,7 @@ def calibrate(context: FitContext, method: Method) -> FitResult:
         found = METHODS[method](context.scoring.logits(context.rows.given), context.rows.truth, task=context.task)
     except ValueError as error:
         raise DataError(f"{method.value}: {error}") from None
-    calibrated = replace(context.scoring, calibration=found)
+    calibrated = context.scoring._replace(calibration=found)
 
     def change(rows: LabeledRows) -> QualityChange:
         return QualityChange(len(rows), _reported(context.scoring, rows), _reported(calibrated, rows))

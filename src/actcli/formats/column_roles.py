@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from actcli.errors import ActcliError, DataError, UsageError, listed, visible
 
@@ -49,8 +48,7 @@ _RECORDED_NAMES = re.compile(
 """The other columns that actcli may have written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(NamedTuple):
     """The role of each column of a file, by position.
 
     Parameters

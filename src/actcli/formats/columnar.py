@@ -104,7 +104,7 @@ class ColumnarDecoder:
             raise memory.exceeded(self.name) from None
         except pa.ArrowException as error:
             raise DataError(f"{self.name}: row {start + 1} and following: cannot be read: {reason(error)}") from None
-        batch = Batch(scores, carried, RowPlaces(self.name, start), self.file)
+        batch = Batch(scores, carried, RowPlaces(self.name, start).place, self.file)
         return batch.without(wrong, lambda row, place: self._what_is_wrong(data, row, place)) if wrong.any() else batch
 
     def _column(self, data: Any, name: str) -> Any:

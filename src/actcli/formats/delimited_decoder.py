@@ -12,7 +12,7 @@ import math
 import re
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,15 +34,14 @@ _BLANK_LINE = re.compile(rb"(?:\A|[\r\n])[ \t]*(?:\r\n|(?<!\r)\n|\r)")
 _RUNS_OF_BLANKS = re.compile(rb"(?:\A|(?<=[\r\n])) +| +(?=[ \r\n]|\Z)")
 
 
-@dataclass(frozen=True, slots=True)
-class _RecordPlaces:
+class _RecordPlaces(NamedTuple):
     """Says on which line a row begins; the block is parsed again to find out."""
 
     parser: RecordParser
     data: bytes
     line: int
 
-    def __call__(self, row: int) -> str:
+    def place(self, row: int) -> str:
         """Return the place of a row, for messages."""
         record = next(itertools.islice(self.parser.parse(self.data, self.line), row, None))
         return f"{self.parser.name}:{record.line}"
@@ -86,7 +85,7 @@ class DelimitedDecoder:
         except pa.ArrowInvalid:
             return self._decode_slowly(data, line)
         names = [column.name for column in self.layout.carried]
-        places = _RecordPlaces(self.parser, data, line)
+        places = _RecordPlaces(self.parser, data, line).place
         return Batch(scores, dict(zip(names, carried, strict=True)), places, self.file)
 
     def _decode_fast(self, data: bytes) -> tuple[np.ndarray[Any, Any], list[Any]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,8 +33,7 @@ class Record(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordParser:
+class RecordParser(NamedTuple):
     """Parses records one by one.
 
     Parameters

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -191,8 +190,7 @@ class NpySource:
             raise DataError(f"{self.input.name}: goes on after the {self._rows} rows that its header says")
 
 
-@dataclass(frozen=True, slots=True)
-class NpyEncoder:
+class NpyEncoder(NamedTuple):
     """Turns a column of a batch into the rows of an array."""
 
     column: Column

@@ -9,7 +9,7 @@ import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actcli.errors import UsageError, visible
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Format", "ReadOptions", "WriteOptions", "named", "of_path", "open_sink", "source_class"]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """A format, and where its code is.
 
     Parameters

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["RowDecoder", "RowRangeChunk", "StoredArray"]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredArray:
+class StoredArray(NamedTuple):
     """An array of shape (N, C) in a file, from which ranges of rows can be read.
 
     Parameters
@@ -63,8 +61,7 @@ class StoredArray:
             self.input.read_at(memoryview(target.view(np.uint8).data), self.offset + first * self.dtype.itemsize)
 
 
-@dataclass(frozen=True, slots=True)
-class RowDecoder:
+class RowDecoder(NamedTuple):
     """Decodes ranges of rows.
 
     Parameters
@@ -91,11 +88,10 @@ class RowDecoder:
         """Return a batch of rows, shape (N, width), the first of which is number `start` of the file."""
         if self.chosen is not None:
             scores = scores[:, self.chosen]
-        return Batch(scores, {}, RowPlaces(self.name, start), self.file)
+        return Batch(scores, {}, RowPlaces(self.name, start).place, self.file)
 
 
-@dataclass(frozen=True, slots=True)
-class RowRangeChunk:
+class RowRangeChunk(NamedTuple):
     """A chunk: a range of rows in a file, or the bytes of rows that came through a pipe.
 
     It is pickled with a reference to its file if the file can be opened again by its path, and else with the bytes of

@@ -7,7 +7,7 @@ the block to write.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -28,8 +28,7 @@ _NUMBER_BYTES = 24
 """About how many bytes a number takes as text, with its separator."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowNumbers:
+class RowNumbers(NamedTuple):
     """The part of each line that is the number of its row, which only the sink knows.
 
     Parameters
@@ -44,8 +43,7 @@ class RowNumbers:
     rows: np.ndarray[Any, np.dtype[np.int64]]
 
 
-@dataclass(frozen=True, slots=True)
-class _UnnumberedLines:
+class _UnnumberedLines(NamedTuple):
     """Lines of text in parts, because the numbers of their rows are among the parts and are not known yet."""
 
     parts: list[Any]

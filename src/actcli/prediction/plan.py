@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actcli.activations import check_temperature, computing_dtype, in_block_order
-from actcli.calibration.methods import Temperature
+from actcli.calibration.temperature import Temperature
 from actcli.errors import UsageError, listed, visible
 from actcli.formats.column_roles import check_utf8
 from actcli.prediction.class_columns import Arrangement, class_columns

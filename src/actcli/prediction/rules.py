@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from actcli.calibration.methods import Temperature
+from actcli.calibration.temperature import Temperature
 from actcli.errors import UsageError
 from actcli.tasks import Origin
 

@@ -6,13 +6,12 @@ activation is applied to logits only, and probabilities that no step changes com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from actcli.activations import log_softmax_rows, row_sums
-from actcli.calibration.methods import Temperature
+from actcli.calibration.temperature import Temperature
 from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class Scored(NamedTuple):
     temperature: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Scoring:
+class Scoring(NamedTuple):
     """How the numbers of the input become scores.
 
     Parameters

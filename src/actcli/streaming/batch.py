@@ -188,8 +188,7 @@ class BadRow(NamedTuple):
     error: DataError
 
 
-@dataclass(frozen=True, slots=True)
-class RowPlaces:
+class RowPlaces(NamedTuple):
     """Says where a row is in its file by its number: "scores.npy: row 3".
 
     Parameters
@@ -203,24 +202,23 @@ class RowPlaces:
     name: str
     first: int = 0
 
-    def __call__(self, row: int) -> str:
+    def place(self, row: int) -> str:
         """Return the place of a row, for messages."""
         return f"{self.name}: row {self.first + row + 1}"
 
 
-@dataclass(frozen=True, slots=True)
-class _ShiftedPlaces:
+class _ShiftedPlaces(NamedTuple):
     """Says where a row is when its number counts from another row than before."""
 
-    place: Callable[[int], str]
+    unshifted: Callable[[int], str]
     start: int
 
-    def __call__(self, row: int) -> str:
+    def place(self, row: int) -> str:
         """Return the place of a row, for messages."""
-        return self.place(row - self.start)
+        return self.unshifted(row - self.start)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Batch:
     """The rows of a chunk, first as they were read, then with what was decided.
 
@@ -346,7 +344,7 @@ class Batch:
         carried = {name: values[index : index + 1] for name, values in self.carried.items()}
         numbers = self.row_numbers()[index : index + 1] + start
         return Batch(
-            self.scores[index : index + 1], carried, _ShiftedPlaces(self.place, start), self.file, rows=numbers
+            self.scores[index : index + 1], carried, _ShiftedPlaces(self.place, start).place, self.file, rows=numbers
         )
 
     def data(self, column: Column) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from actcli.errors import ActcliError
@@ -31,8 +30,7 @@ IN_FLIGHT_PER_JOB = 2
 """The most chunks in flight for each thread: one in work and one waiting, so that no thread is idle."""
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedChunk:
+class EncodedChunk(NamedTuple):
     """The result of the work on a chunk.
 
     Parameters
@@ -65,8 +63,7 @@ class EncodedChunk:
     accepted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """The work on one chunk: decode, decide, encode.
 
     It is plain data, as chunks are: both can be pickled, and give the same result in another thread or process.
@@ -82,7 +79,7 @@ class Work:
     decide: Stage
     encoder: Encoder
 
-    def __call__(self, chunk: Chunk) -> EncodedChunk:
+    def do(self, chunk: Chunk) -> EncodedChunk:
         """Return the result for a chunk."""
         batch = self.decide(chunk.decode())
         return EncodedChunk(
@@ -137,11 +134,11 @@ def run(
 
     def work_in_place(placed: _Placed) -> EncodedChunk:
         """Work on a chunk; give the result to the sink at once if its order does not matter."""
-        result = work(placed.chunk)
+        result = work.do(placed.chunk)
         if not any_order or placed.start is None or not result.rows:
             return result
         sink.accept(result.encoded, placed.start)
-        return replace(result, encoded=None, accepted=True)
+        return result._replace(encoded=None, accepted=True)
 
     start = 0
     for result in _ordered_map(work_in_place, _placed(chunks), jobs or _processors()):
@@ -176,7 +173,7 @@ def find_row(chunks: Iterable[Chunk | None], row: int, *, skip: bool) -> tuple[B
     """
     work = Work(_pass_over if skip else Batch.until_fault, _Whole())
     start = 0
-    for result in _ordered_map(work, chunks, _processors()):
+    for result in _ordered_map(work.do, chunks, _processors()):
         batch: Batch = result.encoded
         found = (batch.row_numbers() == row - start).nonzero()[0]
         if len(found):
@@ -194,8 +191,7 @@ def _pass_over(batch: Batch) -> Batch:
     return batch
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
+class _Whole(NamedTuple):
     """An encoder that changes nothing."""
 
     def encode(self, batch: Batch) -> Batch:
