@@ -18,8 +18,11 @@ def test_most_frequent_confusions() -> None:
         Confusion(0, 1, 2, 2 / 59),
     ]
     assert len(most_frequent_confusions(matrix, 100)) == 5
-    assert most_frequent_confusions(np.diag([3, 0, 4]), 10) == []
     assert matrix[0, 0] == 50
+    assert most_frequent_confusions(np.diag([3, 0, 4]), 10) == []
+    matrix = np.array([[5, 3, 2], [0, 7, 1], [0, 0, 0]])
+    assert most_frequent_confusions(matrix, 2) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2)]
+    assert most_frequent_confusions(matrix, 9) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2), (1, 2, 1, 0.125)]
 
 
 def test_ratios_of_counts() -> None:

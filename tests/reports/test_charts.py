@@ -1,4 +1,4 @@
-"""Charts as data and in a terminal: ticks, confusions, the height and the colours."""
+"""Charts as data and in a terminal: ticks, the height and the colours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from actcli.reports.charts import Axis, Matrix
+from actcli.reports.charts import Axis
 from actcli.reports.widths import fitted, joined, shortened
 from program import SAMPLES, command, terminal, without_escapes
 
@@ -29,14 +29,6 @@ DIGITS = (SAMPLES / "digits_logits.csv", "--truth", SAMPLES / "digits_truth.csv"
 def test_ticks(low: float, high: float, expected: Sequence[float]) -> None:
     """Ticks are round numbers."""
     np.testing.assert_allclose(Axis("x", low, high).ticks(), expected, atol=1e-12)
-
-
-def test_the_most_frequent_confusions() -> None:
-    """Confusions are the largest cells off the diagonal, with their share of the true class."""
-    matrix = Matrix("abc", np.array([[5, 3, 2], [0, 7, 1], [0, 0, 0]]))
-    assert matrix.confusions(2) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2)]
-    assert matrix.confusions(9) == [(0, 1, 3, 0.3), (0, 2, 2, 0.2), (1, 2, 1, 0.125)]
-    assert Matrix("ab", np.diag([1, 2])).confusions(9) == []
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

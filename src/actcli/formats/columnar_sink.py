@@ -15,6 +15,7 @@ from actcli.formats.columnar import reason
 from actcli.formats.text import call_function, from_numpy, pick, plain, text_array
 from actcli.streaming import memory
 from actcli.streaming.batch import Kind
+from actcli.streaming.output import OutputFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -168,7 +169,7 @@ class ColumnarSink:
     def writer(self) -> Any:
         """What writes the file, which begins with the first use of it."""
         if self._writer is None:
-            self._writer = self.begin(pa.PythonFile(_Writable(self.output), "w"))
+            self._writer = self.begin(pa.PythonFile(OutputFile(self.output), "w"))
         return self._writer
 
     def begin(self, file: Any) -> Any:
@@ -182,30 +183,3 @@ class ColumnarSink:
     def end(self) -> None:
         """Write what is left, and the end of the file."""
         self.writer.close()
-
-
-class _Writable:
-    """An output as a file for Arrow."""
-
-    closed = False
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._position = 0
-
-    def write(self, data: Any) -> int:
-        """Write all of `data`."""
-        count = memoryview(data).nbytes
-        self._output.write(data)
-        self._position += count
-        return count
-
-    def tell(self) -> int:
-        """Return how much has been written."""
-        return self._position
-
-    def flush(self) -> None:
-        """Do nothing: nothing is kept back."""
-
-    def close(self) -> None:
-        """Leave the output open: its owner closes it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Axis", "Bars", "Chart", "Confusion", "Curve", "Curves", "Matrix"]
+__all__ = ["Axis", "Bars", "Chart", "Curve", "Curves", "Matrix"]
 
 _MOST_TICKS = 8
 
@@ -102,18 +102,6 @@ class Bars:
     unit: str = "rows"
 
 
-class Confusion(NamedTuple):
-    """How often one class is predicted for another."""
-
-    truth: int
-    """The index of the true class."""
-    predicted: int
-    """The index of the predicted class."""
-    rows: int
-    share: float
-    """Of the rows of the true class."""
-
-
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """A confusion matrix: a row for each true class, a column for each predicted class."""
@@ -124,17 +112,6 @@ class Matrix:
     def shares(self) -> Array:
         """Return each cell as a share of the rows of its true class; 0 for a class without rows."""
         return np.asarray(self.counts / np.maximum(1, self.counts.sum(axis=1, keepdims=True)))
-
-    def confusions(self, most: int) -> list[Confusion]:
-        """Return at most `most` pairs of different classes, the most frequent first."""
-        wrong, shares = self.counts.copy(), self.shares()
-        np.fill_diagonal(wrong, 0)
-        cells = [divmod(cell, len(wrong)) for cell in np.argsort(-wrong, axis=None, kind="stable")[:most].tolist()]
-        return [
-            Confusion(truth, predicted, int(wrong[truth, predicted]), float(shares[truth, predicted]))
-            for truth, predicted in cells
-            if wrong[truth, predicted]
-        ]
 
 
 @dataclass(frozen=True, slots=True)

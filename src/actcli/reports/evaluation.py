@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actcli.errors import visible
+from actcli.metrics.confusion import most_frequent_confusions
 from actcli.metrics.definitions import COUNTS
 from actcli.reports.charts import Bars, Matrix
 from actcli.reports.evaluation_charts import reliability_chart
@@ -171,7 +172,7 @@ class _Report:
         lines = matrix_lines(self._screen, content, self._names, self._width)
         if lines:
             return lines
-        confusions = content.confusions(_MOST_CONFUSIONS)
+        confusions = most_frequent_confusions(content.counts, _MOST_CONFUSIONS)
         if not confusions:
             return [Text("no class is confused with another", style="dim")]
         name_width = max(_NARROWEST_NAME, (self._width - 30) // 2)

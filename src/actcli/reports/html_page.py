@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import actcli
 from actcli.errors import visible
+from actcli.metrics.confusion import most_frequent_confusions
 from actcli.reports.charts import Bars, Matrix
 from actcli.reports.evaluation_charts import confidence_chart, reliability_chart
 from actcli.reports.html_assets import CONTENT_SECURITY_POLICY, SCRIPT, STYLE
@@ -109,7 +110,7 @@ def _confusion(result: Evaluation) -> str:
         note = f"The most frequent confusions of {len(names):,} classes."
         rows = [
             (names[each.truth], names[each.predicted], f"{each.rows:,}", percent(each.share))
-            for each in content.confusions(_MOST_CONFUSIONS)
+            for each in most_frequent_confusions(content.counts, _MOST_CONFUSIONS)
         ]
         table = _table(("truth", "predicted", "rows", "share of truth"), rows, text=2)
     else:

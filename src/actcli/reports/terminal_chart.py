@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from rich.text import Text
 
 from actcli.errors import visible
+from actcli.metrics.confusion import most_frequent_confusions
 from actcli.reports.charts import Bars, Curves, Matrix
 from actcli.reports.screen import Screen
 from actcli.reports.terminal_bars import bars
@@ -53,4 +54,4 @@ def _draw_matrix(screen: Screen, content: Matrix) -> None:
     if not lines:
         note = "the most frequent confusions; a wider terminal or -o FILE.svg shows all"
         screen.console.print(Text(note, style="dim"))
-        screen.console.print(confusions_table(content.confusions(_MOST_CONFUSIONS), names))
+        screen.console.print(confusions_table(most_frequent_confusions(content.counts, _MOST_CONFUSIONS), names))

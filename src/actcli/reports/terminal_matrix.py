@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from actcli.reports.charts import Confusion, Matrix
+    from actcli.metrics.confusion import Confusion
+    from actcli.reports.charts import Matrix
     from actcli.reports.screen import Screen
 
 __all__ = ["confusions_table", "matrix_lines"]
