@@ -23,7 +23,7 @@ from actcli.tasks import Origin, Step, Task
 SCHEMA = json.loads(Path(policies.__file__).with_name("policy.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
-RECORD = Record(10, {"cat": 4, "dog": 6}, "log_loss", math.nan, 0.5, "0.1.0")
+RECORD = Record(10, {"cat": 4, "dog": 6}, "log_loss", None, 0.5, "0.1.0")
 WHOLE: dict[str, Any] = {
     "actcli": 1,
     "task": "softmax",

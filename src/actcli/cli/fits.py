@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from functools import partial
@@ -251,8 +252,8 @@ def _write(request: FitRequest, context: FitContext, result: FitResult, target: 
         rows=len(context.rows),
         truth=dict(zip(names, context.rows.counts(len(names)), strict=True)),
         loss=result.loss,
-        before=result.before,
-        after=result.after,
+        before=result.before if math.isfinite(result.before) else None,
+        after=result.after if math.isfinite(result.after) else None,
         version=__version__,
         aim=result.objective,
     )

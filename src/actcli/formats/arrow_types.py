@@ -30,6 +30,9 @@ __all__ = [
     "with_nulls",
 ]
 
+_DTYPES = {"halffloat": "float16", "float": "float32", "double": "float64"}
+"""The names of dtypes that Arrow calls otherwise."""
+
 
 def type_text(type: Any) -> str:
     """Return the name of an Arrow type as a message shows it: field names and time zones come from the file."""
@@ -55,8 +58,9 @@ def is_text(type: Any) -> bool:
 
 
 def numpy_dtype(type: Any) -> np.dtype[Any]:
-    """Return the dtype of the numbers of a numeric Arrow type."""
-    return np.dtype(np.float64 if pa.types.is_decimal(type) else type.to_pandas_dtype())
+    """Return the dtype of the numbers of a numeric Arrow type, or of a boolean one."""
+    # Arrow's own conversion imports pandas in some versions.
+    return np.dtype(np.float64 if pa.types.is_decimal(type) else _DTYPES.get(str(type), str(type)))
 
 
 def decoded_type(type: Any) -> Any:

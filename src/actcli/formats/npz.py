@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from actcli.errors import DataError, OutputError, UsageError, listed, visible
+from actcli.formats.arrow_types import numpy_dtype
 from actcli.formats.npy import NpySource, array_of, array_shape, header
 from actcli.formats.text import carried_texts, join_lists, pick
 from actcli.streaming import batch as batches
@@ -128,6 +129,10 @@ class _Member(Input):
             raise DataError(f"{self.name}: is encrypted")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{self.name}: is compressed in a way that NPZ does not use")
+        # Newer versions of Python check this themselves.
+        starts = [each.header_offset for each in archive.infolist() if each.header_offset > member.header_offset]
+        if member.header_offset + member.compress_size > min([*starts, archive.start_dir]):
+            raise DataError(f"{self.name}: overlaps with what follows it in the archive")
         with _reading(self.name):
             self._file = archive.open(member)
 
@@ -268,7 +273,7 @@ def _dtype_of(column: Column, dtype: np.dtype[Any], types: dict[str, Any]) -> np
             return np.dtype(column.dtype or dtype)
         case Kind.VALUE:
             type = types[column.carried or ""]
-            return np.dtype(type.to_pandas_dtype()) if _is_number(type) else None
+            return numpy_dtype(type) if _is_number(type) else None
         case Kind.TEXT | Kind.JSON | Kind.SET:
             return None
         case _:
@@ -286,7 +291,7 @@ def _is_number(type: Any) -> bool:
 
 def _numbers_of(values: Any, name: str) -> np.ndarray[Any, Any]:
     """Return the numbers of an Arrow array, with NaN for null in an array of floats."""
-    dtype = np.dtype(values.type.to_pandas_dtype())
+    dtype = numpy_dtype(values.type)
     if values.null_count and dtype.kind != "f":
         raise OutputError(
             f'column "{visible(name)}" has an empty cell, and an array of {dtype} has nothing to say so',

@@ -47,7 +47,8 @@ class Record:
     truth
         How many of the rows each class is true of.
     loss, before, after
-        The name of a loss, and its value before and after the step. An infinite value is NaN here and null in the file.
+        The name of a loss, and its value before and after the step. None, null in the file, for
+        a value that is infinite or undefined.
     version
         Of actcli.
     aim
@@ -57,8 +58,8 @@ class Record:
     rows: int
     truth: Mapping[str, int]
     loss: str
-    before: float
-    after: float
+    before: float | None
+    after: float | None
     version: str
     aim: str | None = None
 
@@ -184,11 +185,10 @@ def conformal_document(conformal: Conformal | RiskControl) -> dict[str, Any]:
 
 
 def _record_document(record: Record) -> dict[str, Any]:
-    before, after = (number if math.isfinite(number) else None for number in (record.before, record.after))
     document: dict[str, Any] = {"rows": record.rows, "truth": dict(record.truth)}
     if record.aim is not None:
         document["aim"] = record.aim
     return document | {
-        "loss": {"name": record.loss, "before": before, "after": after},
+        "loss": {"name": record.loss, "before": record.before, "after": record.after},
         "actcli": record.version,
     }

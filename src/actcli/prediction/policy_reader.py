@@ -195,10 +195,8 @@ class _Value:
             raise self.malformed(f"{self.shown} is below {least}")
         return int(value)
 
-    def number_or_null(self, null: float) -> float:
-        if self.value is None:
-            return null
-        return self.number("number or null")
+    def number_or_null(self) -> float | None:
+        return None if self.value is None else self.number("number or null")
 
 
 def _check_utf8(text: str, at: _Value) -> None:
@@ -308,7 +306,8 @@ def _conformal(value: _Value, task: Task, thresholds: Mapping[str, float] | None
         return RiskControl(parts["alpha"].inside(0, 1), threshold)
     ranked = ("lambda", "k") if score == ConformalScore.RAPS else ()
     parts = value.object(("score", "alpha", "quantile", *ranked))
-    rule = Conformal(ConformalScore(score), parts["alpha"].inside(0, 1), parts["quantile"].number_or_null(math.inf))
+    quantile = parts["quantile"].number_or_null()
+    rule = Conformal(ConformalScore(score), parts["alpha"].inside(0, 1), math.inf if quantile is None else quantile)
     if not ranked:
         return rule
     return replace(rule, penalty=parts["lambda"].between(0, math.inf), free=parts["k"].integer(0))
@@ -329,8 +328,8 @@ def _record(value: _Value) -> Record:
         rows=parts["rows"].integer(1),
         truth=truth,
         loss=loss["name"].text(),
-        before=loss["before"].number_or_null(math.nan),
-        after=loss["after"].number_or_null(math.nan),
+        before=loss["before"].number_or_null(),
+        after=loss["after"].number_or_null(),
         version=parts["actcli"].text(),
         aim=parts["aim"].text() if "aim" in parts else None,
     )
