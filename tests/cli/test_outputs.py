@@ -193,6 +193,51 @@ def test_an_output_that_is_an_input(tmp_path: Path, actcli: Actcli) -> None:
     assert path.read_text() == "cat,dog\n1,2\n"
 
 
+OPTION_FILES = [
+    ("softmax s.csv --class-names names.json -o", "names.json"),
+    ("softmax s.csv --policy policy.json -o", "policy.json"),
+    ("multilabel s.csv --thresholds thresholds.json -o", "thresholds.json"),
+    ("binary two.csv --thresholds positive.json -o", "positive.json"),
+    ("compare s.csv --thresholds thresholds.json -o", "thresholds.json"),
+    ("gradient s.csv --of cross-entropy --truth truth.csv -o", "truth.csv"),
+    ("inspect s.csv --class-names names.json -o", "names.json"),
+    ("evaluate s.csv --truth truth.csv --policy policy.json -o", "policy.json"),
+    ("evaluate s.csv --truth truth.csv --class-names names.json -o", "names.json"),
+    ("evaluate s.csv --truth truth.csv --class-names names.html --report", "names.html"),
+    ("plot confidence s.csv --policy policy.json -o", "policy.json"),
+    ("calibrate s.csv --truth truth.csv --class-names names.json --policy new.json -o", "names.json"),
+]
+
+
+@pytest.mark.parametrize(("line", "target"), OPTION_FILES)
+def test_an_output_that_an_option_reads(
+    line: str, target: str, tmp_path: Path, actcli: Actcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before anything is written, also under another name."""
+    monkeypatch.chdir(tmp_path)
+    policy = {"actcli": 1, "task": "softmax", "from": "logits", "classes": ["a", "b", "c"]}
+    for name, text in {
+        "s.csv": "a,b,c\n1,2,3\n3,2,1\n",
+        "two.csv": "negative,positive\n1,2\n",
+        "truth.csv": "truth\na\nc\n",
+        "policy.json": json.dumps(policy),
+        "names.json": '["a", "b", "c"]',
+        "names.html": "a\nb\nc\n",
+        "thresholds.json": '{"a": 0.4, "b": 0.4, "c": 0.4}',
+        "positive.json": '{"positive": 0.4}',
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    also = f"also-{target}"
+    os.link(target, also)
+    before[also] = before[target]
+    for name in (target, also):
+        result = actcli(*line.split(), name)
+        assert (result.code, result.out) == (2, b"")
+        assert "is one of the inputs" in result.err
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".stdin"} == before
+
+
 def test_where_nothing_can_be_written(tmp_path: Path, actcli: Actcli) -> None:
     """A folder that is not there, a folder instead of a file, a full disk."""
     stdin = b"cat,dog\n1,2\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from actcli.cli.declaration import files_read
 from actcli.cli.inputs import check_input
 from actcli.cli.policies import with_policy
 from actcli.cli.running import run_plan
@@ -37,6 +38,7 @@ def predict(
     ActcliError
         If an option does not fit, the input cannot be read, or the output cannot be written.
     """
+    read = list(files_read(input, policy, *decisions))
     rules: dict[str, Any] = {}
     for group in (policy, *decisions):
         rules |= group.rules()
@@ -63,6 +65,7 @@ def predict(
             output,
             format,
             lambda target: sink_of(target, planned, output, format, chosen=chosen),
+            read=read,
         )
     finally:
         inputs.close()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Output", "OutputFile", "Packer", "is_device"]
+__all__ = ["Output", "OutputFile", "Packer", "UpdatedFile", "is_device"]
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
@@ -43,19 +43,16 @@ class Output:
     path
         The path of the file; None or ``-`` is standard output.
     inputs
-        The identities of the inputs. The output must be none of them.
+        The identities of the files that are read. The output must be none of them.
     clobber
         Whether to replace an existing file.
     packer
         Compresses what is written.
-    durable
-        Whether to wait until the disk has the file before it is renamed. This is for files that are kept and changed in
-        place. A table can be made again after a power failure, and waiting may take longer than making it.
 
     Raises
     ------
     UsageError
-        If the output is one of the inputs.
+        If the output is one of the files that are read.
     OutputError
         If it cannot be opened, or exists and must not be replaced.
     """
@@ -67,7 +64,6 @@ class Output:
         inputs: Sequence[tuple[int, int]] = (),
         clobber: bool = True,
         packer: Packer | None = None,
-        durable: bool = False,
     ) -> None:
         self.path = None if path == "-" else path
         self.name = "standard output" if self.path is None else visible(self.path, 200)
@@ -76,7 +72,6 @@ class Output:
         self._clobber = clobber
         self._inputs = inputs
         self._packer = packer
-        self._durable = durable
 
     def __enter__(self) -> Self:
         signals.add(self._remove)
@@ -208,20 +203,78 @@ class Output:
         if self._temporary is None:
             return
         try:
-            if self._durable:
-                os.fsync(self.descriptor)
+            self._finish_writing()
             descriptor, self.descriptor = self.descriptor, -1
             os.close(descriptor)  # a network file system may report only now that it is full
-            if self._clobber:
-                os.replace(self._temporary, self._target)
-            else:
-                os.link(self._temporary, self._target)
-                os.unlink(self._temporary)
+            self._place(self._temporary, self._target)
             self._temporary = None
         except FileExistsError:
             raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it") from None
         except OSError as error:
             raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+    def _finish_writing(self) -> None:
+        """Do what must be done before the file is closed."""
+
+    def _place(self, temporary: str, target: str) -> None:
+        """Give the temporary file its name."""
+        if self._clobber:
+            os.replace(temporary, target)
+        else:
+            os.link(temporary, target)
+            os.unlink(temporary)
+
+
+class UpdatedFile(Output):
+    """A file that was read and is replaced: `commit` fails if it has changed since.
+
+    The disk has the new content before the old one goes. (A table can be made again after a power failure, and waiting
+    for the disk may take longer than making it.)
+
+    Parameters
+    ----------
+    path
+        The path of the file.
+    before
+        What it held when it was read; None if it did not exist.
+    inputs
+        The identities of the other files that are read.
+    """
+
+    def __init__(self, path: str, before: bytes | None, *, inputs: Sequence[tuple[int, int]] = ()) -> None:
+        super().__init__(path, inputs=inputs)
+        self._before = before
+
+    def _finish_writing(self) -> None:
+        os.fsync(self.descriptor)
+
+    def _place(self, temporary: str, target: str) -> None:
+        try:
+            if self._before is None:
+                os.link(temporary, target)
+                os.unlink(temporary)
+                return
+            with open(target, "r+b") as file:
+                _lock(file.fileno())
+                # Another process may have replaced it while this one waited for the lock.
+                if file.read() != self._before or not os.path.samestat(os.fstat(file.fileno()), os.stat(target)):
+                    raise self._changed()
+                os.replace(temporary, target)
+        except (FileExistsError, FileNotFoundError):
+            raise self._changed() from None
+
+    def _changed(self) -> OutputError:
+        return OutputError(
+            f"{self.name}: has changed since it was read, and was left as it is", hint="run the command again"
+        )
+
+
+def _lock(descriptor: int) -> None:
+    """Wait until no other process replaces the same file. Where the file system has no locks, go on without one."""
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        fcntl.lockf(descriptor, fcntl.LOCK_EX)
 
 
 class OutputFile:

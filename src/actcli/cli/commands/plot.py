@@ -158,7 +158,7 @@ def require_matplotlib() -> None:
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
-        raise UsageError("figures need matplotlib", hint="install it: pip install 'actcli[plot]'")
+        raise UsageError("figures need matplotlib", hint="install it: pip install 'matplotlib>=3.9'")
 
 
 def check_options(context: typer.Context, kind: ChartKind) -> None:
