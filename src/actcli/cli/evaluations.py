@@ -250,6 +250,8 @@ def measure(
             truth.finish(watch.rows + watch.left_out, watch.left_out)
             if not watch.rows:
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
+            if options.recorded.label_separator is not None and not spec.book.has_split:
+                raise UsageError("--label-separator: no label is written as a text", hint="leave it out")
             result = evaluator.result(classes)
             write(Measured(result, evaluator, page, worst), target)
             target.commit()

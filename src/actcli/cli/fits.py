@@ -193,11 +193,11 @@ def _gathered(request: FitRequest, inputs: Inputs, planned: Plan, truth: Truth) 
 
 
 def _check_policy_path(policy: str, output: str | None) -> None:
-    from actcli.streaming.output import is_device
+    from actcli.streaming.output import is_device, is_same_path
 
     if policy == "-" or (os.path.exists(policy) and is_device(policy)):
         raise UsageError(f"--policy: {visible(policy, 200)} is no file that can be read again")
-    if output is not None and os.path.realpath(output) == os.path.realpath(policy):
+    if output is not None and is_same_path(output, policy):
         raise UsageError("--output and --policy are the same file")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import stat
+import time
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from actcli.errors import OutputError, ReaderGoneError, UsageError, visible
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Output", "OutputFile", "Packer", "UpdatedFile", "is_device"]
+__all__ = ["Output", "OutputFile", "Packer", "UpdatedFile", "is_device", "is_same_path"]
+
+ABANDONED = 3600
+"""The seconds after which a temporary file that nobody holds is removed."""
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
@@ -95,7 +99,8 @@ class Output:
         """Remove the temporary file unless it was committed."""
         signals.remove(self._remove)
         if self._temporary is not None:
-            with contextlib.suppress(FileNotFoundError):
+            # The folder may have become read-only. A later run removes the file.
+            with contextlib.suppress(OSError):
                 os.unlink(self._temporary)
             self._temporary = None
 
@@ -118,6 +123,7 @@ class Output:
                 raise OutputError(f"{self.name}: exists already", hint="leave --no-clobber out to replace it")
             if not os.access(self.path, os.W_OK):
                 raise OutputError(f"{self.name}: cannot be written: Permission denied")
+            self._check_sticky(status)
         return self._open_beside(status)
 
     def _open_beside(self, status: os.stat_result | None) -> int:
@@ -126,14 +132,25 @@ class Output:
         folder = os.path.dirname(self._target)
         # The name is known before the file exists, so that a signal in between leaves no file.
         self._temporary = os.path.join(folder, f".actcli-{os.urandom(8).hex()}.tmp")
+        _remove_abandoned(folder or ".")
         descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        _is_held(descriptor)
         if status is None:
             mask = os.umask(0o022)
             os.umask(mask)
             os.fchmod(descriptor, 0o666 & ~mask)
         else:
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            os.fchmod(descriptor, _own_as(descriptor, status))
         return descriptor
+
+    def _check_sticky(self, status: os.stat_result) -> None:
+        """Refuse a file that cannot be renamed over: that of another user in a folder such as /tmp."""
+        folder = os.stat(os.path.dirname(os.path.realpath(self.path or "")))
+        if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, status.st_uid, folder.st_uid):
+            raise OutputError(
+                f"{self.name}: belongs to another user, and only the owner can replace a file in its folder",
+                hint="write to another file",
+            )
 
     def _refuse_input(self, status: os.stat_result) -> None:
         if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) in self._inputs:
@@ -302,6 +319,55 @@ class OutputFile:
 
     def close(self) -> None:
         """Leave the output open: its owner closes it."""
+
+
+def _own_as(descriptor: int, status: os.stat_result) -> int:
+    """Give a new file the owner and the group of the one that it replaces, if that is allowed; return its permissions.
+
+    The right to run with the rights of the owner is not among them: the content is another.
+    """
+    mode = status.st_mode & 0o777
+    for owner in (status.st_uid, -1):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, owner, status.st_gid)
+            return mode
+    return mode & ~0o070  # another group is given nothing
+
+
+def _remove_abandoned(folder: str) -> None:
+    """Remove the temporary files of runs that were killed: those that are old and that no process holds."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not (entry.name.startswith(".actcli-") and entry.name.endswith(".tmp")):
+                continue
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime < ABANDONED:
+                    continue
+                descriptor = os.open(entry.path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+                try:
+                    if not _is_held(descriptor):
+                        os.unlink(entry.path)
+                finally:
+                    os.close(descriptor)
+
+
+def _is_held(descriptor: int) -> bool:
+    """Return whether another process holds a temporary file; if not, hold it."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def is_same_path(one: str, other: str) -> bool:
+    """Return whether two paths, of files that may not exist, are the same after links are followed."""
+    try:
+        return os.path.realpath(one) == os.path.realpath(other)
+    except FileNotFoundError:  # the working directory has been removed
+        return one == other
 
 
 def is_device(path: str) -> bool:
