@@ -525,6 +525,17 @@ RAPS = ("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0"), 2, "--alpha: '0' is not"),
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "1/10"), 2, "--alpha: '1/10' is not"),
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "--raps-k", "1"), 2, "--score raps"),
+        (
+            ("calibrate", "--policy", "p.json", "--truth", TRUTH, "--holdout", "0." + "1" * 5000),
+            2,
+            "--holdout: has 5,002 characters, more than 1,000",
+        ),
+        (
+            ("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0." + "1" * 5000),
+            2,
+            "--alpha: has 5,002 characters, more than 1,000",
+        ),
+        (("tune", "--policy", "p.json", "--truth", TRUTH, "--metric", "fbeta", "--beta", "1e308"), 2, "up to 1e+150"),
         ((*RAPS, "--raps-lambda", "nan"), 2, "--raps-lambda: nan is not a finite number"),
         ((*RAPS, "--raps-lambda", "inf"), 2, "--raps-lambda: inf is not a finite number"),
     ],
