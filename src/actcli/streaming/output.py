@@ -268,8 +268,7 @@ class UpdatedFile(Output):
     def _place(self, temporary: str, target: str) -> None:
         try:
             if self._before is None:
-                os.link(temporary, target)
-                os.unlink(temporary)
+                self._place_new(temporary, target)
                 return
             with open(target, "r+b") as file:
                 _lock(file.fileno())
@@ -279,6 +278,18 @@ class UpdatedFile(Output):
                 os.replace(temporary, target)
         except (FileExistsError, FileNotFoundError):
             raise self._changed() from None
+
+    def _place_new(self, temporary: str, target: str) -> None:
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if os.path.lexists(target):
+                raise self._changed() from None
+            os.replace(temporary, target)
+        else:
+            os.unlink(temporary)
 
     def _changed(self) -> OutputError:
         return OutputError(

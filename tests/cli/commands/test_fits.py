@@ -616,6 +616,20 @@ def test_a_policy_that_changes_during_a_fit(
     assert not [path for path in policy.parent.iterdir() if path.suffix == ".tmp"]
 
 
+def test_a_new_policy_where_there_are_no_hard_links(
+    actcli: Actcli, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a FAT disk: it is written all the same."""
+
+    def refused(*paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted", *paths[:1])
+
+    monkeypatch.setattr("os.link", refused)
+    fit("calibrate", "digits", actcli, policy)
+    assert held(policy)["calibration"]["method"] == "temperature"
+    assert [path.name for path in policy.parent.iterdir() if path.name != ".stdin"] == [policy.name]
+
+
 def test_fits_at_the_same_time_lose_nothing(policy: Path) -> None:
     """Of each round, one at least succeeds, and what succeeded last is in the file."""
     steps = {"calibrate": "calibration", "conformal": "conformal"}
