@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until `run` handles signals: an exception in an import would show a traceback.
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))  # noqa: ARG005
+
 import contextlib
 import gc
-import os
 import sys
 
 from actcli.streaming import memory

@@ -107,7 +107,12 @@ def test_help_names_the_next_command(command: str, actcli: Actcli) -> None:
     ("arguments", "hint"),
     [
         (("--bogus",), "actcli --help lists the options"),
-        (("bogus",), "actcli --help lists the options"),
+        (("bogus",), "actcli --help lists the commands"),
+        (("evaluete",), "did you mean actcli evaluate?"),
+        (("softmx", "x.csv"), "did you mean actcli softmax?"),
+        (("MULTI-LABEL",), "did you mean actcli multilabel?"),
+        (("sigmoid",), "actcli multilabel takes the sigmoid of each class, actcli binary that of one column"),
+        (("README.md",), "a command comes before its file: actcli inspect FILE says which one fits"),
         (("softmax", "--bogus"), "actcli softmax --help lists the options"),
         (("softmax", "-f"), "actcli softmax --help lists the options"),
         (("softmax", "--dtype", "int8"), "actcli softmax --help lists the options"),

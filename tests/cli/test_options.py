@@ -1,5 +1,7 @@
 """Options are declared in groups, and one that takes a single value is given once: all commands, all options."""
 
+import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -62,6 +64,76 @@ def test_both_spellings_are_the_same_option(arguments: tuple[str, ...], actcli: 
     result = actcli("softmax", *arguments, stdin=b"a,b\n1,2\n")
     assert (result.code, result.out) == (2, b"")
     assert result.err.endswith(": is given more than once, and takes one value\n")
+
+
+SCORES = b"id,a,b,c\nx,1,2,-3\ny,0,1,2\n"
+WITHOUT_EFFECT = [
+    ("multilabel", "probabilities", "--top-k 2", "labels"),
+    ("multilabel", "probabilities", "--threshold .3", "labels"),
+    ("multilabel", "logits", "--threshold a=.3", "indices"),
+    ("multilabel", "log_probabilities,id", "--thresholds FILE", "count"),
+    ("multilabel", "probabilities", "--threshold-op gt", "multihot"),
+    ("multilabel", "probabilities,row", "--at-least-one", "labels"),
+    ("multilabel", "logits", "--temperature 2", "probabilities"),
+    ("multilabel", "labels", "--precision 3", "logits"),
+    ("multilabel", "id", "--precision 3", "probabilities"),
+    ("softmax", "label", "--top-k 2", "top_k"),
+    ("softmax", "probabilities", "--abstain-below .9", "reason"),
+    ("softmax", "margin", "--abstain-margin .9", "onehot"),
+    ("softmax", "index", "--abstain-below .9 --abstain-label no", "label"),
+    ("softmax", "label,row", "--precision 3", "entropy"),
+    ("softmax", "logits", "--temperature 2", "margin"),
+    ("binary --classes a", "probabilities", "--threshold .9", "label"),
+    ("binary --classes a", "margin", "--threshold-op gt", "probability"),
+]
+
+
+@pytest.mark.parametrize(("command", "columns", "option", "other"), WITHOUT_EFFECT)
+def test_an_option_that_changes_nothing_that_is_written(
+    command: str, columns: str, option: str, other: str, actcli: Actcli, tmp_path: Path
+) -> None:
+    """It is refused, and the hint names the columns that it changes; with one of these it is accepted."""
+    (tmp_path / "t.json").write_text('{"a": 0.4, "b": 0.4, "c": 0.4}', encoding="utf-8")
+    line = [*command.split(), *option.replace("FILE", str(tmp_path / "t.json")).split()]
+    name = next(word for word in reversed(line) if word.startswith("--"))
+    result = actcli(*line, "--columns", columns, "-q", stdin=SCORES)
+    assert (result.code, result.out) == (2, b"")
+    message, hint = result.err.splitlines()
+    assert message == f"actcli: error: {name} changes no column that is written"
+    assert other in hint.rpartition(": ")[2].split(", ")
+    assert actcli(*line, "--columns", f"{columns},{other}", "-q", stdin=SCORES).code == 0
+
+
+def test_what_a_policy_holds_may_have_no_effect(actcli: Actcli, tmp_path: Path) -> None:
+    """Only what is given on the command line must change something."""
+    policy = {"actcli": 1, "task": "multilabel", "from": "logits", "classes": ["a", "b"]}
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(policy | {"thresholds": {"a": 0.1, "b": 0.2}}), encoding="utf-8")
+    assert actcli("multilabel", "--policy", path, "--columns", "probabilities", stdin=b"a,b\n1,2\n").code == 0
+
+
+def test_a_separator_that_separates_nothing(actcli: Actcli, tmp_path: Path) -> None:
+    """The truth is a table of 0 and 1: there is no text. With a column of texts it is taken."""
+    for text, code in (("a,b\n1,0\n0,1\n", 2), ("truth\na;b\nb\n", 0)):
+        (tmp_path / "truth.csv").write_text(text, encoding="utf-8")
+        run = ("evaluate", "--task", "multilabel", "--truth", tmp_path / "truth.csv", "--label-separator", ";")
+        result = actcli(*run, stdin=b"a,b\n1,2\n3,4\n")
+        assert result.code == code
+        assert ("--label-separator: no label is written as a text" in result.err) == (code == 2)
+
+
+@pytest.mark.parametrize("kind", ["roc", "precision-recall", "thresholds", "reliability", "confidence"])
+@pytest.mark.parametrize("option", ["--threshold=0.3", "--threshold-op=gt"])
+def test_thresholds_of_a_chart_that_has_none(kind: str, option: str, actcli: Actcli, tmp_path: Path) -> None:
+    """A curve shows all thresholds, and the others none; the confusion matrix is of labels."""
+    (tmp_path / "truth.csv").write_text("truth\na\nb\n", encoding="utf-8")
+    run = ("--truth", tmp_path / "truth.csv", "--task", "multilabel", "-f", "json")
+    result = actcli("plot", kind, *run, option, stdin=b"a,b\n1,2\n3,4\n")
+    assert result.code == 2
+    assert (
+        result.err == f"actcli: error: {option.partition('=')[0]} means nothing to {kind}\nhint: it is for confusion\n"
+    )
+    assert actcli("plot", kind, *run, stdin=b"a,b\n1,2\n3,4\n").code == 0
 
 
 def test_a_switch_may_be_repeated(actcli: Actcli) -> None:

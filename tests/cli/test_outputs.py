@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
 import stat
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actcli.formats import FORMATS
-from program import SAMPLES, Actcli, process
+from program import SAMPLES, Actcli, command, environment, process, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,6 +196,146 @@ def test_an_output_that_is_an_input(tmp_path: Path, actcli: Actcli) -> None:
     assert path.read_text() == "cat,dog\n1,2\n"
 
 
+OPTION_FILES = [
+    ("softmax s.csv --class-names names.json -o", "names.json"),
+    ("softmax s.csv --policy policy.json -o", "policy.json"),
+    ("multilabel s.csv --thresholds thresholds.json -o", "thresholds.json"),
+    ("binary two.csv --thresholds positive.json -o", "positive.json"),
+    ("compare s.csv --thresholds thresholds.json -o", "thresholds.json"),
+    ("gradient s.csv --of cross-entropy --truth truth.csv -o", "truth.csv"),
+    ("inspect s.csv --class-names names.json -o", "names.json"),
+    ("evaluate s.csv --truth truth.csv --policy policy.json -o", "policy.json"),
+    ("evaluate s.csv --truth truth.csv --class-names names.json -o", "names.json"),
+    ("evaluate s.csv --truth truth.csv --class-names names.html --report", "names.html"),
+    ("plot confidence s.csv --policy policy.json -o", "policy.json"),
+    ("calibrate s.csv --truth truth.csv --class-names names.json --policy new.json -o", "names.json"),
+]
+
+
+@pytest.mark.parametrize(("line", "target"), OPTION_FILES)
+def test_an_output_that_an_option_reads(
+    line: str, target: str, tmp_path: Path, actcli: Actcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before anything is written, also under another name."""
+    monkeypatch.chdir(tmp_path)
+    policy = {"actcli": 1, "task": "softmax", "from": "logits", "classes": ["a", "b", "c"]}
+    for name, text in {
+        "s.csv": "a,b,c\n1,2,3\n3,2,1\n",
+        "two.csv": "negative,positive\n1,2\n",
+        "truth.csv": "truth\na\nc\n",
+        "policy.json": json.dumps(policy),
+        "names.json": '["a", "b", "c"]',
+        "names.html": "a\nb\nc\n",
+        "thresholds.json": '{"a": 0.4, "b": 0.4, "c": 0.4}',
+        "positive.json": '{"positive": 0.4}',
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    also = f"also-{target}"
+    os.link(target, also)
+    before[also] = before[target]
+    for name in (target, also):
+        result = actcli(*line.split(), name)
+        assert (result.code, result.out) == (2, b"")
+        assert "is one of the inputs" in result.err
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".stdin"} == before
+
+
+def test_a_folder_that_becomes_read_only(tmp_path: Path, actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, though the temporary file cannot be removed either."""
+
+    def refused(*paths: object) -> None:
+        raise PermissionError(13, "Permission denied", *paths[:1])
+
+    monkeypatch.setattr("os.replace", refused)
+    monkeypatch.setattr("os.unlink", refused)
+    result = actcli("softmax", "-o", tmp_path / "out.csv", stdin=b"a,b\n1,2\n")
+    assert result.code == 1
+    assert result.err == f"actcli: error: {tmp_path / 'out.csv'}: cannot be written: Permission denied\n"
+
+
+def test_temporary_files_of_killed_runs(tmp_path: Path, actcli: Actcli) -> None:
+    """Are removed if they are old and no process holds them; nothing else is."""
+    names = {name: tmp_path / f".actcli-{name}.tmp" for name in ("abandoned", "recent", "held", "link", "folder")}
+    (tmp_path / "other.tmp").write_bytes(b"")
+    names["link"].symlink_to("other.tmp")
+    names["folder"].mkdir()
+    for name in ("abandoned", "recent", "held"):
+        names[name].write_bytes(b"half")
+    for name, path in names.items():
+        if name != "recent":
+            os.utime(path, (1, 1), follow_symlinks=False)
+    with names["held"].open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert actcli("softmax", "-q", "-o", tmp_path / "out.csv", stdin=b"a,b\n1,2\n").code == 0
+    assert {name for name, path in names.items() if path.is_symlink() or path.exists()} == set(names) - {"abandoned"}
+    assert (tmp_path / "other.tmp").exists()
+
+
+def test_a_run_holds_its_temporary_file(tmp_path: Path) -> None:
+    """However long it takes, another run does not remove it."""
+    with started("softmax", "-q", "-o", tmp_path / "slow.csv") as slow:
+        slow.send(b"a,b\n1,2\n")
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.01)
+        [temporary] = tmp_path.iterdir()
+        os.utime(temporary, (1, 1))
+        assert process("softmax", "-q", "-o", tmp_path / "quick.csv", stdin=b"a,b\n1,2\n").code == 0
+        assert temporary.exists()
+        slow.end()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["quick.csv", "slow.csv"]
+
+
+def test_a_replaced_file_keeps_its_owner_but_not_setuid(tmp_path: Path, actcli: Actcli) -> None:
+    """Who may read it is the same; nobody runs new content with another's rights."""
+    target = tmp_path / "out.csv"
+    target.write_bytes(b"old")
+    if os.geteuid() == 0:
+        os.chown(target, 1234, 2345)
+    target.chmod(0o6750)
+    before = target.stat()
+    assert actcli("softmax", "-q", "-o", target, stdin=b"a,b\n1,2\n").code == 0
+    after = target.stat()
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    assert stat.S_IMODE(after.st_mode) == 0o750
+
+
+def test_another_users_file_in_a_sticky_folder(tmp_path: Path, actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is refused before the work: here the input has an error, which is not reached."""
+    folder = tmp_path / "sticky"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    (folder / "out.csv").write_bytes(b"old")
+    monkeypatch.setattr("os.geteuid", lambda: 4321)
+    result = actcli("softmax", "-q", "-o", folder / "out.csv", stdin=b"a,b\n1,2\nx,y\n")
+    assert result.code == 1
+    assert "belongs to another user" in result.err
+    assert actcli("softmax", "-q", "-o", folder / "new.csv", stdin=b"a,b\n1,2\n").code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("evaluate S --truth T -q --report r.html -o r.json", 1),
+        ("calibrate S --truth T -q --policy p.json -o r.json", 1),
+        ("softmax S -q -o r.csv", 1),
+        ("softmax S -q -f npz", 0),
+    ],
+)
+def test_a_working_directory_that_is_removed(line: str, code: int, tmp_path: Path) -> None:
+    """What names no file in it works; the rest is one line."""
+    words = [{"S": DIGITS, "T": SAMPLES / "digits_truth.csv"}.get(word, word) for word in line.split()]
+    folder = tmp_path / "gone"
+    script = f'mkdir {folder}; cd {folder}; rmdir {folder}; exec "$@"'
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *command(*words)], capture_output=True, check=False, env=environment()
+    )
+    assert done.returncode == code
+    if code:
+        [message] = done.stderr.decode().splitlines()
+        assert message.endswith(": no such directory")
+
+
 def test_where_nothing_can_be_written(tmp_path: Path, actcli: Actcli) -> None:
     """A folder that is not there, a folder instead of a file, a full disk."""
     stdin = b"cat,dog\n1,2\n"
@@ -212,10 +355,6 @@ def test_where_nothing_can_be_written(tmp_path: Path, actcli: Actcli) -> None:
 )
 def test_standard_output_that_is_full(arguments: tuple[str | Path, ...]) -> None:
     """One line, exit 1; of help as of rows."""
-    import subprocess
-
-    from program import command, environment
-
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command(*arguments), stdout=full, stderr=subprocess.PIPE, check=False, env=environment())
     assert done.returncode == 1

@@ -154,6 +154,34 @@ def test_a_signal_while_waiting_for_input(number: signal.Signals, code: int, tmp
     assert b"Traceback" not in err
 
 
+def test_an_ignored_interrupt_stays_ignored() -> None:
+    """A shell without job control starts what is behind "&" so: Ctrl-C is for the program in front."""
+    with subprocess.Popen(
+        ["bash", "-c", "trap '' INT; exec \"$@\"", "bash", *command("softmax", "-q", "--columns", "label")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+        bufsize=0,
+    ) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        run.stdin.write(b"cat,dog\n1,2\n")
+        assert run.stdout.read(len(b"label\ndog\n"))
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        run.stdin.write(b"3,2\n")
+        run.stdin.close()
+        assert run.stdout.read().endswith(b"cat\n")
+        assert run.wait(timeout=30) == 0
+
+
+def test_an_interrupt_before_the_program_handles_signals() -> None:
+    """During the imports too it ends with 130, and without a traceback."""
+    code = "import os, signal; import actcli.__main__; os.kill(os.getpid(), signal.SIGINT); print('went on')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env=environment())
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_the_same_as_a_module_and_as_a_script() -> None:
     """`python -m actcli` is the same program as `actcli`."""
     script = os.path.join(os.path.dirname(sys.executable), "actcli")

@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 import struct
+import subprocess
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actcli.formats import npz
-from program import SAMPLES, Actcli, process
+from actcli.streaming.spool import Spool, Strand
+from program import SAMPLES, Actcli, command, environment, process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,10 +258,24 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path, actcli: Actcli) -> No
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
 
 
+def test_more_columns_than_open_files(tmp_path: Path) -> None:
+    """The limit of open files is not that of columns (numpy.load)."""
+    names = [f"t{number}" for number in range(300)]
+    (tmp_path / "wide.csv").write_text(
+        "\n".join([",".join([*names, "a", "b"]), *(",".join([*names, "1", str(row)]) for row in (0, 2))]) + "\n",
+        encoding="utf-8",
+    )
+    line = shlex.join(command("softmax", tmp_path / "wide.csv", "-q", "-o", tmp_path / "wide.npz"))
+    subprocess.run(["bash", "-c", f"ulimit -n 64; {line}"], check=True, env=environment())
+    arrays = np.load(tmp_path / "wide.npz")
+    assert [arrays[name].tolist() for name in names] == [[name, name] for name in names]
+    assert arrays["label"].tolist() == ["a", "b"]
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1, max_size=20))
 def test_texts_come_back(texts: list[str]) -> None:
     """Whatever they are and however they are cut."""
-    column = npz._Texts()
+    column = npz._Texts(Strand(Spool(), 16))
     column.add(texts[: len(texts) // 2])
     column.add(texts[len(texts) // 2 :])
     shape, dtype = column.described()

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Tuned", "between", "tune_thresholds"]
 
+LARGEST_BETA = 1e150
+"""The largest whose square is a float."""
+
 
 class _Constraint(StrEnum):
     """What a threshold must keep to, in place of a metric that it makes largest."""
@@ -158,8 +161,8 @@ def _objective(
     maximized = enum_member(Metric, metric, "metric")
     if maximized is not Metric.FBETA:
         return maximized, 1.0
-    if not 0 < beta < np.inf:
-        raise ValueError(f"beta must be a positive finite number, not {beta}")
+    if not 0 < beta <= LARGEST_BETA:
+        raise ValueError(f"beta must be a positive number up to {LARGEST_BETA:g}, not {beta}")
     return maximized, beta
 
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from actcli.cli.declaration import declared
-from actcli.cli.registry import COMMANDS
+from actcli.cli.registry import COMMANDS, OTHER_NAMES
 from actcli.errors import ActcliError, OutputError, ReaderGoneError, UsageError, say, visible
 from actcli.streaming import memory
 from actcli.streaming.signals import end_by
@@ -108,6 +108,12 @@ class Commands(TyperGroup):
         )(declared(function))
         return typer.main.get_command(app)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the arguments begin with; answer an unknown one with the nearest."""
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise UsageError(f"No such command {visible(args[0])!r}.", hint=_nearest(args[0]))
+        return super().resolve_command(ctx, args)
+
     def get_help_option(self, ctx: Any) -> Any:
         """Return --help."""
         return _shown_by_us(super().get_help_option(ctx))
@@ -116,6 +122,22 @@ class Commands(TyperGroup):
         """Write the list of commands for help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+def _nearest(name: str) -> str:
+    """Return the hint for the name of a command that does not exist."""
+    from difflib import get_close_matches
+    from os.path import exists
+
+    if name in OTHER_NAMES:
+        return OTHER_NAMES[name]
+    # Comparing takes time in proportion to the square of the length.
+    found = get_close_matches(name[:60].lower(), COMMANDS, n=1)
+    if found:
+        return f"did you mean actcli {found[0]}?"
+    if exists(name):
+        return "a command comes before its file: actcli inspect FILE says which one fits"
+    return "actcli --help lists the commands"
 
 
 app = typer.Typer(

@@ -16,6 +16,8 @@ makes an option a fixed value by giving it a plain type, and changes its help by
 from __future__ import annotations
 
 import inspect
+import os
+from contextlib import suppress
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, dataclass_transform, get_args, get_origin
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["DECISION", "FIT", "INPUT", "MEASURE", "OUTPUT", "TRUTH", "declared", "options"]
+__all__ = ["DECISION", "FIT", "INPUT", "MEASURE", "OUTPUT", "TRUTH", "declared", "files_read", "options"]
 
 # The sections of help.
 INPUT = "Input"
@@ -65,6 +67,28 @@ def declared(function: Callable[..., None]) -> Callable[..., None]:
     singles = [single for name, each in taken.items() for single in _singles(name, each.annotation, each.default)]
     command.__signature__ = inspect.Signature(singles)  # type: ignore[attr-defined]
     return command
+
+
+def files_read(*groups: Any) -> Iterator[tuple[int, int]]:
+    """Yield the identities of the files that options name to be read, so that no output replaces one of them.
+
+    These are the options whose metavar begins with FILE, outside the section of the output.
+    """
+    for group in groups:
+        for field in fields(group):
+            value = getattr(group, field.name)
+            if is_dataclass(field.type):
+                yield from files_read(value)
+            elif not _is_fixed(field.type) and _is_file_to_read(get_args(field.type)[1]):
+                for path in [value] if isinstance(value, str) else value or ():
+                    # What is missing, or no path, has no identity.
+                    with suppress(OSError, ValueError):
+                        status = os.stat(path)
+                        yield status.st_dev, status.st_ino
+
+
+def _is_file_to_read(info: Any) -> bool:
+    return (info.metavar or "").lstrip("[").startswith("FILE") and info.rich_help_panel != OUTPUT
 
 
 def _singles(name: str, annotation: Any, default: Any) -> Iterator[inspect.Parameter]:

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
+from actcli.cli.declaration import files_read
 from actcli.cli.policies import with_policy
 from actcli.cli.results import open_result
 from actcli.errors import DataError, UsageError, say, visible
@@ -237,7 +238,7 @@ def measure(
         truth = _truth(request, spec, inputs.layout)
         worst = None if report is None else WorstPredictions(task, planned.layout, options.truth.truth_column)
         evaluator = Evaluator(settings, truth, recorded, SpooledScoreStore(), worst)
-        identities = [*inputs.identities, *truth.identities]
+        identities = [*inputs.identities, *truth.identities, *files_read(options)]
         with (
             open_result(_result_output(output, report), inputs=identities) as target,
             _open_page(report, output, identities) as page,
@@ -249,6 +250,8 @@ def measure(
             truth.finish(watch.rows + watch.left_out, watch.left_out)
             if not watch.rows:
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
+            if options.recorded.label_separator is not None and not spec.book.has_split:
+                raise UsageError("--label-separator: no label is written as a text", hint="leave it out")
             result = evaluator.result(classes)
             write(Measured(result, evaluator, page, worst), target)
             target.commit()

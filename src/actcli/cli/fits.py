@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from actcli.cli.declaration import files_read
 from actcli.cli.inputs import check_input
 from actcli.cli.option_values import decimal_share
 from actcli.cli.policies import with_policy_names
 from actcli.cli.results import json_bytes, open_result, result_format
-from actcli.errors import DataError, UsageError, say, visible
+from actcli.errors import DataError, ReaderGoneError, UsageError, say, visible
 from actcli.tasks import ResultFormat, Step, Task
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ class FitRequest:
     ----------
     step, target, rows, output
         The step and the options.
+    before
+        The content of the policy file; None if there is no file.
     held
-        The policy that the file holds; None if there is no file.
+        The policy in it.
     format
         How the report is written.
     share
@@ -75,6 +78,7 @@ class FitRequest:
     target: FitOptions
     rows: FittedRowOptions
     output: ResultOptions
+    before: bytes | None
     held: Policy | None
     format: ResultFormat
     share: str | None
@@ -105,13 +109,15 @@ def fit(step: FitStep, target: FitOptions, rows: FittedRowOptions, output: Resul
         raise UsageError("--seed says which rows --holdout draws", hint="add --holdout 0.3")
 
     from actcli.formats import open_inputs
-    from actcli.prediction.policy_reader import read_policy
+    from actcli.prediction.option_files import read_bytes
+    from actcli.prediction.policy_reader import policy_in
 
-    held = read_policy(target.policy) if os.path.exists(target.policy) else None
+    before = read_bytes(target.policy, "") if os.path.exists(target.policy) else None
+    held = None if before is None else policy_in(before, target.policy)
     read_options = replace(input.read_options("column"), truth=truth.input_column)
     if held is not None and input.origin is None:
         read_options = replace(read_options, origin=held.origin)
-    request = FitRequest(step, target, rows, output, held, format, share)
+    request = FitRequest(step, target, rows, output, before, held, format, share)
     inputs = open_inputs(input.paths, read_options)
     try:
         _fit(request, inputs)
@@ -124,7 +130,7 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
     from actcli.fitting.labeled_rows import hold_out
     from actcli.fitting.steps import FitContext
     from actcli.prediction.plan import plan
-    from actcli.streaming.output import Output
+    from actcli.streaming.output import UpdatedFile
 
     options, output = request.rows, request.output
     task = _task(request, len(inputs.layout.classes))
@@ -134,9 +140,9 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
     classes = planned.layout.classes
     spec = TruthSpec(task, classes)
     truth = settle(spec, inputs.layout, file=options.truth.truth, column=options.truth.truth_column)
-    identities = [*inputs.identities, *truth.identities]
+    identities = [*inputs.identities, *truth.identities, *files_read(options)]
     with (
-        Output(request.target.policy, inputs=identities, durable=True) as target,
+        UpdatedFile(request.target.policy, request.before, inputs=identities) as target,
         open_result(output, inputs=identities) as report,
     ):
         rows, warnings = _gathered(request, inputs, planned, truth)
@@ -146,7 +152,7 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
         context = FitContext(policy, planned.scoring, classes, fitted, held_out)
         result = request.step.work(context)
         warnings = [*warnings, *result.warnings]
-        removed = _write(request, context, result, target)
+        policy, removed = _with_step(request, context, result)
         document = {
             "command": request.step.command,
             "task": task,
@@ -155,8 +161,15 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
             "removed": list(removed),
             "warnings": warnings,
         }
-        _show(result.report, document, report, request.format)
-        report.commit()
+        target.write(policy.text().encode())
+        # A report that cannot be written leaves the old policy. One that is not read to its end was still written.
+        try:
+            _show(result.report, document, report, request)
+            report.commit()
+        except ReaderGoneError:
+            target.commit()
+            raise
+        target.commit()
     if not output.quiet:
         for note in (*inputs.notes, *truth.notes, *planned.notes, *_notes(request, removed)):
             say(f"actcli: note: {note}\n")
@@ -181,11 +194,11 @@ def _gathered(request: FitRequest, inputs: Inputs, planned: Plan, truth: Truth) 
 
 
 def _check_policy_path(policy: str, output: str | None) -> None:
-    from actcli.streaming.output import is_device
+    from actcli.streaming.output import is_device, is_same_path
 
     if policy == "-" or (os.path.exists(policy) and is_device(policy)):
         raise UsageError(f"--policy: {visible(policy, 200)} is no file that can be read again")
-    if output is not None and os.path.realpath(output) == os.path.realpath(policy):
+    if output is not None and is_same_path(output, policy):
         raise UsageError("--output and --policy are the same file")
 
 
@@ -242,8 +255,8 @@ def _check_truth(task: Task, rows: LabeledRows, labels: Sequence[str]) -> None:
         raise DataError(f'"{visible(only[0])}" is the true class of every row: there is nothing to fit')
 
 
-def _write(request: FitRequest, context: FitContext, result: FitResult, target: Output) -> tuple[str, ...]:
-    """Write the policy with its new part; return the parts that this made stale."""
+def _with_step(request: FitRequest, context: FitContext, result: FitResult) -> tuple[Policy, tuple[Step, ...]]:
+    """Return the policy with its new part, and the parts that this made stale."""
     from actcli import __version__
     from actcli.prediction.policy import Record
 
@@ -257,9 +270,7 @@ def _write(request: FitRequest, context: FitContext, result: FitResult, target: 
         version=__version__,
         aim=result.objective,
     )
-    policy, removed = context.policy.with_step(request.step.part, result.value, record)
-    policy.write(target)
-    return removed
+    return context.policy.with_step(request.step.part, result.value, record)
 
 
 def _notes(request: FitRequest, removed: Sequence[str]) -> list[str]:
@@ -274,8 +285,12 @@ def _notes(request: FitRequest, removed: Sequence[str]) -> list[str]:
     return notes
 
 
-def _show(fitted: FitReport, document: dict[str, Any], output: Output, format: ResultFormat) -> None:
-    if format is ResultFormat.JSON:
+def _show(fitted: FitReport, document: dict[str, Any], output: Output, request: FitRequest) -> None:
+    """Write the report; with --quiet in a pipe, where nobody asked for it, the policy is the whole result."""
+    asked = request.output
+    if request.format is ResultFormat.JSON:
+        if asked.quiet and asked.output is None and asked.format is None:
+            return
         output.write(json_bytes(document))
         return
     from actcli.reports.fits import draw_fit

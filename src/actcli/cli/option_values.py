@@ -10,6 +10,8 @@ from actcli.streaming import memory
 
 __all__ = ["decimal_share", "delimiter", "limit_memory", "named", "row_count", "share"]
 
+_MOST_DIGITS = 1000
+"""The most characters of a number that is computed with exactly."""
 _DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|", "space": " "}
 DEFAULT_ROWS = 20
 
@@ -77,6 +79,8 @@ def decimal_share(text: str, option: str) -> str:
 
     if not (is_number(text) and math.isfinite(float(text)) and 0 < float(text) < 1):
         raise UsageError(f"{option}: {visible(text)!r} is not a number above 0 and below 1")
+    if len(text) > _MOST_DIGITS:
+        raise UsageError(f"{option}: has {len(text):,} characters, more than {_MOST_DIGITS:,}")
     return text.strip(" \t")
 
 

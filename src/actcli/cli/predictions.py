@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from actcli.cli.declaration import files_read
 from actcli.cli.inputs import check_input
 from actcli.cli.policies import with_policy
 from actcli.cli.running import run_plan
@@ -37,9 +38,11 @@ def predict(
     ActcliError
         If an option does not fit, the input cannot be read, or the output cannot be written.
     """
+    read = list(files_read(input, policy, *decisions))
     rules: dict[str, Any] = {}
     for group in (policy, *decisions):
         rules |= group.rules()
+    given = _given_options(rules, output)
     check_input(task, input.files)
     if policy.policy is not None:
         input, rules = with_policy(policy.policy, task, input, rules)
@@ -56,6 +59,10 @@ def predict(
         planned = plan(task, inputs.layout, settled, inputs.names)
         if output.label_separator is not None and not any(column.kind is Kind.SET for column in planned.columns):
             raise UsageError("--label-separator is for the labels of a set, and no set is written")
+        if given:
+            from actcli.prediction.effects import check_effects
+
+            check_effects(planned, given)
         chosen = settled.columns is not None or (settled.top_k is not None and task is Task.SOFTMAX)
         run_plan(
             inputs,
@@ -63,9 +70,33 @@ def predict(
             output,
             format,
             lambda target: sink_of(target, planned, output, format, chosen=chosen),
+            read=read,
         )
     finally:
         inputs.close()
+
+
+_READ_BY_OTHER_NAMES = {"strict": ("--threshold-op", "strict"), "calibration": ("--temperature", "scores")}
+
+
+def _given_options(rules: dict[str, Any], output: TableOptions) -> dict[str, str]:
+    """Return the options that change decisions and are given, and the name of what holds the value of each.
+
+    Parameters
+    ----------
+    rules
+        What the options give, without a policy.
+    output
+        The options of the output.
+    """
+    given: dict[str, str] = {}
+    for name, value in rules.items():
+        if name in ("positive", "negative", "thresholds_file", "threshold") or value is None or value is False:
+            continue
+        given |= dict([_READ_BY_OTHER_NAMES.get(name, (f"--{name.replace('_', '-')}", name))])
+    if "threshold" in rules and rules["thresholds_file"] is None:
+        given["--threshold"] = given.pop("--thresholds")
+    return given if output.precision is None else given | {"--precision": "precision"}
 
 
 def _rules(task: Task, input: InputOptions, output: TableOptions, format: str, rules: dict[str, Any]) -> Rules:

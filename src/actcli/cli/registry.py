@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["COMMANDS", "Entry"]
+__all__ = ["COMMANDS", "OTHER_NAMES", "Entry"]
 
 
 class Entry(NamedTuple):
@@ -86,3 +86,9 @@ COMMANDS = {
     ),
 }
 """By name, in the order in which help shows them."""
+
+OTHER_NAMES = {
+    "sigmoid": "actcli multilabel takes the sigmoid of each class, actcli binary that of one column",
+    "argmax": "actcli softmax gives the class with the largest score",
+}
+"""The hints for names that people may type, and that are no commands."""

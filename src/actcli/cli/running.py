@@ -26,6 +26,7 @@ def run_plan(
     format: str,
     sink_to: Callable[[Output], Sink],
     *,
+    read: Iterable[tuple[int, int]],
     chunks: Callable[[int], Iterable[Chunk | None]] | None = None,
     check: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -41,6 +42,8 @@ def run_plan(
         Where the table goes, and in which format.
     sink_to
         Makes the sink for the open output.
+    read
+        The identities of the other files that are read. The output must be none of them.
     chunks
         Gives the chunks, instead of the inputs.
     check
@@ -57,7 +60,7 @@ def run_plan(
 
     with Output(
         options.output,
-        inputs=inputs.identities,
+        inputs=[*inputs.identities, *read],
         clobber=not options.no_clobber,
         packer=packer_of(options, format),
     ) as output:

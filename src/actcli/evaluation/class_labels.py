@@ -60,6 +60,8 @@ class Codebook:
     def __init__(self, classes: Sequence[str], separator: str = "|") -> None:
         self.classes = tuple(classes)
         self._separator = separator
+        self.has_split = False
+        """Whether the separator has been looked for in a text."""
         self._codes = {name: code for code, name in enumerate(classes)}
 
     def __contains__(self, name: object) -> bool:
@@ -99,6 +101,7 @@ class Codebook:
                 return self._codes_of_bits(value)
             return [self.code(item) for item in value]
         text = _text(value)
+        self.has_split = True
         if text in self._codes:
             return [self._codes[text]]
         return [self.code(part) for part in text.split(self._separator)] if text.strip(" \t") else []

@@ -20,7 +20,7 @@ from actcli.streaming import batch as batches
 from actcli.streaming.batch import Kind
 from actcli.streaming.input import Input, Seekable
 from actcli.streaming.output import OutputFile
-from actcli.streaming.spool import Spool
+from actcli.streaming.spool import Spool, Strand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["NpzSink", "NpzSource"]
 
 _SUFFIX = ".npy"
+KEPT_BYTES = 1 << 24
+"""The bytes of all columns that are gathered in memory before they are written to the temporary file."""
 _LARGEST_DIRECTORY = 1 << 23
 """The most bytes of the list of members, which is read as Python objects."""
 
@@ -219,7 +221,7 @@ class NpzEncoder:
 class NpzSink:
     """One array for each column.
 
-    An archive holds one array after the other, but a row has a value in each of them. The values of each column are
+    An archive holds one array after the other, but a row has a value in each of them. The values of all columns are
     kept in a temporary file until all rows are there. Only then the width of an array of texts is known.
     """
 
@@ -235,15 +237,18 @@ class NpzSink:
                 raise UsageError(f"npz cannot hold a column called {visible(_key(column))!r}")
 
     def open(self, layout: Layout) -> int:
-        """Settle the encoder, and begin a temporary file for each column."""
+        """Settle the encoder, and begin a temporary file for all columns."""
+        spool, kept = Spool(), max(1024, KEPT_BYTES // max(1, len(self.columns)))
         types = {column.name: column.type for column in layout.carried}
         dtypes = tuple(_dtype_of(column, layout.dtype, types) for column in self.columns)
         self.encoder = NpzEncoder(self.columns, dtypes, self._separator)
         for column, dtype in zip(self.columns, dtypes, strict=True):
             if column.kind is Kind.CODE:
-                self._parts.append(_Codes(column.labels))
+                self._parts.append(_Codes(Strand(spool, kept), column.labels))
+            elif dtype is None:
+                self._parts.append(_Texts(Strand(spool, kept)))
             else:
-                self._parts.append(_Texts() if dtype is None else _Numbers(dtype, column))
+                self._parts.append(_Numbers(Strand(spool, kept), dtype, column))
         return sum(layout.dtype.itemsize * len(column.headers) * column.lines for column in self.columns)
 
     def accept(self, encoded: list[Any], start: int) -> None:
@@ -257,7 +262,7 @@ class NpzSink:
             for column, part in zip(self.columns, self._parts, strict=True):
                 # The entry has no time of writing: the same rows give the same bytes.
                 member = zipfile.ZipInfo(_key(column) + _SUFFIX)
-                with archive.open(member, "w", force_zip64=True) as file, part.spool:
+                with archive.open(member, "w", force_zip64=True) as file:
                     shape, dtype = part.described()
                     file.write(header(shape, dtype))
                     for data in part.pieces():
@@ -303,8 +308,8 @@ def _numbers_of(values: Any, name: str) -> np.ndarray[Any, Any]:
 class _Numbers:
     """A column of numbers, kept as they will be written."""
 
-    def __init__(self, dtype: np.dtype[Any], column: Column) -> None:
-        self.spool = Spool()
+    def __init__(self, spool: Strand, dtype: np.dtype[Any], column: Column) -> None:
+        self._spool = spool
         self._dtype = dtype
         self._column = column
         self._rows = 0
@@ -313,7 +318,7 @@ class _Numbers:
         """Keep the next rows."""
         self._rows += len(data)
         if data.size:
-            self.spool.write(data.data)
+            self._spool.write(data.data)
 
     def described(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Return the shape and the dtype of the array."""
@@ -323,21 +328,21 @@ class _Numbers:
 
     def pieces(self) -> Iterator[Any]:
         """Yield the data of the array."""
-        return self.spool.pieces()
+        return self._spool.pieces()
 
 
 class _Codes:
     """A column of labels, kept as codes."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.spool = Spool()
+    def __init__(self, spool: Strand, labels: Sequence[str]) -> None:
+        self._spool = spool
         self._labels = np.array(labels, dtype=f"<U{max([1, *map(len, labels)])}")
         self._rows = 0
 
     def add(self, data: np.ndarray[Any, Any]) -> None:
         """Keep the next rows."""
         self._rows += len(data)
-        self.spool.write(data.data)
+        self._spool.write(data.data)
 
     def described(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Return the shape and the dtype of the array."""
@@ -346,15 +351,15 @@ class _Codes:
     def pieces(self) -> Iterator[Any]:
         """Yield the data of the array."""
         rows = max(1, batches.CHUNK_BYTES // self._labels.itemsize)
-        for data in self.spool.pieces(8 * rows):
+        for data in self._spool.pieces(8 * rows):
             yield self._labels[np.frombuffer(data, dtype=np.int64)].tobytes()
 
 
 class _Texts:
     """A column of texts, kept until the longest is known: NumPy gives every text as much room as the longest."""
 
-    def __init__(self) -> None:
-        self.spool = Spool()
+    def __init__(self, spool: Strand) -> None:
+        self._spool = spool
         self._rows = 0
         self._longest = 1
 
@@ -364,7 +369,7 @@ class _Texts:
         self._longest = max([self._longest, *map(len, data)])
         texts = [text.encode() for text in data]
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
-        self.spool.write(b"".join([len(data).to_bytes(8, "little"), lengths.tobytes(), *texts]))
+        self._spool.write(b"".join([len(data).to_bytes(8, "little"), lengths.tobytes(), *texts]))
 
     def described(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Return the shape and the dtype of the array."""
@@ -373,13 +378,13 @@ class _Texts:
     def pieces(self) -> Iterator[Any]:
         """Yield the data of the array."""
         most = max(1, batches.CHUNK_BYTES // (4 * self._longest))
-        self.spool.rewind()
+        self._spool.rewind()
         left = self._rows
         while left:
-            count = int.from_bytes(self.spool.read(8), "little")
+            count = int.from_bytes(self._spool.read(8), "little")
             left -= count
-            ends = [0, *np.cumsum(np.frombuffer(self.spool.read(8 * count), dtype=np.int64)).tolist()]
-            data = self.spool.read(ends[-1])
+            ends = [0, *np.cumsum(np.frombuffer(self._spool.read(8 * count), dtype=np.int64)).tolist()]
+            data = self._spool.read(ends[-1])
             texts = [data[start:end].decode() for start, end in itertools.pairwise(ends)]
             for first in range(0, count, most):
                 yield np.array(texts[first : first + most], dtype=f"<U{self._longest}").tobytes()

@@ -15,7 +15,7 @@ from actcli.formats.column_roles import check_unique, split_list
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["parsed_json", "read_class_names", "read_text", "read_thresholds", "share"]
+__all__ = ["decoded", "parsed_json", "read_bytes", "read_class_names", "read_text", "read_thresholds", "share"]
 
 LARGEST = 1 << 26
 """The most bytes of such a file."""
@@ -111,6 +111,17 @@ def read_text(path: str, hint: str) -> str:
     DataError
         If it is not there (with `hint`), cannot be read, is too large, or is not UTF-8.
     """
+    return decoded(read_bytes(path, hint), path)
+
+
+def read_bytes(path: str, hint: str) -> bytes:
+    """Return the content of a small file.
+
+    Raises
+    ------
+    DataError
+        If it is not there (with `hint`), cannot be read, or is too large.
+    """
     name = visible(path, 200)
     try:
         with open(path, "rb") as file:
@@ -121,10 +132,21 @@ def read_text(path: str, hint: str) -> str:
         raise DataError(f"{name}: cannot be read: {error.strerror}") from None
     if len(data) > LARGEST:
         raise DataError(f"{name}: has more than {LARGEST >> 20} MiB", hint=hint)
+    return data
+
+
+def decoded(data: bytes, path: str) -> str:
+    """Return the text of the file at `path`, which holds `data`.
+
+    Raises
+    ------
+    DataError
+        If it is not UTF-8.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(f"{name}: is not UTF-8 text") from None
+        raise DataError(f"{visible(path, 200)}: is not UTF-8 text") from None
 
 
 def parsed_json(text: str, path: str) -> Any:

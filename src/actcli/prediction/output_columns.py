@@ -122,7 +122,6 @@ def output_columns(
             columns.extend(along.values())
         else:
             columns.append(_column(name, task, along, classes, rules, files))
-    _check_effect(task, [column.name for column in columns if column.carried is None], rules)
     renamed, notes = with_names_apart(columns)
     seen: set[tuple[str, str | None]] = set()
     for column in renamed:
@@ -152,18 +151,6 @@ def with_names_apart(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tup
         result[position] = replace(column, headers=(name,))
         notes.append(f'the input\'s column "{visible(column.carried)}" is written as "{visible(name)}"')
     return tuple(result), tuple(notes)
-
-
-def _check_effect(task: Task, written: Sequence[str], rules: Rules) -> None:
-    """Refuse options that change no column that is written."""
-    if task is Task.MULTILABEL:
-        return
-    if rules.top_k is not None and "top_k" not in written:
-        raise UsageError("--top-k changes no column that is written", hint="add --columns top_k")
-    if rules.abstains and not {"label", "index", "onehot", "reason"} & set(written):
-        raise UsageError(
-            "--abstain-below and --abstain-margin change no column that is written", hint="add --columns index"
-        )
 
 
 def _default(task: Task, rules: Rules) -> tuple[str, ...]:

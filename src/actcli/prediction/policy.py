@@ -17,8 +17,6 @@ from actcli.tasks import ConformalScore, Origin, Step, Task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from actcli.streaming.output import Output
-
 __all__ = [
     "DEFAULT_THRESHOLD",
     "MISSED_LABELS",
@@ -139,17 +137,6 @@ class Policy:
         if self.fitted:
             document["fitted"] = {step: _record_document(self.fitted[step]) for step in Step if step in self.fitted}
         return json_text(document) + "\n"
-
-    def write(self, output: Output) -> None:
-        """Write the file to an open output, and commit it.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
-        output.write(self.text().encode())
-        output.commit()
 
 
 def calibration_document(calibration: Calibration, labels: Sequence[str]) -> dict[str, Any]:

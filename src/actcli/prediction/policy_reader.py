@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 from actcli.calibration.conformal import Conformal, RiskControl
 from actcli.calibration.methods import Isotonic, Platt, Temperature, VectorScaling
 from actcli.errors import DataError, listed, visible
-from actcli.prediction.option_files import parsed_json, read_text
+from actcli.prediction.option_files import decoded, parsed_json, read_bytes
 from actcli.prediction.policy import DEFAULT_THRESHOLD, MISSED_LABELS, VERSION, Policy, Record
 from actcli.tasks import ConformalScore, Method, Origin, Step, Task
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=str)
 
-__all__ = ["ContradictionError", "MalformedError", "parsed_policy", "read_policy"]
+__all__ = ["ContradictionError", "MalformedError", "parsed_policy", "policy_in", "read_policy"]
 
 
 class MalformedError(ValueError):
@@ -44,7 +44,18 @@ def read_policy(path: str) -> Policy:
     DataError
         If the file cannot be read, or is no policy of a known version.
     """
-    document = parsed_json(read_text(path, "actcli calibrate, tune and conformal write one"), path)
+    return policy_in(read_bytes(path, "actcli calibrate, tune and conformal write one"), path)
+
+
+def policy_in(data: bytes, path: str) -> Policy:
+    """Return the policy in the file at `path`, which holds `data`.
+
+    Raises
+    ------
+    DataError
+        If it is no policy of a known version.
+    """
+    document = parsed_json(decoded(data, path), path)
     name = visible(path, 200)
     if not isinstance(document, dict) or "actcli" not in document:
         raise DataError(f"{name}: is no policy file: it has no 'actcli'", hint='a policy begins with {"actcli": 1, ...')

@@ -39,11 +39,10 @@ def handle() -> None:
     _woken, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    signal.signal(signal.SIGINT, _interrupt)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # The parent process may have it ignored, as nohup does.
+    for number, handler in ((signal.SIGINT, _interrupt), (signal.SIGTERM, _terminate), (signal.SIGHUP, _terminate)):
+        # The parent process may have it ignored: nohup does, and a script that starts this one with "&".
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+            signal.signal(number, handler)
 
 
 def wait_for(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""Temporary files without a name."""
+"""Temporary files without a name, and several sequences of bytes in one of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Spool"]
+__all__ = ["Spool", "Strand"]
 
 
 class Spool:
@@ -83,6 +83,69 @@ class Spool:
 
     def __del__(self) -> None:
         self.close()
+
+
+class Strand:
+    """One of several sequences of bytes that share a spool: it is written, then rewound and read.
+
+    There may be more of them than a process may have open files.
+
+    Parameters
+    ----------
+    spool
+        The spool. Its owner closes it.
+    kept
+        The bytes that are gathered in memory before they are written.
+    """
+
+    def __init__(self, spool: Spool, kept: int) -> None:
+        self._spool = spool
+        self._most = kept
+        self._kept = bytearray()
+        self._places: list[tuple[int, int]] = []
+        self._part = self._offset = 0
+
+    def write(self, data: Bytes) -> None:
+        """Append `data`."""
+        view = memoryview(data).cast("B")
+        if len(self._kept) + len(view) < self._most:
+            self._kept += view
+            return
+        self._flush()
+        self._place(view)
+
+    def _flush(self) -> None:
+        if self._kept:
+            self._place(self._kept)
+            self._kept = bytearray()
+
+    def _place(self, data: Bytes) -> None:
+        self._places.append((self._spool.size, len(data)))
+        self._spool.write(data)
+
+    def rewind(self) -> None:
+        """Go to its start; nothing can be appended from here on."""
+        self._flush()
+        self._part = self._offset = 0
+
+    def read(self, count: int) -> bytes:
+        """Return the next `count` bytes, fewer only at the end."""
+        parts = []
+        while count and self._part < len(self._places):
+            start, length = self._places[self._part]
+            size = min(count, length - self._offset)
+            parts.append(self._spool.read_at(size, start + self._offset))
+            count -= size
+            self._offset += size
+            if self._offset == length:
+                self._part, self._offset = self._part + 1, 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def pieces(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """Yield its content from the start, `size` bytes at a time."""
+        self.rewind()
+        while data := self.read(size):
+            yield data
 
 
 @contextlib.contextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from sklearn.metrics import f1_score, log_loss
 
 import actcli as library
 from actcli.calibration.methods import METHODS
-from program import SAMPLES, Actcli, terminal, write_csv
+from program import SAMPLES, Actcli, environment, terminal, write_csv
 from program import command as program
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -134,7 +137,8 @@ def test_ids_join_and_rows_are_held_out(actcli: Actcli, policy: Path, tmp_path: 
     lines = (SAMPLES / "digits_truth.csv").read_text(encoding="utf-8").splitlines()
     shuffled = tmp_path / "truth.csv"
     shuffled.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n", encoding="utf-8")
-    run = ("calibrate", SAMPLES / "digits_logits.csv", "--policy", policy, "--holdout", "0.3", "--seed", "7", "-q")
+    quiet = ("calibrate", SAMPLES / "digits_logits.csv", "--policy", policy, "-q", "-f", "json")
+    run = (*quiet, "--holdout", "0.3", "--seed", "7")
     first = json.loads(actcli(*run, "--truth", SAMPLES / "digits_truth.csv").text)
     second = actcli(*run, "--truth", shuffled)
     assert json.loads(second.text) == first
@@ -148,7 +152,7 @@ def test_ids_join_and_rows_are_held_out(actcli: Actcli, policy: Path, tmp_path: 
     assert first["held_out"]["after"]["log_loss"] == pytest.approx(
         log_loss(truth[order[:135]], apart, labels=range(10))
     )
-    other = json.loads(actcli(*run[:-2], "8", "-q", "--truth", shuffled).text)
+    other = json.loads(actcli(*run[:-1], "8", "--truth", shuffled).text)
     assert other["calibration"] != first["calibration"]
 
 
@@ -188,7 +192,7 @@ def test_tune_says_which_labels_are_hard(actcli: Actcli, policy: Path, tmp_path:
     """Few rows to choose by; never right; an aim that nothing reaches. What is not found stays as it was."""
     truth = tmp_path / "truth.csv"
     truth.write_text("a,b,c\n0,0,0\n0,1,0\n1,1,0\n1,0,0\n", encoding="utf-8")
-    run = ("tune", "--truth", truth, "--policy", policy, "-q")
+    run = ("tune", "--truth", truth, "--policy", policy, "-q", "-f", "json")
     result = actcli(*run, "--at-precision", "1", stdin=RARE)
     assert result.code == 0, result.err
     assert 'warning: never right in these rows, so the threshold stays 0.5: "c"' in result.err
@@ -307,7 +311,7 @@ def test_a_temperature_at_its_bound_is_warned_about(actcli: Actcli, policy: Path
     """Rows that are all right, as those a classifier was trained on tend to be."""
     path = policy.with_name("truth.csv")
     path.write_text("a\nb\n", encoding="utf-8")
-    result = actcli("calibrate", "--truth", path, "--policy", policy, "-q", stdin=b"a,b\n3,0\n0,2\n")
+    result = actcli("calibrate", "--truth", path, "--policy", policy, "-q", "-f", "json", stdin=b"a,b\n3,0\n0,2\n")
     assert result.code == 0
     assert result.err.startswith(
         "actcli: warning: the loss has no lowest point: the temperature ran to its bound, 0.00"
@@ -320,7 +324,7 @@ def test_an_infinite_loss_is_null(actcli: Actcli, policy: Path) -> None:
     path = policy.with_name("truth.csv")
     path.write_text("a\nb\nb\n", encoding="utf-8")
     stdin = b"a,b\n0.6,0.4\n0.7,0.3\n1,0\n"
-    result = actcli("calibrate", "--from", "probabilities", "--truth", path, "--policy", policy, "-q", stdin=stdin)
+    result = actcli("calibrate", "--from", "probabilities", "--truth", path, "--policy", policy, stdin=stdin)
     assert result.code == 0, result.err
     assert json.loads(result.text)["fitted_on"]["after"]["log_loss"] is None
     assert held(policy)["fitted"]["calibration"]["loss"]["before"] is None
@@ -371,7 +375,7 @@ def test_evaluate_reads_a_policy(
     """And says of its decisions what the fits said, and what it says of those that the other commands wrote."""
     names = ("--positive", "malignant", "--negative", "benign") if task == "binary" else ()
     for step in steps:
-        report = fit(step[0], sample, actcli, policy, "--task", task, *names, *step[1:], "-q")
+        report = fit(step[0], sample, actcli, policy, "--task", task, *names, *step[1:])
     files = (SAMPLES / f"{sample}_logits.csv", "--truth", SAMPLES / f"{sample}_truth.csv", "-q")
     result = actcli("evaluate", *files[:3], "--policy", policy, "-q")
     assert result.code == 0, result.err
@@ -413,7 +417,18 @@ def test_one_of_two_classes_is_impossible(
     truth[:4] = 1, 0, 1, 0
     np.save(tmp_path / "x.npy", scores if origin == "logits" else scipy.special.softmax(scores, axis=1))
     np.save(tmp_path / "y.npy", truth)
-    given = (tmp_path / "x.npy", "--task", "binary", "--truth", tmp_path / "y.npy", "--policy", policy, "-q")
+    given = (
+        tmp_path / "x.npy",
+        "--task",
+        "binary",
+        "--truth",
+        tmp_path / "y.npy",
+        "--policy",
+        policy,
+        "-q",
+        "-f",
+        "json",
+    )
     options = ("--from", origin) if origin != "logits" else ()
     fitted = actcli("calibrate", *given, *options, "--method", method)
     assert fitted.code == 0, fitted.err
@@ -510,6 +525,17 @@ RAPS = ("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0"), 2, "--alpha: '0' is not"),
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "1/10"), 2, "--alpha: '1/10' is not"),
         (("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0.1", "--raps-k", "1"), 2, "--score raps"),
+        (
+            ("calibrate", "--policy", "p.json", "--truth", TRUTH, "--holdout", "0." + "1" * 5000),
+            2,
+            "--holdout: has 5,002 characters, more than 1,000",
+        ),
+        (
+            ("conformal", "--policy", "p.json", "--truth", TRUTH, "--alpha", "0." + "1" * 5000),
+            2,
+            "--alpha: has 5,002 characters, more than 1,000",
+        ),
+        (("tune", "--policy", "p.json", "--truth", TRUTH, "--metric", "fbeta", "--beta", "1e308"), 2, "up to 1e+150"),
         ((*RAPS, "--raps-lambda", "nan"), 2, "--raps-lambda: nan is not a finite number"),
         ((*RAPS, "--raps-lambda", "inf"), 2, "--raps-lambda: inf is not a finite number"),
     ],
@@ -558,6 +584,106 @@ def test_a_fit_that_fails_leaves_the_policy_alone(actcli: Actcli, policy: Path) 
     result = actcli("calibrate", "--truth", truth, "--policy", policy, stdin=header)
     assert (result.code, "<stdin>: has no rows, so there is nothing to fit" in result.err) == (1, True)
     assert sorted(path.name for path in policy.parent.iterdir()) == [".stdin", "policy.json", "truth.csv"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["a new file", "a file that exists"])
+@pytest.mark.parametrize("in_place", [True, False], ids=["in place", "replaced"])
+def test_a_policy_that_changes_during_a_fit(
+    first: bool, in_place: bool, actcli: Actcli, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is left as the other program wrote it: exit 1, and no result is lost."""
+    from actcli.fitting import steps
+
+    if not first:
+        fit("calibrate", "digits", actcli, policy)
+    kept, other = steps.calibrate, policy.parent / "other.json"
+
+    def interrupted(context: Any, method: Any) -> Any:
+        other.write_text("another result", encoding="utf-8")
+        if in_place:
+            policy.write_bytes(other.read_bytes())
+        else:
+            other.replace(policy)
+        return kept(context, method)
+
+    monkeypatch.setattr(steps, "calibrate", interrupted)
+    result = actcli("calibrate", *(DIGITS[0], "--truth", DIGITS[1]), "--policy", policy, "-q")
+    assert result.code == 1
+    assert result.err == (
+        f"actcli: error: {policy}: has changed since it was read, and was left as it is\nhint: run the command again\n"
+    )
+    assert policy.read_text(encoding="utf-8") == "another result"
+    assert not [path for path in policy.parent.iterdir() if path.suffix == ".tmp"]
+
+
+def test_a_new_policy_where_there_are_no_hard_links(
+    actcli: Actcli, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a FAT disk: it is written all the same."""
+
+    def refused(*paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted", *paths[:1])
+
+    monkeypatch.setattr("os.link", refused)
+    fit("calibrate", "digits", actcli, policy)
+    assert held(policy)["calibration"]["method"] == "temperature"
+    assert [path.name for path in policy.parent.iterdir() if path.name != ".stdin"] == [policy.name]
+
+
+def test_fits_at_the_same_time_lose_nothing(policy: Path) -> None:
+    """Of each round, one at least succeeds, and what succeeded last is in the file."""
+    steps = {"calibrate": "calibration", "conformal": "conformal"}
+    for _ in range(3):
+        runs = {
+            name: subprocess.Popen(
+                program(
+                    name, SAMPLES / "digits_logits.csv", "--truth", SAMPLES / "digits_truth.csv", "--policy", policy
+                ),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=environment(),
+            )
+            for name in steps
+        }
+        errors = {name: run.communicate(timeout=60)[1].decode() for name, run in runs.items()}
+        succeeded = [name for name, run in runs.items() if run.returncode == 0]
+        assert succeeded
+        for name in set(steps) - set(succeeded):
+            assert runs[name].returncode == 1
+            assert "has changed since it was read" in errors[name]
+        # A calibration makes the conformal rule stale, so both are there if conformal came last.
+        assert all(steps[name] in held(policy) for name in succeeded) or "removed, because" in errors["calibrate"]
+        policy.unlink()
+
+
+def test_a_report_that_cannot_be_written_leaves_the_policy(actcli: Actcli, policy: Path) -> None:
+    """The disk is full: exit 1, so nothing was done. A reader that has seen enough is no failure."""
+    fit("calibrate", "digits", actcli, policy)
+    before = policy.read_bytes()
+    files = (SAMPLES / "digits_logits.csv", "--truth", SAMPLES / "digits_truth.csv")
+    line = program("calibrate", *files, "--policy", policy, "--method", "platt")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(line, stdout=full, check=False, env=environment())
+    assert (done.returncode, policy.read_bytes()) == (1, before)
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(line, stdout=write, check=False, env=environment())
+    os.close(write)
+    assert done.returncode == -signal.SIGPIPE
+    assert held(policy)["calibration"]["method"] == "platt"
+
+
+def test_a_quiet_fit_in_a_pipe_writes_the_policy_alone(actcli: Actcli, policy: Path) -> None:
+    """The report is written where it was asked for, and on a terminal."""
+    arguments = ("calibrate", DIGITS[0], "--truth", DIGITS[1], "--policy", str(policy), "-q")
+    assert actcli(*arguments) == (0, b"", "")
+    assert held(policy)["calibration"]["method"] == "temperature"
+    report = json.loads(actcli(*arguments, "-f", "json").text)
+    assert report["calibration"] == held(policy)["calibration"]
+    assert json.loads(actcli(*arguments, "-o", "-").text) == report
+    code, shown = terminal(program(*arguments))
+    assert code == 0
+    assert "log loss" in shown
 
 
 def test_wrong_rows_can_be_left_out(actcli: Actcli, policy: Path) -> None:

@@ -232,5 +232,5 @@ def test_without_matplotlib(tmp_path: Path) -> None:
     run = [sys.executable, "-c", code, "plot", "sigmoid"]
     done = subprocess.run([*run, "-o", str(tmp_path / "x.png")], capture_output=True, env=environment(), check=False)
     assert done.returncode == 2
-    assert done.stderr.decode().splitlines()[1] == "hint: install it: pip install 'actcli[plot]'"
+    assert done.stderr.decode().splitlines()[1] == "hint: install it: pip install 'matplotlib>=3.9'"
     assert subprocess.run([*run, "-f", "table"], capture_output=True, env=environment(), check=False).returncode == 0

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from actcli.cli.analysis_options import FixedTableOptions, TemperatureOptions
 from actcli.cli.decision_options import ThresholdOptions
-from actcli.cli.declaration import options
+from actcli.cli.declaration import files_read, options
 from actcli.cli.input_options import InputOptions
 from actcli.cli.inputs import check_input
 from actcli.cli.running import run_plan
@@ -70,7 +70,7 @@ def compare(
                 lines = sink_of(target, plan, output, format, chosen=True, rows=rows)
             return ComparisonSink(lines, comparison, target if format == TABLE else None)
 
-        run_plan(inputs, plan, output, format, sink_to)
+        run_plan(inputs, plan, output, format, sink_to, read=files_read(input, thresholds))
     finally:
         inputs.close()
     if format not in (TABLE, "json") and not output.quiet:

@@ -1,6 +1,5 @@
 """`actcli evaluate`."""
 
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -150,11 +149,13 @@ def check_report(report: str | None, output: str | None) -> None:
     UsageError
         If it is so.
     """
+    from actcli.streaming.output import is_same_path
+
     if report is None:
         return
     if not report.lower().endswith((".html", ".htm")):
         raise UsageError(f"--report: {visible(report, 200)} is no page", hint="call it FILE.html")
-    if output is not None and os.path.realpath(report) == os.path.realpath(output):
+    if output is not None and is_same_path(report, output):
         raise UsageError("--report and --output are the same file")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from actcli.cli.analysis_options import FixedTableOptions, TemperatureOptions
-from actcli.cli.declaration import DECISION, options
+from actcli.cli.declaration import DECISION, files_read, options
 from actcli.cli.input_options import FromWithoutPolicy, InputOptions, TruthOptions
 from actcli.cli.inputs import check_input
 from actcli.cli.running import run_plan
@@ -96,7 +96,8 @@ def gradient(
             sink = sink_of(target, plan, output, format, chosen=True, rows=most)
             return sink if right is None else LossGradientSink(sink, right, rules)
 
-        run_plan(inputs, plan, output, format, sink_to, chunks=chunks, check=end_check(row, right))
+        read = files_read(input, truth)
+        run_plan(inputs, plan, output, format, sink_to, read=read, chunks=chunks, check=end_check(row, right))
     finally:
         inputs.close()
 

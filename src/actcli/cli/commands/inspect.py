@@ -3,7 +3,7 @@
 import shlex
 from typing import TYPE_CHECKING
 
-from actcli.cli.declaration import options
+from actcli.cli.declaration import files_read, options
 from actcli.cli.input_options import FromWithoutPolicy, InputOptions
 from actcli.cli.inputs import check_input
 from actcli.cli.results import ResultOptions, json_bytes, open_result, result_format
@@ -63,7 +63,7 @@ def inspect(input: InspectedOptions, output: InspectionOptions) -> None:
     inputs = open_inputs(input.paths, read_options)
     try:
         inspection = Inspection(plan(Task.MULTILABEL, inputs.layout, Rules(**rules)).layout.classes)
-        with open_result(output, inputs=inputs.identities) as target:
+        with open_result(output, inputs=[*inputs.identities, *files_read(input)]) as target:
             watch = Watch(inputs.size, quiet=output.quiet)
             with watch:
                 run(inputs.chunks(0), ReadableRows(input.skip).decide, InspectionSink(inspection), watch=watch)

@@ -26,7 +26,13 @@ FIGURES = (ChartFormat.PNG, ChartFormat.SVG, ChartFormat.PDF)
 _OF_FUNCTIONS = frozenset({"kind", "temperature", "output", "format", "no_clobber", "quiet"})
 """The parameters of a chart of a function."""
 
-_ONLY_OF = {"class_": CURVE_KINDS, "bins": BINNED_KINDS, "binning": BINNED_KINDS}
+_ONLY_OF = {
+    "class_": CURVE_KINDS,
+    "bins": BINNED_KINDS,
+    "binning": BINNED_KINDS,
+    # The other charts are of probabilities, at no threshold or at all of them.
+    **dict.fromkeys(("threshold", "thresholds", "threshold_op"), (ChartKind.CONFUSION,)),
+}
 """The charts that a parameter means something to, where those are not all."""
 
 
@@ -158,7 +164,7 @@ def require_matplotlib() -> None:
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
-        raise UsageError("figures need matplotlib", hint="install it: pip install 'actcli[plot]'")
+        raise UsageError("figures need matplotlib", hint="install it: pip install 'matplotlib>=3.9'")
 
 
 def check_options(context: typer.Context, kind: ChartKind) -> None:

@@ -1,6 +1,5 @@
 """`actcli tune`."""
 
-import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -83,8 +82,11 @@ class ObjectiveOptions:
             raise UsageError(f"{' and '.join(names)} cannot be asked for together")
         if self.beta is not None and self.metric is not Metric.FBETA:
             raise UsageError("--beta is for --metric fbeta")
-        if self.beta is not None and not 0 < self.beta < math.inf:
-            raise UsageError(f"--beta: {self.beta} is not a positive finite number")
+        if self.beta is not None:
+            from actcli.calibration.thresholds import LARGEST_BETA
+
+            if not 0 < self.beta <= LARGEST_BETA:
+                raise UsageError(f"--beta: {self.beta} is not a positive number up to {LARGEST_BETA:g}")
         for name, bound in self.constraints.items():
             share(bound, f"--at-{name}")
 
