@@ -224,19 +224,25 @@ def one_versus_rest(method: str, logits: Array, truth: Array, new: Array) -> Arr
 
 @pytest.mark.parametrize(("method", "fit"), [("sigmoid", fit_platt), ("isotonic", fit_isotonic)])
 def test_one_against_the_rest_is_normalised(method: str, fit: Any) -> None:
-    """As CalibratedClassifierCV does it, an all-zero row shared out equally."""
+    """As CalibratedClassifierCV does it, an all-zero row shared out equally: of probabilities, or of their log-odds."""
     logits, truth = exclusive(11, rows=200)
     new, _ = exclusive(12, rows=500, spread=4)
     found = fit(logits, truth).probabilities(new)
-    assert found == pytest.approx(one_versus_rest(method, logits, truth, new), abs=1e-6)
+    known, more = (scipy.special.softmax(table, axis=1) for table in (logits, new))
+    if method == "sigmoid":
+        known, more = scipy.special.logit(known), scipy.special.logit(more)
+    assert found == pytest.approx(one_versus_rest(method, known, truth, more), abs=1e-6)
     assert found.sum(axis=1) == pytest.approx(np.ones(500))
 
 
 def test_an_empty_row_is_shared_out_among_the_classes_that_are_not_masked() -> None:
     """Also where one of them is."""
     steps = Isotonic((((0.0, 1.0), (0.0, 1.0)),) * 3)
-    found = steps.probabilities([[-1.0, -2.0, -3.0], [-np.inf, -2.0, -3.0], [0.5, 0.5, -np.inf]])
-    assert found.tolist() == [[1 / 3] * 3, [0, 0.5, 0.5], [0.5, 0.5, 0]]
+    found = steps.probabilities([[0.5, 0.5, -np.inf]])
+    assert found.tolist() == [[0.5, 0.5, 0]]
+    low = Isotonic((((0.9, 1.0), (0.0, 1.0)),) * 3)
+    found = low.probabilities([[-1.0, -2.0, -3.0], [-np.inf, -2.0, -3.0]])
+    assert found.tolist() == [[1 / 3] * 3, [0, 0.5, 0.5]]
 
 
 def platt_loss(line: Array, scores: Array, truth: Array) -> float:
@@ -290,14 +296,39 @@ def test_pooling_is_quick_whatever_the_order() -> None:
     assert found == pytest.approx(model.predict(scores), abs=1e-12)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "task"),
+    [("temperature", "softmax"), ("vector", "softmax"), *((method, "multilabel") for method in METHODS)],
+)
 @pytest.mark.parametrize("factor", [1e300, 1e-300, 1e8])
-def test_extreme_logits(method: str, factor: float) -> None:
-    """Are fitted as ordinary ones are: probabilities do not depend on their unit."""
-    logits, truth = exclusive(21)
-    ordinary = METHODS[method](logits, truth).probabilities(logits)
-    extreme = METHODS[method](logits * factor, truth).probabilities(logits * factor)
+def test_extreme_logits(method: str, task: str, factor: float) -> None:
+    """Are fitted as ordinary ones are: probabilities do not depend on their unit.
+
+    Platt and isotonic of exclusive classes are of softmax probabilities, which do.
+    """
+    logits, truth = exclusive(21) if task == "softmax" else labels(21)
+    ordinary = METHODS[method](logits, truth, task=task).probabilities(logits, task=task)
+    extreme = METHODS[method](logits * factor, truth, task=task).probabilities(logits * factor, task=task)
     assert extreme == pytest.approx(ordinary, abs=1e-6)
+
+
+def test_log_odds_are_those_of_mpmath() -> None:
+    """Where probabilities are 0 or 1 in floats, ties and masked classes included."""
+    logits = [[1000.0, 0.0, -1000.0], [40.0, 40.0, -40.0], [0.0, -1e-9, 1e-9], [3.0, -np.inf, 40.0]]
+    found = Platt((1.0,) * 3, (0.0,) * 3).calibrated(np.array(logits), exclusive=True)[0]
+    for row, logarithms in zip(logits, found.tolist(), strict=True):
+        with mpmath.workdps(1000):
+            powers = [mpmath.exp(value) for value in row]
+            exact = [float(mpmath.log(power / sum(powers))) for power in powers]
+        assert logarithms == pytest.approx(exact, rel=1e-14)
+
+
+def test_two_exclusive_classes_are_binary() -> None:
+    """Platt's sigmoids of both classes agree with that of the positive class."""
+    logits, truth = exclusive(22, classes=2)
+    both = fit_platt(logits, truth).probabilities(logits)
+    one = fit_platt(logits, truth, task="binary").probabilities(logits, task="binary")
+    assert both[:, 1:] == pytest.approx(one, abs=1e-12)
 
 
 @pytest.mark.parametrize("method", METHODS)
