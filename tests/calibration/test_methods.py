@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
+from actcli.calibration import vector_scaling
 from actcli.calibration.methods import (
     METHODS,
     Isotonic,
@@ -157,9 +159,11 @@ def loss_of_lines(lines: Array, logits: Array, truth: Array) -> tuple[float, Arr
     return -float(logarithms[np.arange(len(truth)), truth].mean()), gradient
 
 
+@pytest.mark.parametrize("dense", [0, 256], ids=["products", "matrix"])
 @pytest.mark.parametrize("seed", range(3))
-def test_vector_scaling_is_the_minimum(seed: int) -> None:
-    """That BFGS finds too (SciPy), and where the gradient is 0."""
+def test_vector_scaling_is_the_minimum(seed: int, dense: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That BFGS finds too (SciPy), and where the gradient is 0; also if the Hessian matrix is not stored."""
+    monkeypatch.setattr(vector_scaling, "_MOST_DENSE", dense)
     logits, truth = exclusive(seed)
     found = fit_vector_scaling(logits, truth)
     assert not found.at_bound
@@ -169,6 +173,34 @@ def test_vector_scaling_is_the_minimum(seed: int) -> None:
     assert found.scale == pytest.approx(best.x[:4], abs=1e-6)
     assert found.bias == pytest.approx(best.x[4:] - best.x[4:].mean(), abs=1e-6)
     assert np.abs(loss_of_lines(np.array([*found.scale, *found.bias]), logits, truth)[1]).max() < 1e-12
+
+
+@pytest.mark.parametrize("seed", [189, 230, 237, 266])
+def test_vector_scaling_of_separable_rows_converges_or_warns(seed: int) -> None:
+    """Some lines make the loss 0 (the truth is made by lines); a loss that is not near it is no minimum."""
+    generator = np.random.default_rng(seed)
+    rows, classes = int(generator.integers(5, 200)), int(generator.integers(2, 8))
+    logits = (
+        generator.standard_cauchy(size=(rows, classes)) if seed % 2 else np.exp(generator.normal(size=(rows, 3)) * 3)
+    )
+    scale, bias = generator.choice([1, 0.1, 10], size=logits.shape[1]), generator.normal(size=logits.shape[1])
+    truth = (logits * scale + bias).argmax(axis=1)
+    found = fit_vector_scaling(logits, truth)
+    assert found.at_bound
+    assert loss_of_lines(np.array([*found.scale, *found.bias]), logits, truth)[0] < 1e-6
+
+
+def test_vector_scaling_of_many_classes_needs_no_matrix() -> None:
+    """Of 1,500 classes the Hessian matrix alone would take 72 MB; the peak is a few times the logits, 0.5 MB."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(40, 1500))
+    truth = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+    tracemalloc.start()
+    try:
+        assert fit_vector_scaling(logits, truth).at_bound
+        assert tracemalloc.get_traced_memory()[1] < 20 * logits.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_vector_scaling_of_labels_is_logistic_regression() -> None:

@@ -180,8 +180,8 @@ def fit_risk_control(
     Notes
     -----
     With R the mean share missed on these n rows, the threshold is the highest one with n R / (n + 1) + 1 / (n + 1) at
-    most alpha, computed exactly. It is then lowered halfway to the next lower probability (or 0), which changes no set of
-    these rows, so that rounding, as in float32, does not leave out the label that decides.
+    most alpha, computed exactly. It is then lowered halfway to the next lower probability (or 0). That changes no set
+    of these rows, and rounding, as in float32, does not leave out the label that decides.
 
     References
     ----------

@@ -31,7 +31,7 @@ class Isotonic(Calibration):
     Parameters
     ----------
     points
-        For each class, or for "binary" the positive one alone: increasing places, and the probabilities there. The places
+        For each class, or for "binary" the positive one alone: increasing places, and the probabilities there. Places
         are probabilities for exclusive classes, else logits; after `fit_monotone` they are what it was given.
     """
 

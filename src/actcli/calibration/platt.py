@@ -85,7 +85,7 @@ def _log_odds(logits: Array) -> Array:
     powers = np.exp(shifted)
     rest = powers.sum(axis=1, keepdims=True) - powers
     rest[rows, top] = 1  # where the difference cancels; it is at least 1 elsewhere
-    result = shifted - np.log(rest)
+    result: Array = shifted - np.log(rest)
     shifted[rows, top] = -np.inf
     second = shifted.max(axis=1)
     with np.errstate(invalid="ignore"):

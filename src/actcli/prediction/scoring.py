@@ -92,11 +92,11 @@ class Scoring:
         return log_softmax_rows(given, 1) if self.renormalize else given
 
     def monotone_values(self, given: Array) -> tuple[Array, Array]:
-        """Return what isotonic regression is of, and where it is masked; for binary of the positive class, shape (N, 1).
+        """Return what isotonic regression is of, and where it is masked: shape (N, C), or (N, 1) for binary.
 
         These are the probabilities of softmax, and those that the input holds; else the logits.
         """
-        masked = self.masked(given)
+        masked: Array = self.masked(given)
         if self.task is Task.BINARY:
             masked = masked.any(axis=1, keepdims=True)
         if self.origin is Origin.LOGITS:
