@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -365,7 +366,10 @@ def conform(context: FitContext, alpha: str, score: ConformalScore, penalty: flo
     fitted_on, held_out = context.changes(change)
     warnings = []
     if np.isinf(rule.quantile):
+        hidden = int(np.count_nonzero(masked[np.arange(len(truth)), truth]))
         few = f"{len(truth):,} rows are too few to promise anything with alpha {alpha}"
+        if (len(truth) + 1) * Fraction(alpha) >= 1:  # with as many rows whose truth is possible, there is a quantile
+            few = f"the true class is masked (-inf) in {hidden:,} of {len(truth):,} rows, too many for alpha {alpha}"
         warnings.append(f"{few}: every class is in every set")
     return FitResult(
         value=rule,
@@ -394,7 +398,10 @@ def _control_risk(context: FitContext, alpha: str) -> FitResult:
     fitted_on, held_out = context.changes(change)
     warnings = []
     if not control.possible:
-        few = f"these rows cannot promise to miss under {control.alpha:g} of the labels"
+        hidden = int(np.count_nonzero(context.rows.truth & masked))
+        enough = np.count_nonzero(context.rows.truth.any(axis=1)) + 1 >= 1 / Fraction(alpha)
+        why = f", since {hidden:,} of the true labels are masked (-inf)" if enough else ""
+        few = f"these rows cannot promise to miss under {control.alpha:g} of the labels{why}"
         warnings.append(f"{few}: every label is in every set")
     return FitResult(
         value=control,

@@ -96,9 +96,9 @@ class Scoring:
 
         These are the probabilities of softmax, and those that the input holds; else the logits.
         """
-        masked: Array = self.masked(given)
+        masked = self.masked(given)
         if self.task is Task.BINARY:
-            masked = masked.any(axis=1, keepdims=True)
+            masked = np.logical_or(masked[:, :1], masked[:, 1:])
         if self.origin is Origin.LOGITS:
             if self.task is Task.SOFTMAX:
                 return softmax(given), masked

@@ -640,7 +640,16 @@ def test_isotonic_of_probabilities_is_that_of_scikit_learn(actcli: Actcli, polic
         table = values[:, np.newaxis] if task == "multilabel" else np.column_stack([1 - values, values])
         np.save(folder / f"{name}.npy", table)
     np.save(folder / "t.npy", right[:, np.newaxis] if task == "multilabel" else right)
-    arguments = ["calibrate", folder / "x.npy", "--truth", folder / "t.npy", "--from", "probabilities", "--task", task]
+    arguments: list[str | Path] = [
+        "calibrate",
+        folder / "x.npy",
+        "--truth",
+        folder / "t.npy",
+        "--from",
+        "probabilities",
+        "--task",
+        task,
+    ]
     result = actcli(*arguments, "--method", "isotonic", "--policy", policy)
     assert result.code == 0, result.err
     assert actcli(task, folder / "new.npy", "--policy", policy, "-o", folder / "out.npy").code == 0
@@ -661,7 +670,7 @@ def test_a_masked_class_stays_masked_where_a_probability_of_0_does_not(actcli: A
         path = policy.with_name("x.npy")
         np.save(path, table)
         policy.unlink(missing_ok=True)
-        arguments = ["--from", origin, "--method", "isotonic", "--policy", policy]
+        arguments: list[str | Path] = ["--from", origin, "--method", "isotonic", "--policy", policy]
         assert actcli("calibrate", path, "--truth", policy.with_name("t.npy"), *arguments).code == 0
         result = actcli("softmax", path, "--policy", policy, "-o", policy.with_name("p.npy"))
         assert result.code == 0, result.err
@@ -682,9 +691,40 @@ def test_a_calibration_that_is_worse_is_warned_about(actcli: Actcli, policy: Pat
     logits = generator.normal(size=(12, 2))
     np.save(policy.with_name("x.npy"), logits)
     np.save(policy.with_name("t.npy"), (logits[:, 1] - logits[:, 0] + generator.logistic(size=12) > 0).astype(int))
-    arguments = ["calibrate", policy.with_name("x.npy"), "--truth", policy.with_name("t.npy"), "--policy", policy]
+    arguments: list[str | Path] = [
+        "calibrate",
+        policy.with_name("x.npy"),
+        "--truth",
+        policy.with_name("t.npy"),
+        "--policy",
+        policy,
+    ]
     result = actcli(*arguments, "--method", "isotonic", "--holdout", "0.8")
     report = json.loads(result.text)
     assert "the calibration is worse than none on the rows held out: the log loss rises" in result.err
     assert report["held_out"]["after"]["log_loss"] is None
     assert "worse" not in actcli(*arguments, "--method", "platt").err
+
+
+@pytest.mark.parametrize("task", ["softmax", "multilabel"])
+def test_masked_truths_are_named_as_the_cause(actcli: Actcli, policy: Path, task: str) -> None:
+    """Of sets that hold every class: 3 of 40 true classes can be in no set, and alpha is 0.05."""
+    logits = np.random.default_rng(0).normal(size=(40, 3))
+    logits[:3, 0] = -np.inf
+    codes = np.zeros(40, dtype=np.int64)
+    np.save(policy.with_name("x.npy"), logits)
+    np.save(policy.with_name("t.npy"), np.eye(3, dtype=np.int64)[codes] if task == "multilabel" else codes)
+    arguments: list[str | Path] = [
+        "conformal",
+        policy.with_name("x.npy"),
+        "--truth",
+        policy.with_name("t.npy"),
+        "--task",
+        task,
+    ]
+    result = actcli(*arguments, "--policy", policy, "--alpha", "0.05")
+    assert result.code == 0, result.err
+    what = "the true class is masked (-inf) in 3 of 40 rows" if task == "softmax" else "3 of the true labels are masked"
+    assert what in result.err
+    assert "too few" not in result.err
+    assert "(-inf)" not in actcli(*arguments, "--policy", policy, "--alpha", "0.01").err
