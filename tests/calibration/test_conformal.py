@@ -167,7 +167,7 @@ def plain_threshold(probabilities: Array, truth: Array, alpha: str) -> float | N
         return None
     best = max(allowed)
     lower = max((value for value in probabilities.ravel().tolist() if value < best), default=0.0)
-    middle = lower + (best - lower) / 2
+    middle: float = lower + (best - lower) / 2
     return middle if middle > lower else best
 
 
