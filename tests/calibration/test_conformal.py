@@ -97,10 +97,10 @@ def plain_score(row: list[float], true: int, score: str, penalty: float, free: i
         return 1 - row[true]
     order = sorted(range(len(row)), key=lambda number: (-row[number], number))
     rank = order.index(true)
-    total = 0.0
-    for number in order[: rank + 1]:
-        total += row[number]
-    return total + (penalty * max(0, rank + 1 - free) if score == "raps" else 0)
+    tail = 0.0
+    for number in reversed(order[rank + 1 :]):
+        tail += row[number]
+    return 1 - tail + (penalty * max(0, rank + 1 - free) if score == "raps" else 0)
 
 
 @given(
@@ -126,6 +126,20 @@ def test_quantile_and_sets_of_the_rules(score: str, seed: int, rows: int, alpha:
     assert members == expected
 
 
+@pytest.mark.parametrize("score", ["aps", "raps"])
+def test_the_whole_distribution_has_the_score_1(score: str) -> None:
+    """In each row, whatever rounding does to its sum: the set of a row whose quantile is that score is all classes."""
+    probabilities = scipy.special.softmax(np.random.default_rng(3).normal(size=(2000, 30)), axis=1)
+    last = probabilities.argmin(axis=1)
+    assert len(np.unique(np.sort(probabilities, axis=1)[:, ::-1].cumsum(axis=1)[:, -1])) > 1
+    rules = [
+        fit_conformal(row[np.newaxis], [true], alpha=0.5, score=score, penalty=0.0)
+        for row, true in zip(probabilities, last, strict=True)
+    ]
+    assert {rule.quantile for rule in rules} == {1.0}
+    assert rules[0].sets(probabilities).all()
+
+
 def test_a_masked_truth_is_never_in_a_set() -> None:
     """So its score is infinite, and the promise holds for the other rows' sake."""
     table = [[0.9, 0.1], [0.8, 0.2], [1.0, 0.0]]
@@ -135,7 +149,10 @@ def test_a_masked_truth_is_never_in_a_set() -> None:
 
 
 def plain_threshold(probabilities: Array, truth: Array, alpha: str) -> float | None:
-    """Return the highest threshold that keeps the promise, by trying each in exact numbers."""
+    """Return the middle of the highest threshold that keeps the promise and the next lower probability, or 0.
+
+    Each probability of a label is tried, in exact numbers.
+    """
     labelled = [
         [value for value, right in zip(row, rights, strict=True) if right]
         for row, rights in zip(probabilities.tolist(), truth.tolist(), strict=True)
@@ -146,7 +163,12 @@ def plain_threshold(probabilities: Array, truth: Array, alpha: str) -> float | N
         missed = sum(Fraction(sum(value < level for value in row), len(row)) for row in labelled)
         if (missed + 1) / (len(labelled) + 1) <= Fraction(alpha):
             allowed.append(level)
-    return max(allowed, default=None)
+    if not allowed:
+        return None
+    best = max(allowed)
+    lower = max((value for value in probabilities.ravel().tolist() if value < best), default=0.0)
+    middle: float = lower + (best - lower) / 2
+    return middle if middle > lower else best
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from(["0.05", "0.2", "0.25", "0.5", "0.9"]))
@@ -161,6 +183,19 @@ def test_risk_control_is_the_highest_threshold(seed: int, rows: int, alpha: str)
     expected = plain_threshold(probabilities, truth, alpha)
     assert found.possible == (expected is not None)
     assert found.threshold == (0.0 if expected is None else expected)
+
+
+def test_a_threshold_holds_in_float32() -> None:
+    """The label that decides is kept where its probability rounds down, on input and as float32."""
+    generator = np.random.default_rng(2)
+    probabilities = generator.random((200, 4))
+    truth = generator.random((200, 4)) < 0.4
+    for alpha in ("0.1", "0.2", "0.3"):
+        threshold = fit_risk_control(probabilities, truth, alpha=alpha).threshold
+        exact = probabilities >= threshold
+        assert (exact == (probabilities.astype(np.float32) >= np.float32(threshold))).all()
+        lower, upper = probabilities[~exact].max(), probabilities[exact].min()
+        assert threshold == pytest.approx((lower + upper) / 2, rel=1e-15)
 
 
 def test_risk_control_counts_masked_labels_as_missed() -> None:

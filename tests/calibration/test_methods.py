@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
+from actcli.calibration import vector_scaling
 from actcli.calibration.methods import (
     METHODS,
     Isotonic,
@@ -157,9 +159,11 @@ def loss_of_lines(lines: Array, logits: Array, truth: Array) -> tuple[float, Arr
     return -float(logarithms[np.arange(len(truth)), truth].mean()), gradient
 
 
+@pytest.mark.parametrize("dense", [0, 256], ids=["products", "matrix"])
 @pytest.mark.parametrize("seed", range(3))
-def test_vector_scaling_is_the_minimum(seed: int) -> None:
-    """That BFGS finds too (SciPy), and where the gradient is 0."""
+def test_vector_scaling_is_the_minimum(seed: int, dense: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That BFGS finds too (SciPy), and where the gradient is 0; also if the Hessian matrix is not stored."""
+    monkeypatch.setattr(vector_scaling, "_MOST_DENSE", dense)
     logits, truth = exclusive(seed)
     found = fit_vector_scaling(logits, truth)
     assert not found.at_bound
@@ -169,6 +173,34 @@ def test_vector_scaling_is_the_minimum(seed: int) -> None:
     assert found.scale == pytest.approx(best.x[:4], abs=1e-6)
     assert found.bias == pytest.approx(best.x[4:] - best.x[4:].mean(), abs=1e-6)
     assert np.abs(loss_of_lines(np.array([*found.scale, *found.bias]), logits, truth)[1]).max() < 1e-12
+
+
+@pytest.mark.parametrize("seed", [189, 230, 237, 266])
+def test_vector_scaling_of_separable_rows_converges_or_warns(seed: int) -> None:
+    """Some lines make the loss 0 (the truth is made by lines); a loss that is not near it is no minimum."""
+    generator = np.random.default_rng(seed)
+    rows, classes = int(generator.integers(5, 200)), int(generator.integers(2, 8))
+    logits = (
+        generator.standard_cauchy(size=(rows, classes)) if seed % 2 else np.exp(generator.normal(size=(rows, 3)) * 3)
+    )
+    scale, bias = generator.choice([1, 0.1, 10], size=logits.shape[1]), generator.normal(size=logits.shape[1])
+    truth = (logits * scale + bias).argmax(axis=1)
+    found = fit_vector_scaling(logits, truth)
+    assert found.at_bound
+    assert loss_of_lines(np.array([*found.scale, *found.bias]), logits, truth)[0] < 1e-6
+
+
+def test_vector_scaling_of_many_classes_needs_no_matrix() -> None:
+    """Of 1,500 classes the Hessian matrix alone would take 72 MB; the peak is a few times the logits, 0.5 MB."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(40, 1500))
+    truth = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+    tracemalloc.start()
+    try:
+        assert fit_vector_scaling(logits, truth).at_bound
+        assert tracemalloc.get_traced_memory()[1] < 20 * logits.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_vector_scaling_of_labels_is_logistic_regression() -> None:
@@ -224,19 +256,25 @@ def one_versus_rest(method: str, logits: Array, truth: Array, new: Array) -> Arr
 
 @pytest.mark.parametrize(("method", "fit"), [("sigmoid", fit_platt), ("isotonic", fit_isotonic)])
 def test_one_against_the_rest_is_normalised(method: str, fit: Any) -> None:
-    """As CalibratedClassifierCV does it, an all-zero row shared out equally."""
+    """As CalibratedClassifierCV does it, an all-zero row shared out equally: of probabilities, or of their log-odds."""
     logits, truth = exclusive(11, rows=200)
     new, _ = exclusive(12, rows=500, spread=4)
     found = fit(logits, truth).probabilities(new)
-    assert found == pytest.approx(one_versus_rest(method, logits, truth, new), abs=1e-6)
+    known, more = (scipy.special.softmax(table, axis=1) for table in (logits, new))
+    if method == "sigmoid":
+        known, more = scipy.special.logit(known), scipy.special.logit(more)
+    assert found == pytest.approx(one_versus_rest(method, known, truth, more), abs=1e-6)
     assert found.sum(axis=1) == pytest.approx(np.ones(500))
 
 
 def test_an_empty_row_is_shared_out_among_the_classes_that_are_not_masked() -> None:
     """Also where one of them is."""
     steps = Isotonic((((0.0, 1.0), (0.0, 1.0)),) * 3)
-    found = steps.probabilities([[-1.0, -2.0, -3.0], [-np.inf, -2.0, -3.0], [0.5, 0.5, -np.inf]])
-    assert found.tolist() == [[1 / 3] * 3, [0, 0.5, 0.5], [0.5, 0.5, 0]]
+    found = steps.probabilities([[0.5, 0.5, -np.inf]])
+    assert found.tolist() == [[0.5, 0.5, 0]]
+    low = Isotonic((((0.9, 1.0), (0.0, 1.0)),) * 3)
+    found = low.probabilities([[-1.0, -2.0, -3.0], [-np.inf, -2.0, -3.0]])
+    assert found.tolist() == [[1 / 3] * 3, [0, 0.5, 0.5]]
 
 
 def platt_loss(line: Array, scores: Array, truth: Array) -> float:
@@ -290,14 +328,39 @@ def test_pooling_is_quick_whatever_the_order() -> None:
     assert found == pytest.approx(model.predict(scores), abs=1e-12)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "task"),
+    [("temperature", "softmax"), ("vector", "softmax"), *((method, "multilabel") for method in METHODS)],
+)
 @pytest.mark.parametrize("factor", [1e300, 1e-300, 1e8])
-def test_extreme_logits(method: str, factor: float) -> None:
-    """Are fitted as ordinary ones are: probabilities do not depend on their unit."""
-    logits, truth = exclusive(21)
-    ordinary = METHODS[method](logits, truth).probabilities(logits)
-    extreme = METHODS[method](logits * factor, truth).probabilities(logits * factor)
+def test_extreme_logits(method: str, task: str, factor: float) -> None:
+    """Are fitted as ordinary ones are: probabilities do not depend on their unit.
+
+    Platt and isotonic of exclusive classes are of softmax probabilities, which do.
+    """
+    logits, truth = exclusive(21) if task == "softmax" else labels(21)
+    ordinary = METHODS[method](logits, truth, task=task).probabilities(logits, task=task)
+    extreme = METHODS[method](logits * factor, truth, task=task).probabilities(logits * factor, task=task)
     assert extreme == pytest.approx(ordinary, abs=1e-6)
+
+
+def test_log_odds_are_those_of_mpmath() -> None:
+    """Where probabilities are 0 or 1 in floats, ties and masked classes included."""
+    logits = [[1000.0, 0.0, -1000.0], [40.0, 40.0, -40.0], [0.0, -1e-9, 1e-9], [3.0, -np.inf, 40.0]]
+    found = Platt((1.0,) * 3, (0.0,) * 3).calibrated(np.array(logits), exclusive=True)[0]
+    for row, logarithms in zip(logits, found.tolist(), strict=True):
+        with mpmath.workdps(1000):
+            powers = [mpmath.exp(value) for value in row]
+            exact = [float(mpmath.log(power / sum(powers))) for power in powers]
+        assert logarithms == pytest.approx(exact, rel=1e-14)
+
+
+def test_two_exclusive_classes_are_binary() -> None:
+    """Platt's sigmoids of both classes agree with that of the positive class."""
+    logits, truth = exclusive(22, classes=2)
+    both = fit_platt(logits, truth).probabilities(logits)
+    one = fit_platt(logits, truth, task="binary").probabilities(logits, task="binary")
+    assert both[:, 1:] == pytest.approx(one, abs=1e-12)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -159,3 +160,25 @@ def test_different_settings_do_not_merge() -> None:
     one, other = (MetricAccumulator(MetricSettings(Task.SOFTMAX, CLASSES, bins=bins)) for bins in (10, 15))
     with pytest.raises(ValueError, match="different settings"):
         one.merge(other)
+
+
+def test_bins_of_equal_mass_need_little_memory() -> None:
+    """Beside the 9 bytes that are kept of each cell, at most two copies of them."""
+    rows, classes = 4096, 64
+    settings = MetricSettings(Task.MULTILABEL, classes, ranking=False, equal_mass=True)
+    accumulator = MetricAccumulator(settings)
+    rng = np.random.default_rng(0)
+    for start in range(0, 4 * rows, rows):
+        probabilities = rng.random((rows, classes))
+        logarithms = np.log(probabilities), np.log1p(-probabilities)
+        truth = rng.random((rows, classes)) < probabilities
+        statistics = label_rows(settings, truth, probabilities >= 0.5, probabilities, *logarithms, None)
+        accumulator.add(np.arange(start, start + rows), statistics, probabilities)
+    tracemalloc.start()
+    try:
+        _, _, bins = accumulator.result()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak / (4 * rows * classes) < 30
+    assert bins["count"][0].tolist() == [len(part) for part in np.array_split(np.arange(4 * rows * classes), 15)]

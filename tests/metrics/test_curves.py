@@ -68,6 +68,7 @@ def test_at_thresholds() -> None:
     found = at_thresholds(samples)
     values, positive = (np.concatenate(parts) for parts in zip(*samples, strict=True))
     assert len(found["threshold"]) == THRESHOLDS
+    assert found["threshold"].tolist() == [float(f"{number / 100:.2f}") for number in range(THRESHOLDS)]
     for number, threshold in enumerate(found["threshold"]):
         chosen = values >= threshold
         expected = sklearn.metrics.precision_recall_fscore_support(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
+from actcli.calibration.thresholds import between
 from actcli.tasks import ConformalScore, enum_member
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def fit_risk_control(
     Notes
     -----
     With R the mean share missed on these n rows, the threshold is the highest one with n R / (n + 1) + 1 / (n + 1) at
-    most alpha, computed exactly.
+    most alpha, computed exactly. It is then lowered halfway to the next lower probability (or 0). That changes no set
+    of these rows, and rounding, as in float32, does not leave out the label that decides.
 
     References
     ----------
@@ -188,7 +190,7 @@ def fit_risk_control(
     Examples
     --------
     >>> fit_risk_control([[0.9, 0.2], [0.7, 0.8], [0.6, 0.4]], [[1, 0], [1, 1], [0, 1]], alpha="0.5").threshold
-    0.7
+    0.6499999999999999
     """
     table, true = _table(probabilities), np.asarray(truth)
     if true.shape != table.shape or ((true != 0) & (true != 1)).any():
@@ -213,7 +215,9 @@ def fit_risk_control(
     before = np.concatenate([[0], spent])[places] if labels.size else np.array([0])
     if allowed < 0 or not labels.size:
         return RiskControl(float(share), 0.0, possible=False)
-    return RiskControl(float(share), float(labels[np.flatnonzero(before <= allowed)[-1]]))
+    limit = float(labels[np.flatnonzero(before <= allowed)[-1]])
+    lower = float(np.max(table, where=usable & (table < limit), initial=0))
+    return RiskControl(float(share), between(lower, limit))
 
 
 def _table(probabilities: ArrayLike) -> Array:
@@ -252,7 +256,10 @@ def _class_scores(probabilities: Array, score: ConformalScore, penalty: float, f
 def _summed_scores(probabilities: Array, penalties: Array) -> Array:
     """Return for every class the sum of the probabilities down to its own, plus the penalty of its rank."""
     order = np.argsort(-probabilities, axis=1, kind="stable")
-    sums = np.cumsum(np.take_along_axis(probabilities, order, axis=1), axis=1)
+    # From the tail: so the last score is exactly 1 in each row, and a quantile of 1 holds every class.
+    tails = np.cumsum(np.take_along_axis(probabilities, order[:, ::-1], axis=1), axis=1)[:, ::-1]
+    sums = np.ones_like(probabilities)
+    sums[:, :-1] -= tails[:, 1:]
     sums += penalties
     result = np.empty_like(sums)
     np.put_along_axis(result, order, sums, axis=1)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from actcli.activations import row_sums
-from actcli.calibration.calibration import Calibration, checked_problem, labels
+from actcli.activations import row_sums, softmax
+from actcli.calibration.calibration import Calibration, checked_problem
 from actcli.calibration.solvers import pooled
 from actcli.tasks import Method
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Isotonic", "fit_isotonic"]
+__all__ = ["Isotonic", "fit_isotonic", "fit_monotone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Isotonic(Calibration):
     Parameters
     ----------
     points
-        For each class, or for "binary" the positive one alone: increasing logits, and the probabilities there.
+        For each class, or for "binary" the positive one alone: increasing places, and the probabilities there. Places
+        are probabilities for exclusive classes, else logits; after `fit_monotone` they are what it was given.
     """
 
     method: ClassVar[Method] = Method.ISOTONIC
@@ -39,23 +40,38 @@ class Isotonic(Calibration):
 
     def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
         """Return probabilities."""
-        found = np.empty_like(logits)
-        for column, (places, values) in enumerate(self.points):
-            found[:, column] = np.interp(logits[:, column], places, values)
-        found[np.isneginf(logits)] = 0
-        found[np.isposinf(logits)] = 1
+        values = softmax(logits) if exclusive else logits
+        return self.applied(values, np.isneginf(logits), exclusive=exclusive), True
+
+    def applied(self, values: Array, masked: Array, *, exclusive: bool) -> Array:
+        """Return probabilities, shape (N, C).
+
+        Parameters
+        ----------
+        values
+            What the places of the points are, shape (N, C).
+        masked
+            Where a class keeps its probability of 0, same shape, bool.
+        exclusive
+            Whether exactly one class of a row is true.
+        """
+        found = np.empty_like(values)
+        for column, (places, heights) in enumerate(self.points):
+            found[:, column] = np.interp(values[:, column], places, heights)
+        found[masked] = 0
+        found[np.isposinf(values)] = 1
         if exclusive:
             empty = ~found.any(axis=1)
-            found[empty] = ~np.isneginf(logits[empty])
+            found[empty] = ~masked[empty]
             found /= row_sums(found)[:, np.newaxis]
-        return found, True
+        return found
 
 
 def fit_isotonic(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Isotonic:
     """Fit for each class the function that never falls and has the least mean squared distance to the truth.
 
-    Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest. Equal
-    logits are one point.
+    Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest, on their
+    softmax probabilities; others on their logits. Equal ones are one point.
 
     References
     ----------
@@ -64,7 +80,29 @@ def fit_isotonic(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") 
     Barlow, Bartholomew, Bremner and Brunk, Statistical Inference under Order Restrictions, 1972: pooling of adjacent
     violators.
     """
-    return Isotonic(tuple(_monotone(scores, true) for scores, true in labels(checked_problem(logits, truth, task))))
+    problem = checked_problem(logits, truth, task)
+    values = softmax(problem.scores) if problem.exclusive else problem.scores
+    return fit_monotone(values, problem.truth, ~np.isfinite(problem.scores))
+
+
+def fit_monotone(values: Array, truth: Array, masked: Array) -> Isotonic:
+    """Fit as `fit_isotonic` does, on numbers of any meaning.
+
+    Parameters
+    ----------
+    values
+        Shape (N, C), float64, without NaN.
+    truth
+        Class indices, shape (N,), or where a class is true, shape (N, C), bool.
+    masked
+        Where a value is left out, shape (N, C), bool.
+    """
+    points = []
+    for column in range(values.shape[1]):
+        true = truth == column if truth.ndim == 1 else truth[:, column]
+        kept = ~masked[:, column]
+        points.append(_monotone(values[kept, column], true[kept]))
+    return Isotonic(tuple(points))
 
 
 def _monotone(scores: Array, true: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:

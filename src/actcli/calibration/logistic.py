@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from actcli.calibration.scaling import rescaled, standardised, unscaled
-from actcli.calibration.solvers import minimum
+from actcli.calibration.solvers import DenseCurvature, minimum
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -33,7 +33,7 @@ def fit_line(scores: Array, targets: Array) -> Line:
     scaled, exponent = rescaled(scores)
     places, center, width = standardised(scaled)
 
-    def derivatives(line: Array) -> tuple[float, Array, Array]:
+    def derivatives(line: Array) -> tuple[float, Array, DenseCurvature]:
         fitted = line[0] * places + line[1]
         decay = np.exp(-np.abs(fitted))
         loss = float(np.mean(np.maximum(fitted, 0) + np.log1p(decay) - targets * fitted))
@@ -41,7 +41,8 @@ def fit_line(scores: Array, targets: Array) -> Line:
         weight = decay / (1 + decay) ** 2
         gradient = np.array([np.mean(rest * places), np.mean(rest)])
         across = np.mean(weight * places)
-        return loss, gradient, np.array([[np.mean(weight * places * places), across], [across, np.mean(weight)]])
+        matrix = np.array([[np.mean(weight * places * places), across], [across, np.mean(weight)]])
+        return loss, gradient, DenseCurvature(matrix)
 
     (slope, intercept), determined = minimum(derivatives, np.zeros(2))
     slope /= width

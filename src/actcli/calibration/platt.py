@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from actcli.activations import log_sigmoid
-from actcli.calibration.calibration import Calibration, checked_problem, labels, scaled_logits
+from actcli.calibration.calibration import Calibration, Problem, checked_problem, labels, scaled_logits
 from actcli.calibration.logistic import fit_line
 from actcli.tasks import Method
 
@@ -24,7 +24,9 @@ __all__ = ["Platt", "fit_platt"]
 
 @dataclass(frozen=True, slots=True)
 class Platt(Calibration):
-    """A sigmoid for each class: ``sigmoid(slope[k] * x[k] + intercept[k])``; exclusive classes are then normalised.
+    """A sigmoid for each class: ``sigmoid(slope[k] * x[k] + intercept[k])``, of its logit x[k].
+
+    Exclusive classes have log-odds, log p - log(1 - p) of their softmax, for x; their sigmoids are then normalised.
 
     Parameters
     ----------
@@ -38,14 +40,15 @@ class Platt(Calibration):
 
     def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
         """Return the logits of the sigmoids; for exclusive classes their logarithms, whose softmax normalises them."""
-        scores = scaled_logits(logits, self.slope, self.intercept)
+        scores = scaled_logits(_log_odds(logits) if exclusive else logits, self.slope, self.intercept)
         return (log_sigmoid(scores) if exclusive else scores), False
 
 
 def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Platt:
     """Fit a sigmoid of the logit of each class to a smoothed truth.
 
-    Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest.
+    Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest, on the
+    log-odds of their softmax probabilities.
 
     Notes
     -----
@@ -59,9 +62,33 @@ def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> 
     Lin, Lin and Weng, "A note on Platt's probabilistic outputs for support vector machines", Machine Learning 68,
     2007, doi:10.1007/s10994-007-5018-6.
     """
+    problem = checked_problem(logits, truth, task)
+    if problem.exclusive:
+        problem = Problem(_log_odds(problem.scores), problem.truth, exclusive=True)
     lines = []
-    for scores, true in labels(checked_problem(logits, truth, task)):
+    for scores, true in labels(problem):
         positives = int(np.count_nonzero(true))
         high, low = (positives + 1) / (positives + 2), 1 / (len(true) - positives + 2)
         lines.append(fit_line(scores, np.where(true, high, low)))
     return Platt(tuple(line.slope for line in lines), tuple(line.intercept for line in lines))
+
+
+def _log_odds(logits: Array) -> Array:
+    """Return log p - log(1 - p) of the softmax of each row, shape (N, C): a logit minus the log-sum-exp of the others.
+
+    Finite logits have finite log-odds, unless the others of the row are all -inf.
+    """
+    rows, top = np.arange(len(logits)), logits.argmax(axis=1)
+    with np.errstate(over="ignore"):
+        shifted = logits - logits[rows, top][:, np.newaxis]
+    np.maximum(shifted, -np.finfo(shifted.dtype).max, out=shifted, where=np.isfinite(logits))
+    powers = np.exp(shifted)
+    rest = powers.sum(axis=1, keepdims=True) - powers
+    rest[rows, top] = 1  # where the difference cancels; it is at least 1 elsewhere
+    result: Array = shifted - np.log(rest)
+    shifted[rows, top] = -np.inf
+    second = shifted.max(axis=1)
+    with np.errstate(invalid="ignore"):
+        others = second + np.log(np.exp(shifted - second[:, np.newaxis]).sum(axis=1))
+    result[rows, top] = np.where(np.isneginf(second), np.inf, -others)
+    return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["minimum", "pooled", "root"]
+__all__ = ["Curvature", "DenseCurvature", "minimum", "pooled", "root"]
 
 _MOST_STEPS = 300
 _GRADIENT = 1e-13
 """The slope, in standardised units, at which the search for a minimum ends."""
+_LEAST_DAMPING = 1e-15
 _UNDETERMINED = 1e-9
 """The curvature, in standardised units, below which the data do not determine a minimum."""
 
@@ -52,31 +53,67 @@ def root(slope: Callable[[float], tuple[float, float]], start: float) -> float:
     return beta
 
 
-def minimum(
-    derivatives: Callable[[Array], tuple[float, Array, Array]], start: Array
-) -> tuple[NDArray[np.float64], bool]:
-    """Return the minimum of a convex function, shape (n,), and whether its curvature there determines it.
+class Curvature(Protocol):
+    """The Hessian matrix of a convex function at a point, shape (n, n), by what Newton's method asks of it."""
 
-    This is Newton's method. The curvature is raised in proportion to the slope, so that each step can be solved, and
-    steps are halved until the function falls (Li, Fukushima, Qi and Yamashita 2004,
-    doi:10.1023/B:COAP.0000026881.96694.32).
+    @property
+    def largest(self) -> float:
+        """The largest entry of its diagonal."""
+
+    @property
+    def smallest(self) -> float:
+        """Its smallest eigenvalue, or an upper bound of it."""
+
+    def solved(self, damping: float, gradient: Array) -> Array:
+        """Return about the solution of (H + damping * I) x = gradient, along which the function rises."""
+
+
+class DenseCurvature:
+    """A Hessian matrix that is stored."""
+
+    def __init__(self, matrix: Array) -> None:
+        self._matrix = matrix
+
+    @property
+    def largest(self) -> float:
+        """The largest entry of the diagonal."""
+        return float(np.diagonal(self._matrix).max())
+
+    @property
+    def smallest(self) -> float:
+        """The smallest eigenvalue."""
+        return float(np.linalg.eigvalsh(self._matrix)[0])
+
+    def solved(self, damping: float, gradient: Array) -> Array:
+        """Return the solution of (H + damping * I) x = gradient."""
+        return np.asarray(np.linalg.solve(self._matrix + damping * np.eye(len(gradient)), gradient))
+
+
+def minimum(
+    derivatives: Callable[[Array], tuple[float, Array, Curvature]], start: Array, most: int = _MOST_STEPS
+) -> tuple[NDArray[np.float64], bool]:
+    """Return the minimum of a convex function, shape (n,), and whether it was found and its curvature determines it.
+
+    This is Newton's method. The curvature is raised, so that each step can be solved: less after each full step, and
+    more after each one that had to be halved until the function falls (Levenberg 1944, Marquardt 1963).
 
     Parameters
     ----------
     derivatives
-        Returns the value, the gradient, shape (n,), and the Hessian matrix, shape (n, n).
+        Returns the value, the gradient, shape (n,), and the curvature.
     start
         Where the search begins, shape (n,).
+    most
+        The most steps.
     """
-    point = start
+    point, damping, converged = start, 1e-3, False
     value, gradient, curvature = derivatives(point)
-    identity = np.eye(len(point))
-    for _ in range(_MOST_STEPS):
+    for _ in range(most):
         steepest = float(np.abs(gradient).max())
-        damping = min(steepest, 1e-3) * float(np.diagonal(curvature).max()) + 1e-15
-        step = -np.linalg.solve(curvature + damping * identity, gradient)
+        step = -curvature.solved(min(steepest, damping) * curvature.largest + _LEAST_DAMPING, gradient)
         fall = float(gradient @ step)
-        if steepest <= _GRADIENT or -fall <= _GRADIENT**2:
+        converged = steepest <= _GRADIENT or -fall <= _GRADIENT**2
+        if converged:
             break
         noise = 4 * np.finfo(np.float64).eps * abs(value)
         length = 1.0
@@ -85,10 +122,12 @@ def minimum(
             length /= 2
             tried = derivatives(point + length * step)
         if -fall <= noise and np.abs(tried[1]).max() >= steepest:
-            break  # rounding is all that is left
+            converged = True  # rounding is all that is left
+            break
+        damping = damping / 10 if length == 1 else min(10 * damping, 1e-3)
         point = point + length * step
         value, gradient, curvature = tried
-    return point, bool(np.linalg.eigvalsh(curvature)[0] > _UNDETERMINED)
+    return point, converged and curvature.smallest > _UNDETERMINED
 
 
 def pooled(sums: Array, weights: Array) -> NDArray[np.int64]:

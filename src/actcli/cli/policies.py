@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actcli.errors import UsageError, visible
-from actcli.tasks import Origin, Task
+from actcli.tasks import Dtype, Origin, Task
 
 if TYPE_CHECKING:
     from actcli.cli.input_options import InputOptions
@@ -52,6 +52,9 @@ def with_policy(path: str, task: Task, input: AnyInput, rules: dict[str, Any]) -
         rules |= {} if value is None else {part: value}
     if isinstance(policy.conformal, Conformal):
         rules["conformal"] = policy.conformal
+    if input.dtype is None and (policy.thresholds or policy.conformal):
+        # They were fitted in float64: a threshold just below 1 is 1 in float32.
+        input = replace(input, dtype=Dtype.FLOAT64)
     return input, rules
 
 

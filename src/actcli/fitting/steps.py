@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from actcli.calibration.conformal import RiskControl, fit_conformal, fit_risk_control
+from actcli.calibration.isotonic import fit_monotone
 from actcli.calibration.methods import METHODS, Temperature
 from actcli.calibration.thresholds import tune_thresholds
 from actcli.errors import DataError, listed
@@ -23,7 +25,7 @@ from actcli.fitting.quality import decided, quality, set_quality
 from actcli.metrics.confusion import label_counts
 from actcli.prediction.policy import DEFAULT_THRESHOLD
 from actcli.prediction.predictions import SoftmaxPredictions
-from actcli.tasks import Scope, Task
+from actcli.tasks import Method, Scope, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from actcli.metrics.confusion import ConfusionCounts
     from actcli.prediction.policy import Policy
     from actcli.prediction.scoring import Scoring
-    from actcli.tasks import ConformalScore, Method
+    from actcli.tasks import ConformalScore
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -134,7 +136,7 @@ def calibrate(context: FitContext, method: Method) -> FitResult:
         If nothing is left to fit.
     """
     try:
-        found = METHODS[method](context.scoring.logits(context.rows.given), context.rows.truth, task=context.task)
+        found = _fitted(context, method)
     except ValueError as error:
         raise DataError(f"{method.value}: {error}") from None
     calibrated = context.scoring._replace(calibration=found)
@@ -149,8 +151,26 @@ def calibrate(context: FitContext, method: Method) -> FitResult:
         before=fitted_on.before["log_loss"],
         after=fitted_on.after["log_loss"],
         report=CalibrationReport(method, found, context.policy.labels, fitted_on, held_out),
-        warnings=_undetermined(found, context),
+        warnings=[*_undetermined(found, context), *_worse(fitted_on, held_out)],
     )
+
+
+def _fitted(context: FitContext, method: Method) -> Calibration:
+    given, truth = context.rows.given, context.rows.truth
+    if method is not Method.ISOTONIC:
+        return METHODS[method](context.scoring.logits(given), truth, task=context.task)
+    values, masked = context.scoring.monotone_values(given)
+    return fit_monotone(values, np.equal(truth, 1)[:, np.newaxis] if context.task is Task.BINARY else truth, masked)
+
+
+def _worse(fitted_on: QualityChange, held_out: QualityChange | None) -> list[str]:
+    """Return the warning about a fit whose loss is higher than the loss before."""
+    judged = fitted_on if held_out is None else held_out
+    before, after = (np.nan_to_num(quality["log_loss"], nan=np.inf) for quality in (judged.before, judged.after))
+    if not after > before:
+        return []
+    rows = "these rows" if held_out is None else "the rows held out"
+    return [f"the calibration is worse than none on {rows}: the log loss rises from {before:.6g} to {after:.6g}"]
 
 
 def _reported(scoring: Scoring, rows: LabeledRows) -> dict[str, float]:
@@ -346,7 +366,10 @@ def conform(context: FitContext, alpha: str, score: ConformalScore, penalty: flo
     fitted_on, held_out = context.changes(change)
     warnings = []
     if np.isinf(rule.quantile):
+        hidden = int(np.count_nonzero(masked[np.arange(len(truth)), truth]))
         few = f"{len(truth):,} rows are too few to promise anything with alpha {alpha}"
+        if (len(truth) + 1) * Fraction(alpha) >= 1:  # with as many rows whose truth is possible, there is a quantile
+            few = f"the true class is masked (-inf) in {hidden:,} of {len(truth):,} rows, too many for alpha {alpha}"
         warnings.append(f"{few}: every class is in every set")
     return FitResult(
         value=rule,
@@ -375,7 +398,10 @@ def _control_risk(context: FitContext, alpha: str) -> FitResult:
     fitted_on, held_out = context.changes(change)
     warnings = []
     if not control.possible:
-        few = f"these rows cannot promise to miss under {control.alpha:g} of the labels"
+        hidden = int(np.count_nonzero(context.rows.truth & masked))
+        enough = np.count_nonzero(context.rows.truth.any(axis=1)) + 1 >= 1 / Fraction(alpha)
+        why = f", since {hidden:,} of the true labels are masked (-inf)" if enough else ""
+        few = f"these rows cannot promise to miss under {control.alpha:g} of the labels{why}"
         warnings.append(f"{few}: every label is in every set")
     return FitResult(
         value=control,

@@ -32,6 +32,9 @@ __all__ = ["MetricAccumulator"]
 LARGEST_CONFUSION = 2000
 """With more classes than this there is no confusion matrix."""
 
+_BIN_SUMS = ("count", "confidence", "correct")
+"""What is added up in each bin."""
+
 _LARGEST_BLOCK = 4096
 _CELLS_IN_BLOCK = 1 << 22
 _CELLS_IN_CACHE = 1 << 19
@@ -217,23 +220,32 @@ class MetricAccumulator:
         """Return the sums of each bin, count, confidence and correct, (1 + R, bins), and the edges, (bins + 1,)."""
         if not self.settings.equal_mass:
             edges = bin_edges(self.settings.bins)
-            return {name: self._sums[f"bin_{name}"] for name in ("count", "confidence", "correct")} | {"edges": edges}
+            return {name: self._sums[f"bin_{name}"] for name in _BIN_SUMS} | {"edges": edges}
+        confidence, correct = self._all_confidences()
+        numbers = np.concatenate(self._numbers) if self._numbers else np.arange(len(confidence))
+        edges = equal_masses(confidence.ravel(), self.settings.bins)
+        sums = {name: np.zeros((1 + self.settings.bootstrap, len(edges) - 1)) for name in _BIN_SUMS}
+        # In blocks of a fixed number of rows, so that little memory is needed beside the confidences themselves.
+        for start in range(0, len(confidence), self._block_rows):
+            block = slice(start, start + self._block_rows)
+            values, right = confidence[block].ravel(), correct[block].ravel().astype(np.float64)
+            codes = bin_codes(values, edges)
+            each = dict(zip(_BIN_SUMS, (np.ones(len(codes)), values, right), strict=True))
+            terms = {name: CodedValues(codes, len(edges) - 1, term) for name, term in each.items()}
+            cells = len(codes) // len(confidence[block])
+            for first, weights in self._weightings(numbers[block]):
+                repeated = None if weights is None else np.repeat(weights, cells, axis=1)
+                for name, term in terms.items():
+                    found = term.total(repeated)
+                    sums[name][first : first + len(found)] += found
+        return sums | {"edges": edges}
+
+    def _all_confidences(self) -> tuple[Array, Array]:
+        """Return the confidence of all predictions, and whether they are correct; these arrays replace their parts."""
         confidence = np.concatenate([part[0] for part in self._confidences])
         correct = np.concatenate([part[1] for part in self._confidences])
-        numbers = np.concatenate(self._numbers) if self._numbers else np.arange(len(confidence))
-        cells = confidence.size // max(1, len(confidence))
-        edges = equal_masses(confidence.ravel(), self.settings.bins)
-        codes = bin_codes(confidence.ravel(), edges)
-        terms = {
-            name: CodedValues(codes, len(edges) - 1, values.astype(np.float64).ravel())
-            for name, values in (("count", np.ones(len(codes))), ("confidence", confidence), ("correct", correct))
-        }
-        sums: dict[str, list[Array]] = {name: [] for name in terms}
-        for _, weights in self._weightings(numbers):
-            each = None if weights is None else np.repeat(weights, cells, axis=1)
-            for name, term in terms.items():
-                sums[name].append(term.total(each))
-        return {name: np.concatenate(parts) for name, parts in sums.items()} | {"edges": edges}
+        self._confidences = [(confidence, correct)]
+        return confidence, correct
 
 
 def _is_true(truth: Array, number: int) -> Array:

@@ -79,7 +79,8 @@ def at_thresholds(classes: Iterable[tuple[Array, Array]]) -> dict[str, Array]:
     dict
         "threshold", "precision", "recall" and "f1", each of shape (101,); NaN where one is undefined.
     """
-    thresholds = np.linspace(0, 1, THRESHOLDS)
+    # Not linspace, whose 0.35 is 0.35000000000000003.
+    thresholds = np.arange(THRESHOLDS) / (THRESHOLDS - 1)
     hits, predicted = np.zeros(THRESHOLDS), np.zeros(THRESHOLDS)
     support = 0
     for values, positive in classes:

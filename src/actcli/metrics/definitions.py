@@ -196,11 +196,15 @@ def _chance_agreement(totals: Totals) -> Array:
 
 
 def _mcc(totals: Totals) -> Array:
-    """Return Matthews' correlation coefficient: Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006."""
+    """Return Matthews' correlation coefficient: Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006.
+
+    It is 0, as in scikit-learn, where all labels or all predictions are the same class: there is no correlation.
+    """
     squares = totals.rows**2
     counts = totals.counts
     spread = (squares - (counts.predicted**2).sum(axis=1)) * (squares - (counts.support**2).sum(axis=1))
-    return ratio(totals.correct * totals.rows - _chance_agreement(totals), np.sqrt(np.maximum(spread, 0)))
+    found = ratio(totals.correct * totals.rows - _chance_agreement(totals), np.sqrt(np.maximum(spread, 0)))
+    return np.where(totals.rows > 0, or_zero(found), np.nan)
 
 
 def _cohen_kappa(totals: Totals) -> Array:

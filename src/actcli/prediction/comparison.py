@@ -39,9 +39,9 @@ class ComparisonCounts(NamedTuple):
     difference: float
     """The largest difference between softmax and sigmoid(x1 - x2)."""
     row: int
-    """The number of the first row within its chunk."""
+    """The number within its chunk of the first row with two classes that are not masked; of the first without such."""
     logits: Array
-    """Of the first row, shape (C,)."""
+    """Of that row, shape (C,)."""
     suspicious: bool
     """Whether the logits look like probabilities already."""
 
@@ -78,14 +78,16 @@ class ComparisonPlan(Plan):
         counted = None
         if len(logits):
             reached = members.sum(axis=1, dtype=np.int64)
+            # The example needs a second class that is not masked: a logit of -inf cannot rise.
+            example = int(np.argmax(np.count_nonzero(np.isfinite(logits), axis=1) > 1))
             label_is_member = np.take_along_axis(members, label[:, np.newaxis], axis=1)[:, 0] == 1
             counted = ComparisonCounts(
                 reached=reached,
                 agree=int(np.count_nonzero((reached == 1) & label_is_member)),
                 sums=row_sums(cells.astype(np.float64)),
                 difference=_difference(logits, shares, self.rules.temperature),
-                row=int(chosen.row_numbers()[0]),
-                logits=logits[0].copy(),
+                row=int(chosen.row_numbers()[example]),
+                logits=logits[example].copy(),
                 suspicious=chosen.like_probabilities,
             )
         lines = unfolded(batch, members.shape[1], values)
@@ -149,6 +151,8 @@ class Raised(NamedTuple):
     sigmoid: tuple[Array, Array]
     """Before and after."""
     softmax: tuple[Array, Array]
+    alone: bool
+    """Whether all other classes of the row are masked."""
 
 
 @dataclass(slots=True)
@@ -174,7 +178,7 @@ class Comparison:
     difference
         The largest difference between softmax and sigmoid(x1 - x2), of two classes.
     raised
-        An example: the first row.
+        An example: the first row with two classes that are not masked, or the first row if there is none.
     suspicious
         Whether all rows look like probabilities already.
     """
@@ -204,8 +208,8 @@ class Comparison:
         self.total = float(np.add.accumulate(np.concatenate([[self.total], counts.sums]))[-1])
         self.difference = max(self.difference, counts.difference)
         self.suspicious &= counts.suspicious
-        if self.raised is None:
-            self.raised = _raised(counts.logits, start + counts.row, self.temperature)
+        if self.raised is None or self.raised.alone:
+            self._take(_raised(counts.logits, start + counts.row, self.temperature))
 
     def merge(self, other: Comparison) -> None:
         """Add the comparison of the rows of the same table that come after these.
@@ -226,13 +230,23 @@ class Comparison:
         self.total += other.total
         self.difference = max(self.difference, other.difference)
         self.suspicious &= other.suspicious
-        self.raised = self.raised or other.raised
+        if other.raised is not None:
+            self._take(other.raised)
+
+    def _take(self, later: Raised) -> None:
+        """Take an example of a later row, if there is none yet or it shows more."""
+        if self.raised is None or (self.raised.alone and not later.alone):
+            self.raised = later
 
 
 def _raised(logits: Array, row: int, temperature: float) -> Raised:
-    """Raise the second largest logit of a row to the largest, or by 1 where both are equal or it is masked."""
+    """Raise the second largest logit of a row to the largest, or by 1 where both are equal.
+
+    Where all classes but one are masked, the logit of that one rises by 1.
+    """
     order = np.argsort(-logits, kind="stable")
-    position = int(order[1])
+    alone = bool(np.isneginf(logits[order[1]]))
+    position = int(order[0 if alone else 1])
     with np.errstate(over="ignore"):
         gap = float(logits[order[0]]) - float(logits[position])
     by = gap if 0 < gap < np.inf else 1.0
@@ -241,4 +255,4 @@ def _raised(logits: Array, row: int, temperature: float) -> Raised:
     sigmoids, shares = (
         tuple(function(rows, temperature=temperature) for rows in (logits, after)) for function in (sigmoid, softmax)
     )
-    return Raised(row, position, by, (sigmoids[0], sigmoids[1]), (shares[0], shares[1]))
+    return Raised(row, position, by, (sigmoids[0], sigmoids[1]), (shares[0], shares[1]), alone)

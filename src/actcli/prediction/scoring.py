@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from actcli.activations import log_softmax_rows, row_sums
+from actcli.activations import log_softmax_rows, row_sums, softmax
 from actcli.calibration.temperature import Temperature
 from actcli.tasks import Origin, Task
 
@@ -75,7 +75,7 @@ class Scoring(NamedTuple):
             return Scored(logits, Origin.LOGITS, self.calibration.temperature)
         if self.task is Task.BINARY:
             return self._scored_pairs(given, logits)
-        values, done = self.calibration.calibrated(logits, exclusive=self.task is Task.SOFTMAX)
+        values, done = self._calibrated(given, logits)
         return Scored(values, Origin.PROBABILITIES if done else Origin.LOGITS)
 
     def logits(self, given: Array) -> Array:
@@ -89,14 +89,43 @@ class Scoring(NamedTuple):
             return log(_normalized(given) if self.renormalize else given)
         return log_softmax_rows(given, 1) if self.renormalize else given
 
+    def monotone_values(self, given: Array) -> tuple[Array, Array]:
+        """Return what isotonic regression is of, and where it is masked: shape (N, C), or (N, 1) for binary.
+
+        These are the probabilities of softmax, and those that the input holds; else the logits.
+        """
+        masked = self.masked(given)
+        if self.task is Task.BINARY:
+            masked = np.logical_or(masked[:, :1], masked[:, 1:])
+        if self.origin is Origin.LOGITS:
+            if self.task is Task.SOFTMAX:
+                return softmax(given), masked
+            return (given[:, 1:] - given[:, :1] if self.task is Task.BINARY else given), masked
+        values = given
+        if self.origin is Origin.LOG_PROBABILITIES:
+            values = np.exp(log_softmax_rows(given, 1) if self.renormalize else given)
+        elif self.renormalize:
+            values = _normalized(given)
+        return (values[:, 1:] if self.task is Task.BINARY else values), masked
+
     def masked(self, given: Array) -> Array:
         """Return where a class cannot be the label; a class with a probability of 0 can."""
         return np.zeros(given.shape, dtype=np.bool_) if self.origin is Origin.PROBABILITIES else np.isneginf(given)
 
+    def _calibrated(self, given: Array, logits: Array) -> tuple[Array, bool]:
+        """Return calibrated scores, shape (N, C) or (N, 1) for binary, and whether they are probabilities."""
+        assert self.calibration is not None
+        from actcli.calibration.isotonic import Isotonic
+
+        exclusive = self.task is Task.SOFTMAX
+        if isinstance(self.calibration, Isotonic):
+            values, masked = self.monotone_values(given)
+            return self.calibration.applied(values, masked, exclusive=exclusive), True
+        return self.calibration.calibrated(logits, exclusive=exclusive)
+
     def _scored_pairs(self, given: Array, logits: Array) -> Scored:
         """Return the scores of (negative, positive), calibrated as one: sigmoid(x2 - x1) is softmax(x1, x2)."""
-        assert self.calibration is not None
-        values, done = self.calibration.calibrated(logits[:, 1:] - logits[:, :1], exclusive=False)
+        values, done = self._calibrated(given, logits[:, 1:] - logits[:, :1])
         both = np.concatenate([1 - values if done else np.zeros_like(values), values], axis=1)
         if not done:
             # The softmax of an infinite difference is undefined; the softmax beside a masked class is not.

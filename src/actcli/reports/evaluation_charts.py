@@ -217,7 +217,8 @@ def _area_chart(
     curve: _AreaCurve, result: Evaluation, ranked: Ranked, chosen: Sequence[str], references: Sequence[Curve]
 ) -> Chart:
     areas = {name: result.per_class[name][curve.metric] for name in result.classes}
-    lines = {name: curve.points(*ranked(result.classes.index(name))) for name in chosen or _positive_classes(result)}
+    numbers = {name: number for number, name in enumerate(result.classes)}
+    lines = {name: curve.points(*ranked(numbers[name])) for name in chosen or _positive_classes(result)}
     drawn = chosen or _smallest(lines, areas)
     curves = [Curve(f"{name}  {curve.short} {number(areas[name])}", lines[name].x, lines[name].y) for name in drawn]
     caption = f"{_size(result)}."
@@ -253,7 +254,8 @@ def thresholds_chart(result: Evaluation, ranked: Ranked, chosen: Sequence[str] =
     positive class of a binary task.
     """
     names = list(chosen or _positive_classes(result))
-    measured = at_thresholds(ranked(result.classes.index(name)) for name in names)
+    numbers = {name: number for number, name in enumerate(result.classes)}
+    measured = at_thresholds(ranked(numbers[name]) for name in names)
     threshold, f1 = measured["threshold"], measured["f1"]
     caption = f"{_size(result)}."
     if not np.isnan(f1).all():
@@ -277,7 +279,8 @@ def _positive_classes(result: Evaluation) -> Sequence[str]:
 def _smallest(names: Mapping[str, Line], areas: Mapping[str, float | None]) -> list[str]:
     """Return the classes with the smallest areas, in the order of the classes; undefined areas are last."""
     by_area = sorted(names, key=lambda name: 2.0 if areas[name] is None else float(areas[name] or 0))
-    return [name for name in names if name in set(by_area[:MOST_CURVES])]
+    smallest = set(by_area[:MOST_CURVES])
+    return [name for name in names if name in smallest]
 
 
 def _size(result: Evaluation) -> str:

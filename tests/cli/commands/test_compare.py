@@ -162,3 +162,15 @@ def test_on_a_terminal(width: int, locale: str) -> None:
     assert "With sigmoid and threshold 0.5, 0 of 450 rows get no class," in shown.replace("\n", " ")
     assert '"one" the most: from 0.8611' in shown.replace("\n", " ")
     assert shown.isascii() == (locale == "C")
+
+
+def test_the_example_raises_no_masked_class(actcli: Actcli, chunk_bytes: int) -> None:
+    """It is the first row with two classes that are not masked, in chunks of any size; without one nothing can fall."""
+    assert chunk_bytes
+    table = b"a,b,c\n1,-inf,-inf\n-inf,2,-inf\n3,1,-inf\n1,2,3\n"
+    raised = json.loads(actcli("compare", "-f", "json", stdin=table).text)["summary"]["raised"]
+    assert (raised["row"], raised["class"], raised["by"]) == (2, "b", 2)
+    assert raised["softmax"]["after"] == {"a": 0.5, "b": 0.5, "c": 0}
+    raised = json.loads(actcli("compare", "-f", "json", stdin=b"a,b\n-inf,1\n").text)["summary"]["raised"]
+    assert (raised["row"], raised["class"], raised["by"]) == (0, "b", 1)
+    assert raised["softmax"]["after"] == {"a": 0, "b": 1}

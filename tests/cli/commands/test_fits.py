@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special
+from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import f1_score, log_loss
 
 import actcli as library
@@ -733,3 +734,123 @@ def test_a_report_in_a_file(actcli: Actcli, policy: Path) -> None:
     )
     assert (result.code, result.out) == (0, b"")
     assert json.loads(path.read_text(encoding="utf-8"))["command"] == "calibrate"
+
+
+def test_a_threshold_just_below_1_holds_for_float32(actcli: Actcli, policy: Path) -> None:
+    """The policy is applied in float64, in which it was fitted; scikit-learn's F1 of the written labels is 1."""
+    logits = np.linspace(10, 40, 61, dtype=np.float32)[:, np.newaxis]
+    right = (logits >= 30).astype(np.int64)
+    for name, array in (("x", logits), ("t", right)):
+        np.save(policy.with_name(f"{name}.npy"), array)
+    x, truth = policy.with_name("x.npy"), policy.with_name("t.npy")
+    found = actcli("tune", x, "--truth", truth, "--task", "multilabel", "--policy", policy)
+    assert json.loads(found.text)["fitted_on"]["after"]["macro"]["f1"] == 1
+    for more, agrees in (([], True), (["--dtype", "float32"], False)):
+        result = actcli("multilabel", x, "--policy", policy, "--columns", "count", "--no-output-header", *more)
+        counts = [int(line) for line in result.text.split()]
+        assert (f1_score(right[:, 0], counts) == 1) == agrees
+    path = policy.with_name("p.npy")
+    assert actcli("multilabel", x, "--policy", policy, "-o", path).code == 0
+    assert np.load(path).dtype == np.float64
+
+
+@pytest.mark.parametrize("task", ["softmax", "binary", "multilabel"])
+def test_isotonic_of_probabilities_is_that_of_scikit_learn(actcli: Actcli, policy: Path, task: str) -> None:
+    """Exactly 0 and 1 included, and linear between probabilities, not between their logarithms."""
+    generator = np.random.default_rng(4)
+    known = np.repeat([0.0, 0.1, 0.25, 0.5, 0.8, 1.0], 15)
+    right = (generator.random(len(known)) < 0.2 + 0.6 * known).astype(np.int64)
+    new = np.array([0.0, 0.03, 0.1, 0.3, 0.6, 0.97, 1.0])
+    folder = policy.parent
+    for name, values in (("x", known), ("new", new)):
+        table = values[:, np.newaxis] if task == "multilabel" else np.column_stack([1 - values, values])
+        np.save(folder / f"{name}.npy", table)
+    np.save(folder / "t.npy", right[:, np.newaxis] if task == "multilabel" else right)
+    arguments: list[str | Path] = [
+        "calibrate",
+        folder / "x.npy",
+        "--truth",
+        folder / "t.npy",
+        "--from",
+        "probabilities",
+        "--task",
+        task,
+    ]
+    result = actcli(*arguments, "--method", "isotonic", "--policy", policy)
+    assert result.code == 0, result.err
+    assert actcli(task, folder / "new.npy", "--policy", policy, "-o", folder / "out.npy").code == 0
+    model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(known, right)
+    expected = model.predict(new)
+    if task == "softmax":
+        others = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(1 - known, 1 - right).predict(1 - new)
+        expected = expected / (expected + others)
+    assert np.load(folder / "out.npy")[:, -1] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_masked_class_stays_masked_where_a_probability_of_0_does_not(actcli: Actcli, policy: Path) -> None:
+    """Only -inf is a mask: of logits and of log-probabilities."""
+    logits, truth = digits()
+    masked = np.where(np.arange(10) == (truth[:, np.newaxis] + 1) % 10, -np.inf, logits)
+    np.save(policy.with_name("t.npy"), truth)
+    for origin, table in (("logits", masked), ("log-probabilities", scipy.special.log_softmax(masked, axis=1))):
+        path = policy.with_name("x.npy")
+        np.save(path, table)
+        policy.unlink(missing_ok=True)
+        arguments: list[str | Path] = ["--from", origin, "--method", "isotonic", "--policy", policy]
+        assert actcli("calibrate", path, "--truth", policy.with_name("t.npy"), *arguments).code == 0
+        result = actcli("softmax", path, "--policy", policy, "-o", policy.with_name("p.npy"))
+        assert result.code == 0, result.err
+        found = np.load(policy.with_name("p.npy"))
+        assert ((found == 0) | np.isfinite(masked)).all()
+        steps = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+        given = scipy.special.softmax(masked, axis=1)
+        expected = np.zeros_like(given)
+        for column in range(10):
+            kept = np.isfinite(masked[:, column])
+            expected[kept, column] = steps.fit(given[kept, column], truth[kept] == column).predict(given[kept, column])
+        assert found == pytest.approx(expected / expected.sum(axis=1, keepdims=True), abs=1e-9)
+
+
+def test_a_calibration_that_is_worse_is_warned_about(actcli: Actcli, policy: Path) -> None:
+    """On the rows held out: two rows cannot teach isotonic regression what ten are."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(12, 2))
+    np.save(policy.with_name("x.npy"), logits)
+    np.save(policy.with_name("t.npy"), (logits[:, 1] - logits[:, 0] + generator.logistic(size=12) > 0).astype(int))
+    arguments: list[str | Path] = [
+        "calibrate",
+        policy.with_name("x.npy"),
+        "--truth",
+        policy.with_name("t.npy"),
+        "--policy",
+        policy,
+    ]
+    result = actcli(*arguments, "--method", "isotonic", "--holdout", "0.8")
+    report = json.loads(result.text)
+    assert "the calibration is worse than none on the rows held out: the log loss rises" in result.err
+    assert report["held_out"]["after"]["log_loss"] is None
+    assert "worse" not in actcli(*arguments, "--method", "platt").err
+
+
+@pytest.mark.parametrize("task", ["softmax", "multilabel"])
+def test_masked_truths_are_named_as_the_cause(actcli: Actcli, policy: Path, task: str) -> None:
+    """Of sets that hold every class: 3 of 40 true classes can be in no set, and alpha is 0.05."""
+    logits = np.random.default_rng(0).normal(size=(40, 3))
+    logits[:3, 0] = -np.inf
+    codes = np.zeros(40, dtype=np.int64)
+    np.save(policy.with_name("x.npy"), logits)
+    np.save(policy.with_name("t.npy"), np.eye(3, dtype=np.int64)[codes] if task == "multilabel" else codes)
+    arguments: list[str | Path] = [
+        "conformal",
+        policy.with_name("x.npy"),
+        "--truth",
+        policy.with_name("t.npy"),
+        "--task",
+        task,
+    ]
+    result = actcli(*arguments, "--policy", policy, "--alpha", "0.05")
+    assert result.code == 0, result.err
+    what = "the true class is masked (-inf) in 3 of 40 rows" if task == "softmax" else "3 of the true labels are masked"
+    assert what in result.err
+    assert "too few" not in result.err
+    assert "(-inf)" not in actcli(*arguments, "--policy", policy, "--alpha", "0.01").err
