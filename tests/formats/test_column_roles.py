@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
+import itertools
+
 import pytest
 
 from actcli.errors import DataError, UsageError
@@ -236,3 +239,76 @@ def test_what_actcli_wrote_is_told_by_its_names(names: str, recorded: bool) -> N
     row = ["x" if name in ("id", "label") else "1" for name in called]
     assert assign_roles(called, row, classes=None, ids=(), recorded=True).recorded is recorded
     assert not assign_roles(called, row, classes="p_*" if "p_" in names else "cat", ids=(), recorded=True).recorded
+
+
+def test_the_time_is_linear_in_the_text() -> None:
+    """Ten million digits before a letter, and a glob of many parts, end at once: with retries they would take years."""
+    assert not is_number("1" * 10_000_000 + "x")
+    assert not is_number("1" * 10_000_000 + ".5e1x")
+    with pytest.raises(UsageError, match="has no column"):
+        select("*a" * 40 + "c,b", ["a" * 10_000, "b"], (0, 1))
+
+
+@pytest.mark.parametrize("glob", ["*", "a*", "*b", "a*b", "a*b*", "*a*b*a", "ab*ab", "**", "a*a", "*aa*"])
+def test_a_glob_matches_as_in_fnmatch(glob: str) -> None:
+    """All names of up to five letters are selected as Python's fnmatch selects them."""
+    names = ["".join(letters) for length in range(1, 6) for letters in itertools.product("ab", repeat=length)]
+    expected = [position for position, name in enumerate(names) if fnmatch.fnmatchcase(name, glob)]
+    assert select(glob, names, ())[0] == tuple(expected)
+
+
+class _Counted(str):
+    """A name that counts how often it is compared."""
+
+    __slots__ = ()
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        _Counted.compared += 1
+        return str.__eq__(self, other) is True
+
+
+def test_each_name_is_looked_up_once() -> None:
+    """The number of comparisons grows with the number of names, not with its square."""
+    names = [_Counted(f"c{number}") for number in range(2000)]
+    ids = [str(name) for name in names[:1000]]
+    classes = ",".join(map(str, names[1000:]))
+    _Counted.compared = 0
+    roles = assign_roles(names, ["1"] * len(names), classes=classes, ids=ids)
+    assert len(roles.classes) == 1000
+    assert _Counted.compared < 10 * len(names)
+
+
+@pytest.mark.parametrize("name", ["y", "y_true", "gt", "ground_truth"])
+def test_names_of_truths_are_no_classes(name: str) -> None:
+    """The error names the three options of which one settles it."""
+    with pytest.raises(DataError, match="does not look like a class") as caught:
+        assign_roles(["score", name], ["0.3", "1"], classes=None, ids=())
+    assert caught.value.hint is not None
+    assert all(option in caught.value.hint for option in (f"--id {name}", "--classes", f"--truth-column {name}"))
+    assert assign_roles(["score", name], ["0.3", "1"], classes=f"score,{name}", ids=()).classes == (0, 1)
+
+
+def test_all_text_columns_after_the_scores_are_named_at_once() -> None:
+    """The hint selects the classes as a range; what it says works."""
+    names, row = ["id", "cat", "dog", "note", "who", "when"], ["7", "1", "2", "x", "y", "z"]
+    with pytest.raises(DataError, match='"note": "x" is not a number; the same holds for "who", "when"') as caught:
+        assign_roles(names, row, classes=None, ids=())
+    assert caught.value.hint == "to carry this column along: --id note; to carry all of them along: --classes cat:dog"
+    assert assign_roles(names, row, classes="cat:dog", ids=()).carried == (0, 3, 4, 5)
+
+
+def test_a_list_of_names_in_one_id_is_answered_with_the_right_form() -> None:
+    """An option for each column; a column whose own name holds the comma is found."""
+    with pytest.raises(UsageError) as caught:
+        assign_roles(["a", "b", "c"], ["1", "2", "3"], classes=None, ids=("a,b",))
+    assert caught.value.hint == "each column has its own option: --id a --id b"
+    assert assign_roles(["a,b", "c"], ["1", "2"], classes=None, ids=("a,b",)).carried == (0,)
+
+
+def test_log_probabilities_that_actcli_wrote_are_told_by_their_names() -> None:
+    """As the probabilities are; where both stand, the probabilities are taken."""
+    for names, prefix in (("label,logp_a,logp_b", "logp_"), ("label,logp_a,p_a", "p_"), ("label,logp_a,x", None)):
+        called = names.split(",")
+        assert assign_roles(called, ["x", "1", "1"], classes=None, ids=(), recorded=True).prefix == prefix

@@ -269,3 +269,49 @@ def test_an_empty_cell_alone_on_its_line(actcli: Actcli) -> None:
     """Is written so that it is no blank line."""
     result = actcli("softmax", "--columns", "id", stdin=b"id,cat,dog\na,1,2\n,1,2\n")
     assert result.text == 'id\na\n""\n'
+
+
+@pytest.mark.parametrize("command", ["softmax", "multilabel", "binary", "inspect"])
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [
+        ("3 1 2", "space"),
+        ("3\t1\t2", "tab"),
+        ("3;1;2", "semicolon"),
+        ("img7;3;1", "semicolon"),
+        ("3|1", "pipe"),
+        ("1,5;2,5", "semicolon"),
+        ("1,5 2,5", "space"),
+    ],
+)
+def test_a_single_line_that_is_data_under_another_delimiter(
+    line: str, delimiter: str, command: str, actcli: Actcli
+) -> None:
+    """It is no header without rows: the hint names the delimiter. With --header it is a header."""
+    result = actcli(command, stdin=line.encode() + b"\n")
+    assert (result.code, result.out) == (1, b"")
+    assert f"hint: if its cells are separated otherwise: --delimiter {delimiter}" in result.err
+    assert actcli("multilabel", "--header", stdin=line.encode() + b"\n").code == 0
+
+
+def test_a_header_without_rows_stays_one(actcli: Actcli) -> None:
+    """Texts under every delimiter."""
+    for line in (b"cat,dog\n", b"class 1,class 2\n", b"red fox,grey wolf\n"):
+        assert actcli("multilabel", stdin=line).code == 0
+
+
+@pytest.mark.parametrize("text", ["a;b\n1,5;2,5\n", "1,5;2,5\n3,5;4,5\n", "a;b\n1,5;2\n"])
+def test_decimal_commas_under_another_delimiter(text: str, actcli: Actcli) -> None:
+    """The cells that the comma makes are not what the hint is about."""
+    result = actcli("softmax", stdin=text.encode())
+    assert result.code == 1
+    assert result.err.endswith("hint: if its cells are separated otherwise: --delimiter semicolon\n")
+
+
+def test_a_header_in_the_middle(actcli: Actcli) -> None:
+    """Files that were joined with their headers: the hint says so."""
+    result = actcli("softmax", stdin=b"a,b\n1,2\na,b\n3,4\n")
+    assert result.code == 1
+    assert result.err.startswith(
+        'actcli: error: <stdin>:3: column "a": "a" is not a number\nhint: the line is the header'
+    )

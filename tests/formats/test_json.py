@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -151,3 +152,40 @@ def test_in_an_object_of_scores_every_name_is_a_class(name: str, actcli: Actcli)
     row = {"logits": {name: 3.0, "en": 1.0}}
     result = actcli("softmax", "--columns", "label", "-f", "jsonl", stdin=json.dumps(row).encode())
     assert result.rows == [{"label": name}]
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [
+        ("log_probabilities", ("--from", "log-probabilities")),
+        ("label,log_probabilities", ("--from", "log-probabilities")),
+        ("logits,probabilities", ()),
+    ],
+)
+@pytest.mark.parametrize("rows", [b"a,b,c\n-inf,2,1\n1,2,3\n", b"a,b,c\n1,2,3\n-inf,2,1\n"])
+def test_a_masked_class_goes_through_json(
+    rows: bytes, columns: str, options: tuple[str, ...], format: str, actcli: Actcli
+) -> None:
+    """Null in what actcli wrote is -inf; the probabilities are those of the table itself."""
+    written = actcli("softmax", "--columns", columns, "-f", format, stdin=rows)
+    assert b"null" in written.out
+    read = actcli("softmax", "--columns", "probabilities", *options, "-f", "csv", stdin=written.out)
+    direct = actcli("softmax", "--columns", "probabilities", stdin=rows)
+    found, expected = (np.loadtxt(io.StringIO(one.text), delimiter=",", skiprows=1) for one in (read, direct))
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("text", ['{"logits":{"a":null,"b":1}}', '{"a":1,"b":2}\n{"a":null,"b":1}'])
+def test_null_in_other_rows_is_no_number(text: str, actcli: Actcli) -> None:
+    """Other programs write it for NaN. The hint says how a masked class is written, and that works."""
+    result = actcli("softmax", stdin=text.encode())
+    assert result.code == 1
+    assert "hint: a masked class is written -Infinity" in result.err
+    assert actcli("softmax", stdin=text.replace("null", "-Infinity").encode()).code == 0
+
+
+def test_a_text_is_shown_in_one_pair_of_quotes(actcli: Actcli) -> None:
+    """Not as a cell that has quotes itself."""
+    result = actcli("softmax", stdin=b'{"a":1,"b":2,"c":"virginica"}\n')
+    assert 'column "c": "virginica" is not a number' in result.err

@@ -228,3 +228,26 @@ def test_an_array_holds_nothing_else(columns: str, actcli: Actcli) -> None:
     result = actcli("softmax", "-f", "npy", "--columns", columns, stdin=npy(SCORES))
     assert result.code == 2
     assert "npy holds one numeric column" in result.err
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 3, 4, 5)])
+def test_the_hints_of_more_dimensions_keep_the_classes_together(shape: tuple[int, ...], actcli: Actcli) -> None:
+    """Either line of Python in the hint makes rows of classes; which is right, the user must know."""
+    array = np.arange(np.prod(shape)).reshape(shape).astype(float)
+    result = actcli("softmax", stdin=npy(array))
+    assert result.code == 1
+    assert "you must know which axis holds the classes" in result.err
+    first = f"np.moveaxis(a, 1, -1).reshape(-1, {shape[1]})"
+    last = f"a.reshape(-1, {shape[-1]})"
+    assert f"for axis 1: np.save(FILE, {first}); for the last: np.save(FILE, {last})" in result.err
+    np.testing.assert_array_equal(
+        np.moveaxis(array, 1, -1).reshape(-1, shape[1])[0], array[(0, slice(None), 0, 0)[: len(shape)]]
+    )
+
+
+def test_a_truth_of_more_dimensions(tmp_path: Path, actcli: Actcli) -> None:
+    """It has no classes of its own."""
+    np.save(tmp_path / "truth.npy", np.zeros((2, 3, 4), dtype=int))
+    result = actcli("evaluate", "-", "--truth", tmp_path / "truth.npy", stdin=npy(np.zeros((24, 2))))
+    assert result.code == 1
+    assert "hint: reshape it in Python: np.save(FILE, a.reshape(-1))" in result.err

@@ -104,3 +104,14 @@ def test_a_threshold_that_is_none(text: str) -> None:
     """Is refused in time in proportion to its length."""
     with pytest.raises(UsageError, match=r"here: .* is not a number from 0 to 1"):
         share(text, "here")
+
+
+def test_names_from_the_index_of_each(tmp_path: Path) -> None:
+    """A config with label2id alone; two names of one index are an error."""
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "vit", "label2id": {"dog": 1, "cat": 0}}')
+    assert read_class_names(str(path))[0] == ("cat", "dog")
+    for found in ('{"dog": 1, "cat": 1}', '{"dog": true}', "[1]", '{"dog": 2, "cat": 0}'):
+        path.write_text(f'{{"label2id": {found}}}')
+        with pytest.raises(DataError):
+            read_class_names(str(path))

@@ -280,12 +280,14 @@ def _open_page(
 
 def _rules(request: EvaluationRequest, layout: Layout) -> Rules:
     """Return the rules: a table that actcli wrote says what its numbers are and what its classes are called."""
+    from actcli.formats.column_roles import RECORDED_LOGARITHMS
     from actcli.prediction.rules import Rules
 
     input = request.options.input
     given = input.rules()
     if layout.recorded is not None and input.origin is None:
-        given["origin"] = Origin.PROBABILITIES
+        logarithms = layout.recorded == RECORDED_LOGARITHMS
+        given["origin"] = Origin.LOG_PROBABILITIES if logarithms else Origin.PROBABILITIES
     if layout.recorded and "class_names" not in given:
         given["class_names"] = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
         given["names_file"] = None

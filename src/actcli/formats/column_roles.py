@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from actcli.errors import ActcliError, DataError, UsageError, listed, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 __all__ = [
     "DECIMAL_COMMA_HINT",
     "MOST_COLUMNS",
-    "RECORDED",
+    "RECORDED_LOGARITHMS",
     "Roles",
     "assign_roles",
     "check_unique",
@@ -33,12 +34,14 @@ DECIMAL_COMMA_HINT = "numbers have a point, not a comma, before their fraction"
 MOST_COLUMNS = 1_000_000
 """The most columns of a table. The names of more would fill the memory."""
 
-_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
+"""A number. Its digits are possessive, so that no text takes more than one pass."""
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-", "?"})
 _INDEX_NAMES = frozenset({"id", "index", "Unnamed: 0"})
-_TRUTH_NAMES = frozenset({"label", "target", "truth"})
+_TRUTH_NAMES = frozenset({"label", "target", "truth", "y", "y_true", "gt", "ground_truth"})
 RECORDED = "p_"
-"""The prefix of the class names in a table of probabilities that actcli wrote."""
+RECORDED_LOGARITHMS = "logp_"
+"""The prefixes of the class names in a table of probabilities, or of their logarithms, that actcli wrote."""
 
 _RECORDED_NAMES = re.compile(
     r"label|labels|index|indices|count|probability|margin|entropy|reason|prediction_set|row|file"
@@ -59,14 +62,22 @@ class Roles(NamedTuple):
         Positions of the carried columns.
     unasked
         Those of the carried columns that no option named.
-    recorded
-        Whether this is a table of probabilities that actcli wrote.
+    prefix
+        The prefix of the class names in a table of probabilities that actcli wrote; None in any other table.
+    advised
+        What ``--classes`` must say so that other commands find the same roles; None if they find them without it.
     """
 
     classes: tuple[int, ...]
     carried: tuple[int, ...]
     unasked: tuple[int, ...] = ()
-    recorded: bool = False
+    prefix: str | None = None
+    advised: str | None = None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether actcli wrote the table."""
+        return self.prefix is not None
 
 
 def is_number(text: str) -> bool:
@@ -153,34 +164,49 @@ def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[tu
     UsageError
         If an item matches no column.
     """
+    places: dict[str, int] = {}
+    for position, name in enumerate(names):
+        places.setdefault(name, position)
     chosen: dict[int, None] = {}
     left_out: set[int] = set()
     selecting = False
     for item in split_list(pattern, "--classes"):
-        if item.startswith("!") and item not in names:
-            left_out.update(_matches(item[1:], names))
+        if item.startswith("!") and item not in places:
+            left_out.update(_matches(item[1:], names, places))
         else:
             selecting = True
-            chosen.update(dict.fromkeys(_matches(item, names)))
+            chosen.update(dict.fromkeys(_matches(item, names, places)))
     return tuple(position for position in (chosen if selecting else start) if position not in left_out), selecting
 
 
-def _matches(item: str, names: Sequence[str]) -> list[int]:
-    if item in names:
-        return [names.index(item)]
+def _matches(item: str, names: Sequence[str], places: Mapping[str, int]) -> Sequence[int]:
+    """Return the positions that an item selects; `places` has the position of each name."""
+    if item in places:
+        return [places[item]]
     first, colon, last = item.partition(":")
-    if colon and first in names and last in names:
-        low, high = names.index(first), names.index(last)
+    if colon and first in places and last in places:
+        low, high = places[first], places[last]
         if low > high:
             raise UsageError(f"--classes: in {visible(item)!r} the first column comes after the last")
-        return list(range(low, high + 1))
-    found = []
-    if "*" in item:
-        glob = re.compile(".*".join(map(re.escape, item.split("*"))), re.DOTALL)
-        found = [position for position, name in enumerate(names) if glob.fullmatch(name)]
+        return range(low, high + 1)
+    found = [position for position, name in enumerate(names) if _matches_glob(item, name)] if "*" in item else []
     if not found:
         raise UsageError(f"--classes: the input has no column {visible(item)!r}", hint=f"it has {listed(names)}")
     return found
+
+
+def _matches_glob(glob: str, name: str) -> bool:
+    """Return whether a name matches a glob; the first place of each part is taken, so that nothing is tried twice."""
+    start, *inner, end = glob.split("*")
+    if len(name) < len(start) + len(end) or not (name.startswith(start) and name.endswith(end)):
+        return False
+    place, last = len(start), len(name) - len(end)
+    for part in inner:
+        place = name.find(part, place, last)
+        if place < 0:
+            return False
+        place += len(part)
+    return True
 
 
 def assign_roles(
@@ -191,6 +217,8 @@ def assign_roles(
     ids: Sequence[str],
     truth: str | None = None,
     recorded: bool = False,
+    describing: bool = False,
+    found: Callable[[int], str] | None = None,
 ) -> Roles:
     """Decide which columns are classes and which are carried.
 
@@ -207,7 +235,11 @@ def assign_roles(
     truth
         The name given to ``--truth-column``.
     recorded
-        Whether the columns ``p_*`` are the classes if actcli wrote the table.
+        Whether the columns ``p_*``, or else ``logp_*``, are the classes if actcli wrote the table.
+    describing
+        Whether columns that cannot be classes are carried along, instead of being an error.
+    found
+        Says of a column that is not of numbers what it is, to continue its name in a message. None shows its cell.
 
     Raises
     ------
@@ -218,47 +250,86 @@ def assign_roles(
     """
     count = len(names) if names is not None else len(row or ())
     called = list(names) if names is not None else [str(position) for position in range(count)]
-    named = []
-    for option, name in [*(("--id", name) for name in ids), *([] if truth is None else [("--truth-column", truth)])]:
-        if name not in called:
-            raise UsageError(f"{option}: the input has no column {visible(name)!r}", hint=f"it has {listed(called)}")
-        named.append(called.index(name))
-    taken = set(named) | _leading(names, row, named)
+    named = _named_positions(called, ids, truth)
+    taken = named | _leading(names, row, named)
     remaining = [position for position in range(count) if position not in taken]
-    recorded = recorded and classes is None and _is_recorded(called, remaining)
-    classes = RECORDED + "*" if recorded else classes
+    prefix = _recorded_prefix(called, remaining) if recorded and classes is None else None
+    classes = classes if prefix is None else prefix + "*"
     if classes is None:
         chosen, by_name = tuple(remaining), False
     else:
         chosen, by_name = select(classes, called, remaining)
-        both = set(chosen) & set(named)
+        both = set(chosen) & named
         if both:
             raise UsageError(f"{listed([called[position] for position in both])} is named by --id and by --classes")
+    advised = None
     if not by_name:
-        if row is not None:
-            _check_unnamed(called, row, sorted({*chosen, *taken} - set(named)))
-        for position in chosen:
-            _check_truth_like(called[position])
-    if not chosen:
-        cells = f"; the first row of data is {listed(row, 4)}" if row else ""
+        _check_decimal_commas(called, row, sorted({*chosen, *taken} - named))
+    if not by_name and describing:
+        numeric = [position for position in chosen if row is None or is_number(row[position])]
+        truths = set(_truth_like([called[position] for position in numeric]))
+        possible = tuple(position for position in numeric if called[position] not in truths)
+        advised = _pattern(called, possible) if possible != chosen else None
+        chosen = possible
+    elif not by_name:
+        _check_unnamed(called, row, sorted({*chosen, *taken} - named), found, chosen)
+        _check_truth_like([called[position] for position in chosen])
+    if not chosen and not describing:
+        cells = f"; the first row of data is {listed(row, 4)}" if row and found is None else ""
         raise DataError(f"no column of numbers{cells}")
     carried = tuple(sorted(set(range(count)) - set(chosen)))
     unasked = tuple(position for position in carried if position not in named)
-    return Roles(chosen, carried, unasked, recorded)
+    return Roles(chosen, carried, unasked, prefix, advised)
 
 
-def _is_recorded(called: Sequence[str], remaining: Sequence[int]) -> bool:
-    """Return whether actcli wrote the table, judged by the names of the columns that may be classes.
+def _named_positions(called: Sequence[str], ids: Sequence[str], truth: str | None) -> set[int]:
+    """Return the positions of the columns that ``--id`` and ``--truth-column`` name."""
+    places: dict[str, int] = {}
+    for position, name in enumerate(called):
+        places.setdefault(name, position)
+    named = set()
+    for option, name in [*(("--id", name) for name in ids), *([] if truth is None else [("--truth-column", truth)])]:
+        if name not in places:
+            parts = name.split(",")
+            hint = f"it has {listed(called)}"
+            if option == "--id" and len(parts) > 1 and all(part in places for part in parts):
+                hint = "each column has its own option: " + " ".join(f"--id {_quoted(part)}" for part in parts)
+            raise UsageError(f"{option}: the input has no column {visible(name)!r}", hint=hint)
+        named.add(places[name])
+    return named
+
+
+def _pattern(called: Sequence[str], positions: Sequence[int]) -> str | None:
+    """Return the ``--classes`` that selects these columns: a range, or else names; None if there are none."""
+    if not positions:
+        return None
+    if len(positions) > 1 and positions[-1] - positions[0] == len(positions) - 1:
+        ends = f"{called[positions[0]]}:{called[positions[-1]]}"
+        if "," not in ends and '"' not in ends and ends.count(":") == 1:
+            return ends
+    return ",".join(map(_listed_name, (called[position] for position in positions)))
+
+
+def _listed_name(name: str) -> str:
+    """Return a name as an item of a comma list."""
+    return '"' + name.replace('"', '""') + '"' if "," in name or '"' in name or name != name.strip() else name
+
+
+def _recorded_prefix(called: Sequence[str], remaining: Sequence[int]) -> str | None:
+    """Return the prefix of the classes if actcli wrote the table, judged by the names that may be classes, or None.
 
     There must be probabilities. After a label there must be only columns that actcli writes; before it, there may be
     carried columns.
     """
     decided = [position for position, name in enumerate(called) if name in ("label", "labels")]
     after = [called[position] for position in remaining if not decided or position > decided[0]]
-    return any(name.startswith(RECORDED) for name in after) and all(map(_RECORDED_NAMES.fullmatch, after))
+    if not all(map(_RECORDED_NAMES.fullmatch, after)):
+        return None
+    prefixes = (RECORDED, RECORDED_LOGARITHMS)
+    return next((prefix for prefix in prefixes if any(name.startswith(prefix) for name in after)), None)
 
 
-def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: Sequence[int]) -> set[int]:
+def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: AbstractSet[int]) -> set[int]:
     """Return the columns that are carried because of their position: text before the numbers, and an index."""
     leading = set()
     for position, cell in enumerate(row or ()):
@@ -270,34 +341,69 @@ def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: Sequ
     return leading
 
 
-def _check_unnamed(called: Sequence[str], row: Sequence[str], positions: Sequence[int]) -> None:
+def _check_decimal_commas(called: Sequence[str], row: Sequence[str] | None, positions: Sequence[int]) -> None:
+    """Refuse a first data row with numbers that have a comma before their fraction."""
+    for position in positions:
+        cell = "" if row is None else row[position]
+        if has_decimal_comma(cell) and not (position == 0 and is_index(called[0])):
+            message = f'column "{visible(called[position])}": "{visible(cell)}" is not a number'
+            raise DataError(message, hint=DECIMAL_COMMA_HINT)
+
+
+def _check_unnamed(
+    called: Sequence[str],
+    row: Sequence[str] | None,
+    positions: Sequence[int],
+    found: Callable[[int], str] | None,
+    chosen: Sequence[int],
+) -> None:
     """Refuse a first data row that does not tell whether a column without an option holds numbers."""
-    numbers_before = False
+    numeric: set[int] = set()
+    wrong: list[int] = []
+    if row is None:
+        return
     for position in positions:
         cell, name = row[position], called[position]
         if is_number(cell):
-            numbers_before = True
+            numeric.add(position)
         elif position == 0 and is_index(name):
             continue
-        elif has_decimal_comma(cell):
-            raise DataError(f'column "{visible(name)}": "{visible(cell)}" is not a number', hint=DECIMAL_COMMA_HINT)
-        elif cell.strip(" \t").lower() in _MISSING:
+        elif cell.strip(" \t").lower() in _MISSING and not wrong:
             raise DataError(
                 f'column "{visible(name)}": "{visible(cell)}" in the first data row leaves open whether this is text',
                 hint=f"if it is to be carried along: --id {_quoted(name)}",
             )
-        elif numbers_before:
-            raise DataError(
-                f'column "{visible(name)}": "{visible(cell)}" is not a number',
-                hint=f"to carry this column along: --id {_quoted(name)}",
-            )
+        elif numeric:
+            wrong.append(position)
+    if not wrong:
+        return
+    first = wrong[0]
+    what = found(first) if found is not None else f': "{visible(row[first])}" is not a number'
+    hint = f"to carry this column along: --id {_quoted(called[first])}"
+    others = ""
+    if len(wrong) > 1:
+        others = f"; the same holds for {listed([called[position] for position in wrong[1:]], 6)}"
+        possible = [position for position in chosen if position in numeric]
+        truths = set(_truth_like([called[position] for position in possible]))
+        possible = [position for position in possible if called[position] not in truths]
+        if pattern := _pattern(called, possible):
+            hint += f"; to carry all of them along: --classes {shlex.quote(visible(pattern, 200))}"
+    raise DataError(f'column "{visible(called[first])}"{what}{others}', hint=hint)
 
 
-def _check_truth_like(name: str) -> None:
-    if name in _TRUTH_NAMES or name.endswith("_id"):
+def _truth_like(names: Sequence[str]) -> list[str]:
+    """Return which names of columns are those of truths and ids; y among other single letters is one of these."""
+    letters = sum(len(name) == 1 for name in names) > 1
+    return [name for name in names if (name in _TRUTH_NAMES and not (letters and name == "y")) or name.endswith("_id")]
+
+
+def _check_truth_like(names: Sequence[str]) -> None:
+    """Refuse classes that are called as truths and ids are."""
+    for name in _truth_like(names)[:1]:
+        truth = "" if name.endswith("_id") else f"; if it is the truth: --truth-column {_quoted(name)}"
         raise DataError(
             f'column "{visible(name)}" does not look like a class',
-            hint=f"to carry it along: --id {_quoted(name)}; if it is a class, name it with --classes",
+            hint=f"to carry it along: --id {_quoted(name)}; if it is a class, name it with --classes{truth}",
         )
 
 

@@ -23,7 +23,7 @@ from actcli.formats.arrow_types import (
     type_text,
     values_of,
 )
-from actcli.formats.column_roles import MOST_COLUMNS, RECORDED, assign_roles, check_unique, is_index
+from actcli.formats.column_roles import MOST_COLUMNS, assign_roles, check_unique, is_index
 from actcli.formats.text import call_function, from_numpy
 from actcli.streaming import memory
 from actcli.streaming.batch import Batch, Carried, Kind, Layout, RowPlaces, rows_in_chunk
@@ -197,6 +197,7 @@ class ColumnarSource:
     """
 
     what = ""
+    _advised: tuple[tuple[str, str], ...] = ()
     row_bytes = 0
     """About how much a row takes with its carried columns, where the file says it."""
 
@@ -217,7 +218,8 @@ class ColumnarSource:
         elif (scores := self._list_of_scores(options)) is not None:
             classes, width = [scores], self._width(scores)
             carried = [name for name in self._types if name != scores]
-            unasked = [name for name in carried if name not in (*options.ids, options.truth)]
+            asked = {*options.ids, options.truth}
+            unasked = [name for name in carried if name not in asked]
         else:
             classes, carried, unasked, recorded = self._settle(options)
         if unasked and like is None:
@@ -280,7 +282,7 @@ class ColumnarSource:
         lists = self._lists()
         if options.classes in lists:
             return options.classes
-        along = (*options.ids, options.truth, *filter(is_index, list(self._types)[:1]))
+        along = {*options.ids, options.truth, *filter(is_index, list(self._types)[:1])}
         numbers = [name for name, type in self._types.items() if is_numeric(type) and name not in along]
         return lists[0] if len(lists) == 1 and not numbers and options.classes is None else None
 
@@ -297,6 +299,8 @@ class ColumnarSource:
                 ids=options.ids,
                 truth=options.truth,
                 recorded=options.recorded,
+                describing=options.describing,
+                found=lambda position: f" is {type_text(self._types[names[position]])}, not a number",
             )
         except DataError as error:
             hint = error.hint
@@ -304,8 +308,9 @@ class ColumnarSource:
                 hint = _list_hint(lists[0])
             raise DataError(f"{self.input.name}: {error.message}", hint=hint) from None
         # A single number beside a list of numbers is hardly what is meant: the list is not carried along unasked.
-        unasked = [name for name in self._lists() if names.index(name) in roles.unasked]
-        if unasked and options.classes is None and not roles.recorded:
+        along = {names[position] for position in roles.unasked}
+        unasked = [name for name in self._lists() if name in along]
+        if unasked and options.classes is None and not roles.recorded and not options.describing:
             raise self._not_a_number(
                 unasked[0], f"{_list_hint(unasked[0])}; to carry it along: --id {shlex.quote(visible(unasked[0]))}"
             )
@@ -315,7 +320,8 @@ class ColumnarSource:
             if not is_numeric(self._types[name]):
                 raise self._not_a_number(name)
         carried, unasked = ([names[position] for position in found] for found in (roles.carried, roles.unasked))
-        return classes, carried, unasked, RECORDED if roles.recorded else None
+        self._advised = () if roles.advised is None else (("--classes", roles.advised),)
+        return classes, carried, unasked, roles.prefix
 
     def _not_a_number(self, name: str, hint: str | None = None) -> DataError:
         found = type_text(self._types[name])
@@ -330,7 +336,7 @@ class ColumnarSource:
             return Layout(names, along, numpy_dtype(self._types[classes[0]].value_type))
         dtypes = [computing_dtype(numpy_dtype(self._types[name])) for name in classes]
         dtype = np.result_type(*dtypes) if dtypes else np.dtype(np.float64)
-        return Layout(tuple(classes), along, dtype, recorded=recorded)
+        return Layout(tuple(classes), along, dtype, recorded=recorded, advised=self._advised)
 
     def _width(self, name: str) -> int:
         """Return how many scores each list of a column holds."""

@@ -14,7 +14,6 @@ from actcli.formats.blocks import BlockSource
 from actcli.formats.column_roles import (
     DECIMAL_COMMA_HINT,
     MOST_COLUMNS,
-    RECORDED,
     Roles,
     assign_roles,
     cannot_be_header,
@@ -109,12 +108,22 @@ class DelimitedSource(BlockSource):
         following = self._record(first.end)
         if header is None:
             try:
-                header = (alike is not None and tuple(first.cells) == alike.called) or is_header(
-                    first.cells, following.cells if following else None
-                )
+                header = (alike is not None and tuple(first.cells) == alike.called) or self._is_header(first, following)
             except DataError as error:
                 raise DataError(f"{self.input.name}:{first.line}: {error.message}", hint=error.hint) from None
         return header, following
+
+    def _is_header(self, first: Record, following: Record | None) -> bool:
+        """Return whether the first record names the columns, see `is_header`."""
+        if following is not None:
+            return is_header(first.cells, following.cells)
+        delimiter = self._parser.numeric_delimiter(first.cells)
+        if delimiter is None:
+            return is_header(first.cells, None)
+        raise DataError(
+            f"the only line is no row of numbers: {listed(first.cells, 4)}",
+            hint=f"if its cells are separated otherwise: --delimiter {delimiter}; if it names the columns: --header",
+        )
 
     def _settle(
         self, first: Record, following: Record | None, options: ReadOptions, alike: DelimitedSource | None
@@ -131,7 +140,7 @@ class DelimitedSource(BlockSource):
             if following is not None:
                 line = following.line
                 self.row_bytes = following.end - first.end
-                self._parser.check_width(following.cells, width, f"{self.input.name}:{line}", has_header=True)
+                self._parser.check_width(following.cells, first.cells, f"{self.input.name}:{line}", has_header=True)
             self.line += self.lines(self.rest[: first.end])
             del self.rest[: first.end]
         self.called = tuple(first.cells) if self.has_header else tuple(map(str, range(width)))
@@ -153,9 +162,10 @@ class DelimitedSource(BlockSource):
                 ids=options.ids,
                 truth=options.truth,
                 recorded=options.recorded,
+                describing=options.describing and self._parser.delimiter_hint(row or ()) is None,
             )
         except DataError as error:
-            hint = self._parser.delimiter_hint(names or row or []) or error.hint
+            hint = self._parser.delimiter_hint(row or names or []) or error.hint
             # Without a number in the second row, the first row was not taken for a header, and the message shows it.
             if hint is None and any(map(has_decimal_comma, following)):
                 hint = DECIMAL_COMMA_HINT
@@ -183,7 +193,8 @@ class DelimitedSource(BlockSource):
             classes,
             tuple(Carried(name, Kind.TEXT) for name in carried),
             np.dtype(np.float64),
-            recorded=RECORDED if self.roles.recorded else None,
+            recorded=self.roles.prefix,
+            advised=() if self.roles.advised is None else (("--classes", self.roles.advised),),
         )
 
     def _record(self, start: int) -> Record | None:

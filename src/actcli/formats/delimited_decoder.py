@@ -148,17 +148,25 @@ class DelimitedDecoder:
                 return reading.batch(self.file, DataError(f"{self.parser.name}:{first}: a quote is not closed"))
             place = reading.begin(first)
             try:
-                self.parser.check_width(cells, len(self.called), place, has_header=self.has_header)
-                scores = [
-                    self._score(cells[position], f'{place}: column "{visible(name)}"', name)
-                    for name, position in zip(self.layout.classes, self.roles.classes, strict=True)
-                ]
+                self.parser.check_width(cells, self.called, place, has_header=self.has_header)
+                scores = self._scores(cells, place)
                 self._check_carried(cells, place)
             except DataError as error:
                 reading.leave_out(error)
             else:
                 reading.add(scores, [cells[position] for position in self.roles.carried])
         return reading.batch(self.file)
+
+    def _scores(self, cells: Sequence[str], place: str) -> list[float]:
+        try:
+            return [
+                self._score(cells[position], f'{place}: column "{visible(name)}"', name)
+                for name, position in zip(self.layout.classes, self.roles.classes, strict=True)
+            ]
+        except DataError as error:
+            if self.has_header and tuple(cells) == self.called:
+                error.hint = "the line is the header again: give the files that were joined one by one: FILE FILE..."
+            raise
 
     def _score(self, cell: str, where: str, name: str) -> float:
         if not is_number(cell):

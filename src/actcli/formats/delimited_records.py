@@ -14,6 +14,7 @@ import numpy as np
 
 from actcli.errors import DataError
 from actcli.formats import blocks
+from actcli.formats.column_roles import has_decimal_comma, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["ENCODING_HINT", "Record", "RecordParser", "blank_lines", "cut", "is_utf8", "open_quote"]
 
 ENCODING_HINT = "convert the file first, for instance: iconv -f LATIN1 -t UTF-8"
+
+_DELIMITERS = (("semicolon", ";"), ("tab", "\t"), ("comma", ","), ("pipe", "|"), ("space", " "))
 
 _TO_CLOSING_QUOTE = re.compile(rb'[^"]*+(?:""[^"]*+)*+"')
 
@@ -98,30 +101,47 @@ class RecordParser(NamedTuple):
         """Return the error of a blank line."""
         return DataError(f"{self.name}:{line}: is a blank line", hint='an empty cell is written ""')
 
-    def check_width(self, cells: Sequence[str], width: int, place: str, *, has_header: bool) -> None:
-        """Refuse a record with another number of cells than the first.
+    def check_width(self, cells: Sequence[str], called: Sequence[str], place: str, *, has_header: bool) -> None:
+        """Refuse a record with another number of cells than there are columns; `called` are their names.
 
         Raises
         ------
         DataError
             If it has more or fewer.
         """
-        if len(cells) != width:
+        if len(cells) != len(called):
             found = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}"
             raise DataError(
-                f"{place}: {found}, but the {'header' if has_header else 'first row'} has {width}",
-                hint=self.delimiter_hint(cells),
+                f"{place}: {found}, but the {'header' if has_header else 'first row'} has {len(called)}",
+                hint=self.delimiter_hint(cells) or (self.delimiter_hint(called) if has_header else None),
             )
 
     def delimiter_hint(self, cells: Sequence[str]) -> str | None:
-        """Return a hint to another delimiter if a record has only one cell, which holds such a character."""
-        if len(cells) != 1:
-            return None
-        text = cells[0].strip()
-        for name, mark in (("semicolon", ";"), ("tab", "\t"), ("comma", ","), ("pipe", "|"), ("space", " ")):
-            if mark in text and mark != self.delimiter:
-                return f"if its cells are separated otherwise: --delimiter {name}"
+        """Return a hint to another delimiter.
+
+        There is one if a record is a row of numbers under that delimiter, or if it has only one cell, which holds it.
+        """
+        name = self.numeric_delimiter(cells)
+        if name is None and len(cells) == 1:
+            name = next((name for name, mark in self._others() if mark in cells[0].strip()), None)
+        return None if name is None else f"if its cells are separated otherwise: --delimiter {name}"
+
+    def numeric_delimiter(self, cells: Sequence[str]) -> str | None:
+        """Return the name of another delimiter under which a record is a row of numbers, after any texts; or None."""
+        text = self.delimiter.join(cells)
+        for name, mark in self._others():
+            parts = text.split() if mark == " " else text.split(mark)
+            numeric = [is_number(part) or has_decimal_comma(part) for part in parts]
+            if len(parts) < 2 or not any(numeric):
+                continue
+            first = numeric.index(True)
+            if all(numeric[first:]) and not any(self.delimiter in part for part in parts[:first]):
+                return name
         return None
+
+    def _others(self) -> list[tuple[str, str]]:
+        """Return the names and the characters of the usual delimiters that this file does not have."""
+        return [(name, mark) for name, mark in _DELIMITERS if mark != self.delimiter]
 
 
 def blank_lines(data: bytearray) -> int:

@@ -52,6 +52,8 @@ class Inputs:
         The dtype of the stored scores.
     title
         The name of the first input in messages.
+    flat
+        Whether the first input is an array of one dimension.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Inputs:
         self.names = tuple(names)
         self.title = inputs[0].name
         self.identities = [input.identity for input in inputs]
+        self.flat = bool(getattr(sources[0], "flat", False))
         first = sources[0].layout
         # Each file is computed at least in the precision that it would have alone.
         dtypes = [computing_dtype(source.layout.dtype) for source in sources]

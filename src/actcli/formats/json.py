@@ -1,7 +1,7 @@
 """JSON, one list of rows, and JSON Lines, one row per line. A row is an object or, in an input, a list of numbers.
 
-JSON has no infinities. In an output, infinite logits and log-probabilities become null. An input may hold them as
-``NaN``, ``Infinity`` and ``-Infinity``, as Python writes them.
+JSON has no infinities. In an output, infinite logits and log-probabilities become null, and where actcli wrote them,
+null is read as -inf again. An input may hold them as ``NaN``, ``Infinity`` and ``-Infinity``, as Python writes them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from actcli.errors import DataError, UsageError, listed, visible
 from actcli.formats.blocks import BlockSource, TextBlockChunk
-from actcli.formats.column_roles import RECORDED, Roles, assign_roles, check_unique, select
+from actcli.formats.column_roles import Roles, assign_roles, check_unique, select
 from actcli.formats.json_decoder import JsonDecoder, RowShape
 from actcli.formats.json_records import JsonLines, JsonList, JsonNumber, UnreadableError, json_text, shown
 from actcli.formats.text import (
@@ -48,6 +48,9 @@ _LONGEST_LIST = 1 << 28
 
 _ESCAPED = b'"\\' + bytes(range(32))
 """The characters that JSON escapes."""
+
+_MASK = JsonNumber("-Infinity")
+"""What null stands for in scores that actcli wrote."""
 
 _SCORES_OF = {
     "logits": "logits",
@@ -138,6 +141,9 @@ class JsonlSource(BlockSource):
         for other in _SCORES_OF.values():
             if isinstance(row.get(other), (dict, list)):
                 origin = next(key for key, value in _SCORES_OF.items() if value == other)
+                if options.describing:
+                    layout, shape = self._settle_nested(row, other, place, options, like)
+                    return replace(layout, advised=(("--from", origin),)), shape
                 raise DataError(
                     f'{place}: there are no "{name}", but "{other}"', hint=f"to read those: --from {origin}"
                 )
@@ -147,7 +153,9 @@ class JsonlSource(BlockSource):
         self, row: dict[str, Any], name: str, place: str, options: ReadOptions, like: Source | None
     ) -> tuple[Layout, RowShape]:
         """Return the layout and the shape of rows that hold their scores under the key `name`."""
-        inner, shape = self._settle(row[name], place, options, like, nested=True)
+        masked = isinstance(row[name], dict) and _is_written(row, name)
+        scores = {key: _MASK if value is None else value for key, value in row[name].items()} if masked else row[name]
+        inner, shape = self._settle(scores, place, options, like, nested=True)
         others = [key for key in row if key != name]
         asked = [*options.ids, *([] if options.truth is None else [options.truth])]
         for key in asked:
@@ -157,7 +165,9 @@ class JsonlSource(BlockSource):
                 )
         self._note([key for key in others if key not in asked], like)
         along = tuple(Carried(key, Kind.JSON) for key in others)
-        return Layout(inner.classes, along, inner.dtype), replace(shape, scores_of=name, others=frozenset(others))
+        return Layout(inner.classes, along, inner.dtype), replace(
+            shape, scores_of=name, others=frozenset(others), masked=masked
+        )
 
     def _settle_object(
         self, row: dict[str, Any], place: str, options: ReadOptions, like: Source | None, *, nested: bool
@@ -170,13 +180,24 @@ class JsonlSource(BlockSource):
         if not nested:
             self._note([names[position] for position in roles.unasked], like)
         along = tuple(Carried(key, Kind.JSON) for key in carried)
-        found = RECORDED if roles.recorded else None
-        layout = Layout(classes, along, np.dtype(np.float64), recorded=found)
+        advised = () if roles.advised is None else (("--classes", roles.advised),)
+        layout = Layout(classes, along, np.dtype(np.float64), recorded=roles.prefix, advised=advised)
         return layout, RowShape(classes, others=frozenset(carried), keys=frozenset(names))
 
     def _note(self, unasked: Sequence[str], like: Source | None) -> None:
         if unasked and like is None:
             self.notes.append(f"carried along: {listed(unasked)}")
+
+
+def _is_written(row: dict[str, Any], name: str) -> bool:
+    """Return whether actcli wrote the scores of a row, which are an object with that name.
+
+    It alone has log-probabilities in this form. Logits in this form are common, so what actcli decided must be there.
+    """
+    if name == _SCORES_OF["log-probabilities"]:
+        return True
+    decided = (_SCORES_OF["probabilities"], _SCORES_OF["log-probabilities"])
+    return name == _SCORES_OF["logits"] and any(isinstance(row.get(key), dict) for key in decided)
 
 
 def _settle_plain(row: Any) -> tuple[Layout, RowShape]:
@@ -210,6 +231,8 @@ def _roles(row: dict[str, Any], place: str, options: ReadOptions) -> Roles:
             ids=options.ids,
             truth=options.truth,
             recorded=options.recorded,
+            describing=options.describing,
+            found=lambda position: f": {visible(cells[position])} is not a number",
         )
     except DataError as error:
         raise DataError(f"{place}: {error.message}", hint=error.hint) from None
@@ -225,7 +248,12 @@ def _nested_classes(row: dict[str, Any], place: str, options: ReadOptions) -> tu
         raise DataError(f"{place}: there are no classes")
     wrong = [names[position] for position in chosen if not isinstance(row[names[position]], JsonNumber)]
     if wrong:
-        raise DataError(f"{place}: {listed(wrong)} among the scores is no number")
+        raise DataError(
+            f"{place}: {listed(wrong)} among the scores is no number",
+            hint="a masked class is written -Infinity"
+            if any(row[names[position]] is None for position in chosen)
+            else None,
+        )
     return chosen
 
 

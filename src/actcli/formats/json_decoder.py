@@ -34,6 +34,8 @@ class RowShape:
         The length of the list that holds the scores; None for an object.
     bare
         Whether a row is a value without a name.
+    masked
+        Whether null is -inf, as in the scores that actcli writes.
     """
 
     classes: tuple[Any, ...] = ()
@@ -42,6 +44,7 @@ class RowShape:
     keys: frozenset[str] = frozenset()
     width: int | None = None
     bare: bool = False
+    masked: bool = False
 
     def scores(self, row: Any, place: str) -> list[float]:
         """Return the scores of a row.
@@ -81,12 +84,16 @@ class RowShape:
                 if extra:
                     raise DataError(f"{place}: {listed(sorted(extra))} is not in the first row")
             cells = [(name, row[name]) for name in self.classes]
-        return [_score(value, f'{place}: column "{visible(name)}"') for name, value in cells]
+        return [
+            -math.inf if self.masked and value is None else _score(value, f'{place}: column "{visible(name)}"')
+            for name, value in cells
+        ]
 
 
 def _score(value: Any, where: str) -> float:
     if not isinstance(value, JsonNumber):
-        raise DataError(f"{where}: {shown(value)} is not a number")
+        hint = "a masked class is written -Infinity" if value is None else None
+        raise DataError(f"{where}: {shown(value)} is not a number", hint=hint)
     number = float(value)
     if math.isinf(number) and "I" not in value:
         raise DataError(f'{where}: "{visible(value)}" is too large for float64')

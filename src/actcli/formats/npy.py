@@ -67,6 +67,7 @@ class NpySource:
         self.notes: list[str] = []
         self._plain = options.plain
         self._offset, self.dtype, shape, self._by_columns = self._read_header()
+        self.flat = len(shape) == 1
         rows, width = self._as_table(shape, options.one_dimensional)
         self._rows, self._width = rows, width
         self.row_bytes = width * self.dtype.itemsize
@@ -123,14 +124,21 @@ class NpySource:
             hint="save them as numbers: np.save(FILE, np.asarray(scores, dtype=np.float64))",
         )
 
+    def _reshape_hint(self, shape: tuple[int, ...]) -> str:
+        """Return how to make a table of an array; which axis holds the classes, its shape does not say."""
+        if self._plain or not shape:
+            return f"reshape it in Python: np.save(FILE, a.reshape({-1 if shape else '1, 1'}))"
+        first = f"np.save(FILE, np.moveaxis(a, 1, -1).reshape(-1, {shape[1]}))"
+        last = f"np.save(FILE, a.reshape(-1, {shape[-1]}))"
+        return f"you must know which axis holds the classes; in Python, for axis 1: {first}; for the last: {last}"
+
     def _as_table(self, shape: tuple[int, ...], one_dimensional: str) -> tuple[int, int]:
         if len(shape) == 1:
             shape = (1, shape[0]) if one_dimensional == "row" else (shape[0], 1)
         if len(shape) != 2:
-            last = "-1, a.shape[-1]" if shape else "1, 1"
+            what = "truths have one or two" if self._plain else "scores have two: rows and classes"
             raise DataError(
-                f"{self.input.name}: has {len(shape)} dimensions, {shape}; scores have two: rows and classes",
-                hint=f"reshape it in Python: np.save(FILE, a.reshape({last}))",
+                f"{self.input.name}: has {len(shape)} dimensions, {shape}; {what}", hint=self._reshape_hint(shape)
             )
         if not shape[1]:
             raise DataError(f"{self.input.name}: has no classes: its shape is {shape}")

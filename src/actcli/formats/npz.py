@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from actcli.errors import DataError, OutputError, UsageError, listed, visible
 from actcli.formats.arrow_types import numpy_dtype
+from actcli.formats.detection import archive_kind
 from actcli.formats.npy import NpySource, array_of, array_shape, header
 from actcli.formats.text import carried_texts, join_lists, pick
 from actcli.streaming import batch as batches
@@ -82,8 +83,12 @@ def _chosen(archive: zipfile.ZipFile, name: str, options: ReadOptions) -> zipfil
     members = [member for member in archive.infolist() if member.filename.endswith(_SUFFIX)]
     arrays = {member.filename.removesuffix(_SUFFIX): member for member in members}
     if not arrays:
-        found = listed([member.filename for member in archive.infolist()], 3)
-        raise DataError(f"{name}: holds no arrays" + (f", but {found}" if found else ""))
+        found = [member.filename for member in archive.infolist()]
+        kind = archive_kind(found[0]) if found else None
+        raise DataError(
+            f"{name}: holds no arrays" + (f", but {listed(found, 3)}" if found else ""),
+            hint=None if kind is None else f"this is {kind[0]}; {kind[1]}",
+        )
     if len(arrays) < len(members):
         [(twice, _)] = Counter(member.filename.removesuffix(_SUFFIX) for member in members).most_common(1)
         raise DataError(f'{name}: holds two arrays called "{visible(twice)}"')

@@ -144,6 +144,8 @@ class ReadOptions:
     plain
         Whether the input has no scores, as a file of truths. Then all columns are carried along, a header is the first
         row, and a blank line is an error.
+    describing
+        Whether to read a table whatever its columns are: those that cannot be classes are carried along.
     """
 
     format: str | None = None
@@ -158,6 +160,7 @@ class ReadOptions:
     truth: str | None = None
     recorded: bool = False
     plain: bool = False
+    describing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

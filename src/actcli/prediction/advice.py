@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+import numpy as np
+
 from actcli.prediction.output_columns import printable
 from actcli.tasks import Origin, Task
 
@@ -75,9 +77,15 @@ def advice(inspection: Inspection, *, origin: Origin | None = None, left_out: in
 def _remarks(inspection: Inspection) -> tuple[str, ...]:
     """Return what else a user should know about the numbers."""
     found = []
-    if inspection.all("zeros_and_ones"):
+    if not inspection.classes:
+        found.append("no column holds numbers in the first row of data, so no command fits")
+    if inspection.all("zeros_and_ones") and inspection.classes:
         found.append("every number is 0 or 1: a truth file rather than scores?")
-    if inspection.count("rows") and inspection.classes == tuple(map(str, range(len(inspection.classes)))):
+    if (
+        inspection.count("rows")
+        and inspection.classes
+        and inspection.classes == tuple(map(str, range(len(inspection.classes))))
+    ):
         found.append("the classes have no names: --class-names FILE, or a,b,c, gives them some")
     return tuple(found)
 
@@ -149,8 +157,8 @@ def facts(inspection: Inspection, inputs: Inputs, found: Advice, commands: Seque
         "names": list(inspection.classes),
         "dtype": str(inputs.stored),
         "carried": [column.name for column in inputs.layout.carried],
-        "min": _finite(inspection.least.min()),
-        "max": _finite(inspection.most.max()),
+        "min": _finite(inspection.least.min(initial=np.inf)),
+        "max": _finite(inspection.most.max(initial=-np.inf)),
         "mean": _finite(inspection.mean),
         "nan": int(inspection.nan.sum()),
         "infinities": int(inspection.infinite.sum()),

@@ -66,6 +66,9 @@ def tally(batch: Batch) -> Tally:
     scores = in_block_order(batch.scores.astype(np.float64))
     count = scores.shape[1]
     nan, infinite, masked = (np.zeros(count, dtype=np.int64) for _ in range(3))
+    if not count:
+        nothing = np.empty(0)
+        return Tally({"rows": len(scores)}, nan, infinite, masked, nan, nothing, nothing, scores)
     rows = lowest = highest = finite = scores
     if not np.isfinite(scores).all():
         strange = np.isnan(scores), np.isposinf(scores), np.isneginf(scores)

@@ -196,6 +196,8 @@ def _names_in(text: str, path: str) -> list[str]:
             raise
         return _lines(text)
     if isinstance(value, dict):
+        if "label2id" in value and "id2label" not in value:
+            value = _inverted(value["label2id"], path)
         value = value.get("id2label", value)
     if isinstance(value, dict):
         expected = [str(index) for index in range(len(value))]
@@ -205,6 +207,18 @@ def _names_in(text: str, path: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise DataError(f"{visible(path, 200)}: holds no list of names")
     return value
+
+
+def _inverted(indices: Any, path: str) -> dict[str, str]:
+    """Return the name of each index, given the index of each name."""
+    where = visible(path, 200)
+    numbers = list(indices.values()) if isinstance(indices, dict) else [None]
+    if any(isinstance(number, bool) or not isinstance(number, int) for number in numbers):
+        raise DataError(f"{where}: label2id is no object from name to index")
+    names = {str(number): name for name, number in indices.items()}
+    if len(names) < len(indices):
+        raise DataError(f"{where}: label2id has two names with the same index")
+    return names
 
 
 def _lines(text: str) -> list[str]:

@@ -57,6 +57,7 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
     with np.errstate(over="ignore"):
         scores = in_block_order(batch.scores, dtype)
     highest = scores.max(axis=1)
+    logarithms = rules.origin is Origin.LOG_PROBABILITIES
     wrong = ~(highest < np.inf)  # also false for NaN
     if dtype.itemsize < batch.scores.dtype.itemsize:
         wrong |= (np.isinf(scores) & np.isfinite(batch.scores)).any(axis=1)
@@ -64,9 +65,10 @@ def checked(batch: Batch, classes: Sequence[str], dtype: np.dtype[Any], rules: R
         wrong |= highest == -np.inf
     if rules.origin is Origin.PROBABILITIES:
         wrong |= (highest > 1) | (scores.min(axis=1) < 0)
-    elif rules.origin is Origin.LOG_PROBABILITIES:
+    elif logarithms:
         wrong |= highest > 0
-    if exclusive and rules.origin is not Origin.LOGITS:
+    # The softmax normalizes log-probabilities however small their exponentials are.
+    if exclusive and rules.origin is not Origin.LOGITS and not (logarithms and rules.renormalize):
         powers = scores if rules.origin is Origin.PROBABILITIES else np.exp(np.minimum(scores, 0))
         with np.errstate(invalid="ignore"):  # of infinities of both signs
             sums = powers.sum(axis=1, dtype=np.float64)
@@ -86,7 +88,10 @@ def _what_is_wrong(place: str, stored: Array, scores: Array, classes: Sequence[s
         if np.isinf(score) and np.isfinite(found):
             return DataError(f"{where}: {found} is too large for {scores.dtype}", hint="leave --dtype float32 out")
         if rules.origin is Origin.PROBABILITIES and not 0 <= score <= 1:
-            return DataError(f"{where}: {score} is not a probability", hint="leave --from probabilities out for logits")
+            advice = "leave --from probabilities out for logits"
+            if rules.policy is not None:
+                advice = f"{visible(rules.policy, 200)} was fitted on probabilities; give it probabilities, not logits"
+            return DataError(f"{where}: {score} is not a probability", hint=advice)
         if rules.origin is Origin.LOG_PROBABILITIES and score > 0:
             return DataError(f"{where}: {score} is above 0, so it is not the logarithm of a probability")
     if np.isneginf(scores).all():

@@ -35,7 +35,7 @@ def draw(found: Mapping[str, Any], output: Output) -> None:
     for name, text in _lines(found, ", " if screen.ascii else " · "):
         lines.add_row(name, Text(text))
     screen.console.print(lines)
-    if found["rows"]:
+    if found["rows"] and found["classes"]:
         screen.console.print()
         screen.console.print(_classes(found))
         more = found["classes"] - MOST_CLASSES
@@ -70,7 +70,7 @@ def _lines(found: Mapping[str, Any], between: str) -> list[tuple[str, str]]:
         lines.append(("left out", counted(found["rows_left_out"], "row") + " that cannot be read"))
     if found["carried"]:
         lines.append(("carried along", ", ".join(visible(name, 30) for name in found["carried"][:MOST_CLASSES])))
-    if not found["rows"]:
+    if not (found["rows"] and found["classes"]):
         return lines
     if found["min"] is not None:
         span = f"{significant(found['min'])} to {significant(found['max'])}"

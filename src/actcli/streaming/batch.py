@@ -127,6 +127,8 @@ class Layout:
     recorded
         The prefix of the class names, possibly empty, in a table of probabilities that actcli wrote. None in any other
         table.
+    advised
+        The options, with their values, without which a command that decides would not read the table in this way.
     """
 
     classes: tuple[str, ...]
@@ -134,6 +136,7 @@ class Layout:
     dtype: np.dtype[Any]
     rows: int | None = None
     recorded: str | None = None
+    advised: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

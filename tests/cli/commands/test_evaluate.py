@@ -414,3 +414,15 @@ def test_sets_may_be_joined_otherwise(tmp_path: Path, actcli: Actcli) -> None:
     refused = actcli("evaluate", *options, stdin=scores)
     assert refused.code == 2
     assert "--label-separator means nothing to softmax" in refused.err
+
+
+def test_log_probabilities_that_actcli_wrote(tmp_path: Path, actcli: Actcli) -> None:
+    """Are evaluated as the probabilities are, with their recorded labels."""
+    (tmp_path / "truth.csv").write_text("id,label\na,cat\nb,dog\nc,cat\n")
+    found = []
+    for column in ("probabilities", "log_probabilities"):
+        written = actcli("softmax", "--columns", f"id,label,{column}", stdin=TABLE)
+        result = actcli("evaluate", "-", "--truth", tmp_path / "truth.csv", stdin=written.out)
+        assert result.code == 0
+        found.append(json.loads(result.out)["metrics"])
+    assert found[1] == {name: pytest.approx(value, rel=1e-12) for name, value in found[0].items()}

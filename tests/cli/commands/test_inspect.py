@@ -194,7 +194,7 @@ def test_what_the_numbers_are(actcli: Actcli) -> None:
     """May be said: then it is believed, and JSON rows are found by it."""
     assert found_in(actcli, "--from", "probabilities", stdin=b"a,b,c\n0.5,0.6,0.7\n")["suggests"] == "probabilities"
     table = actcli("softmax", DIGITS, "-f", "jsonl", "-q").out
-    assert "--from probabilities" in actcli("inspect", stdin=table).err
+    assert found_in(actcli, stdin=table)["next"].endswith("--from probabilities")
     said = found_in(actcli, "--from", "probabilities", stdin=table)["next"]
     assert shlex.split(said)[:3] == ["actcli", "softmax", "-"]
     assert actcli(*shlex.split(said)[1:], "-q", stdin=table).err == ""
@@ -224,9 +224,7 @@ def test_truth_files(actcli: Actcli) -> None:
     assert any("truth" in remark for remark in found_in(actcli, SAMPLES / "properties_truth.csv")["remarks"])
 
 
-@pytest.mark.parametrize(
-    "stdin", [b"", b"a,b\n1,fish\n", b"\x80\x04pickle", b"label\ncat\n", b"a,label\n1,2\n", b'{"a":']
-)
+@pytest.mark.parametrize("stdin", [b"", b"a,b\n1,2,3\n", b"\x80\x04pickle", b"a;b\n1;2\n", b"a,b\n1\n", b'{"a":'])
 def test_what_cannot_be_read(stdin: bytes, actcli: Actcli) -> None:
     """Is the same error as that of the other commands."""
     result = actcli("inspect", stdin=stdin)
@@ -273,3 +271,51 @@ def test_many_classes(actcli: Actcli, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(3, 300)))
     assert "280 more classes" in actcli("inspect", tmp_path / "x.npy", "-f", "table").text
     assert len(found_in(actcli, tmp_path / "x.npy")["per_class"]) == 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat,dog,note\n1,2,x\n3,1,y\n",
+        "cat,dog,a,b,c,d\n1,2,x,x,x,x\n3,1,y,y,y,y\n",
+        "id,score,y_true\n1,0.5,1\n2,-3,0\n",
+        '{"id":1,"probabilities":{"cat":0.2,"dog":0.8}}\n',
+        '{"id":1,"log_probabilities":{"cat":-1.6094379124341003,"dog":-0.2231435513142097}}\n',
+        '{"cat":1,"dog":2,"note":"x"}\n',
+    ],
+)
+def test_a_table_that_needs_options_is_described(text: str, actcli: Actcli) -> None:
+    """Columns that are no classes are carried along, and the suggested command works."""
+    found = found_in(actcli, stdin=text.encode())
+    assert found["classes"] == len({"cat", "dog", "score"} & set(found["names"]))
+    words = shlex.split(found["next"])
+    result = actcli(*words[1:], "--columns", "label", stdin=text.encode())
+    assert result.code == 0
+    assert len(result.text.splitlines()) == 1 + found["rows"]
+
+
+def test_columns_of_types_that_are_no_numbers_are_described(tmp_path: Path, actcli: Actcli) -> None:
+    """The type is said as a type in the error that the other commands give."""
+    path = tmp_path / "scores.parquet"
+    pa.parquet.write_table(pa.table({"cat": [1.0], "dog": [2.0], "note": pa.array(["x"], pa.large_string())}), path)
+    found = found_in(actcli, path)
+    assert (found["names"], found["carried"]) == (["cat", "dog"], ["note"])
+    assert actcli(*shlex.split(found["next"])[1:]).code == 0
+    assert 'column "note" is large_string, not a number\n' in actcli("softmax", path).err
+
+
+@pytest.mark.parametrize("format", ["json", "table"])
+def test_a_table_without_numbers_is_described(format: str, actcli: Actcli) -> None:
+    """There is no command for it."""
+    result = actcli("inspect", "--header", "--format", format, stdin=b"name,city\nx,y\nv,w\n")
+    assert result.code == 0
+    assert "no column holds numbers in the first row of data" in result.text
+    assert "next" not in result.text or json.loads(result.text)["next"] is None
+
+
+def test_only_an_array_of_one_dimension_is_ambiguous(tmp_path: Path, actcli: Actcli) -> None:
+    """Of shape (500, 1), every command makes 500 rows."""
+    for name, shape in (("flat", (500,)), ("column", (500, 1))):
+        np.save(tmp_path / f"{name}.npy", np.linspace(-3, 3, 500).reshape(shape))
+    assert any("of one dimension" in remark for remark in found_in(actcli, tmp_path / "flat.npy")["remarks"])
+    assert not any("of one dimension" in remark for remark in found_in(actcli, tmp_path / "column.npy")["remarks"])

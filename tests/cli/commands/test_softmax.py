@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import mpmath
 import numpy as np
 import pytest
 import scipy.special
 
 from program import SAMPLES, Actcli
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("chunk_bytes")
 
@@ -214,3 +220,23 @@ def test_reading_in_float32_is_reading_and_casting(actcli: Actcli) -> None:
     """Numbers are written in the precision of the computation, and read back to the same value."""
     result = actcli("softmax", "--dtype", "float32", "--columns", "logits", stdin=b"cat,dog\n0.1,16777217\n")
     assert result.text == "logit_cat,logit_dog\n0.1,16777216.0\n"
+
+
+def test_log_probabilities_far_below_zero_are_normalized_in_logs(actcli: Actcli) -> None:
+    """Their exponentials are 0, their softmax is not (mpmath: 1 / (1 + exp(-1)))."""
+    rows = b"a,b\n-900,-901\n-100000,-100001\n"
+    result = actcli("softmax", "--from", "log-probabilities", "--renormalize", "--columns", "probabilities", stdin=rows)
+    assert result.code == 0
+    expected = float(1 / (1 + mpmath.exp(-1)))
+    for line in result.text.splitlines()[1:]:
+        assert float(line.split(",")[0]) == pytest.approx(expected, rel=1e-15)
+
+
+def test_logits_for_a_policy_of_probabilities(tmp_path: Path, actcli: Actcli) -> None:
+    """The hint is about the policy, not about an option that nobody gave."""
+    path = tmp_path / "policy.json"
+    path.write_text('{"actcli": 1, "task": "softmax", "from": "probabilities", "classes": ["a", "b"]}')
+    result = actcli("softmax", "--policy", path, stdin=b"a,b\n3,-2\n")
+    assert result.code == 1
+    assert "policy.json was fitted on probabilities" in result.err
+    assert "leave --from" not in result.err

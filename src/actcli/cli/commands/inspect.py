@@ -1,6 +1,7 @@
 """`actcli inspect`."""
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from actcli.cli.declaration import files_read, options
@@ -8,7 +9,7 @@ from actcli.cli.input_options import FromWithoutPolicy, InputOptions
 from actcli.cli.inputs import check_input
 from actcli.cli.results import ResultOptions, json_bytes, open_result, result_format
 from actcli.errors import say
-from actcli.tasks import Dtype, ResultFormat, Task
+from actcli.tasks import Dtype, Origin, ResultFormat, Task
 
 if TYPE_CHECKING:
     from actcli.formats import Inputs
@@ -49,7 +50,7 @@ def inspect(input: InspectedOptions, output: InspectionOptions) -> None:
     format = result_format(output)
     check_input("inspect", input.files)
     # A long array of one dimension is more likely a column of binary logits than a single row.
-    read_options = input.read_options("column")
+    read_options = replace(input.read_options("column"), describing=True)
     rules = input.class_name_rules()
 
     from actcli.cli.progress import Watch
@@ -62,13 +63,16 @@ def inspect(input: InspectedOptions, output: InspectionOptions) -> None:
 
     inputs = open_inputs(input.paths, read_options)
     try:
-        inspection = Inspection(plan(Task.MULTILABEL, inputs.layout, Rules(**rules)).layout.classes)
+        origin = input.origin or next((Origin(said) for name, said in inputs.layout.advised if name == "--from"), None)
+        has_names = bool(inputs.layout.classes) or "class_names" in rules
+        classes = plan(Task.MULTILABEL, inputs.layout, Rules(**rules)).layout.classes if has_names else ()
+        inspection = Inspection(classes)
         with open_result(output, inputs=[*inputs.identities, *files_read(input)]) as target:
             watch = Watch(inputs.size, quiet=output.quiet)
             with watch:
                 run(inputs.chunks(0), ReadableRows(input.skip).decide, InspectionSink(inspection), watch=watch)
-            found = advice(inspection, origin=input.origin, left_out=watch.left_out)
-            if inputs.formats[0] in ("npy", "npz") and len(inspection.classes) == 1:
+            found = advice(inspection, origin=origin, left_out=watch.left_out)
+            if inputs.flat:
                 found = found._replace(remarks=(*found.remarks, FLAT_ARRAY))
             described = facts(inspection, inputs, found, commands(found, input, inputs), watch.left_out)
             if format is ResultFormat.TABLE:
@@ -106,7 +110,10 @@ def command_line(found: "Advice", input: InputOptions, inputs: "Inputs") -> str:
     if input.header is not None:
         words.append("--header" if input.header else "--no-header")
     carried = [column.name for column in inputs.layout.carried]
-    if len(carried) <= MOST_IDS:
+    classes = dict(inputs.layout.advised).get("--classes")
+    if classes is not None and len(carried) > MOST_IDS:
+        words += [f"--classes={classes}"] if classes.startswith("-") else ["--classes", classes]
+    elif len(carried) <= MOST_IDS:
         for name in carried:
             words += [f"--id={name}"] if name.startswith("-") else ["--id", name]
     return shlex.join([*words, *found.options])
