@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -179,9 +180,9 @@ class _ColumnReader:
                 f"{batch.place(0)}: {len(cells)} columns without a header: nothing says which one holds the truth",
                 hint=f"begin the file with their names, for instance: id,label{table_hint(spec)}",
             )
-        for cell in cells:
-            if cells.count(cell) > 1:
-                raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(cell)}"')
+        twice = next((cell for cell, count in Counter(cells).items() if count > 1), None)
+        if twice is not None:
+            raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(twice)}"')
         return cells, batch.without(np.arange(len(batch)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
 
     def _choose(self, names: Sequence[str], column: str | None, batch: Batch) -> TruthColumns:
