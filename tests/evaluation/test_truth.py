@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from actcli.errors import ActcliError, DataError, UsageError
+from actcli.evaluation import truth_file
 from actcli.evaluation.truth import TruthSpec, settle
 from actcli.formats import ReadOptions, open_inputs
 from actcli.tasks import Task
@@ -397,3 +398,13 @@ def test_an_archive_of_several_arrays(tmp_path: Path) -> None:
     assert caught.value.hint == "say which one holds the truth: --truth-column NAME"
     with pytest.raises(UsageError, match=r"--truth-column: .* holds no array 'c'"):
         answers(tmp_path, tmp_path / "truth.npz", column="c")
+
+
+def test_a_truth_far_longer_than_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is not read to its end where the number of rows of the input is known."""
+    monkeypatch.setattr(truth_file, "_SURPLUS", 10)
+    np.save(tmp_path / "scores.npy", np.zeros((3, 3)))
+    (tmp_path / "truth.csv").write_text("label\n" + "dog\n" * 30_000 + "fish\n")
+    inputs = open_inputs([str(tmp_path / "scores.npy")], ReadOptions())
+    with pytest.raises(DataError, match="has more than 13 rows, but the input has 3"):
+        settle(TruthSpec(Task.SOFTMAX, CLASSES), inputs.layout, file=str(tmp_path / "truth.csv"), column=None)

@@ -191,7 +191,7 @@ class FileTruth(Truth):
     def __init__(
         self, spec: TruthSpec, path: str, column: str | None, carried: Mapping[str, Kind], rows: int | None
     ) -> None:
-        table = read_truth_file(spec, path, column, carried)
+        table = read_truth_file(spec, path, column, carried, rows)
         self._sets = spec.sets
         self._count = len(spec.classes)
         self.name = table.name
