@@ -86,3 +86,38 @@ def test_a_name_with_the_separator_in_it() -> None:
     """Is that class, not a set of two."""
     assert Codebook(("a", "b", "a|b")).codes("a|b") == [2]
     assert Codebook(("a", "b"), separator=";").codes("a;b") == [0, 1]
+
+
+@pytest.mark.parametrize("classes", [("1", "0"), ("10", "20"), ("a", "0")])
+@pytest.mark.parametrize("dtype", [np.int64, np.float64, np.uint8])
+def test_a_number_means_the_same_in_an_array_and_in_a_text(classes: tuple[str, ...], dtype: Any) -> None:
+    """A whole number that is the name of a class is this class, in every format."""
+    book = Codebook(classes)
+    for number in (0, 1, 10, 20):
+        if str(number) in classes:
+            code = classes.index(str(number))
+            assert code_array(np.array([number], dtype=dtype), classes).tolist() == [code]
+            assert [book.code(str(number)), book.code(f"{number}.0"), book.code(dtype(number))] == [code] * 3
+
+
+def test_a_number_of_many_digits_is_no_class() -> None:
+    """Python refuses to convert texts of more than 4,300 digits."""
+    with pytest.raises(LabelError, match="is no class"):
+        Codebook(CLASSES).code("1" * 5000)
+
+
+def test_names_without_upper_and_lower_case_are_compared_once() -> None:
+    """The hint for a wrong name does not read all the names again, so that a table of many labels stays fast."""
+
+    class Counted(str):
+        __slots__ = ()
+        calls = 0
+
+        def casefold(self) -> str:
+            Counted.calls += 1
+            return super().casefold()
+
+    book = Codebook([Counted(f"c{number}") for number in range(100)])
+    for _ in range(5):
+        assert book.meant("C7") == 'upper and lower case count: there is "c7"'
+    assert Counted.calls == 100

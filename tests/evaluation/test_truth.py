@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from actcli.errors import ActcliError, DataError, UsageError
+from actcli.evaluation import truth_file
 from actcli.evaluation.truth import TruthSpec, settle
 from actcli.formats import ReadOptions, open_inputs
 from actcli.tasks import Task
@@ -257,7 +258,7 @@ def test_a_table_of_one_class(tmp_path: Path) -> None:
         (
             "id,label\na,dog\nb,bird\nc,cat\nd,cat\ne,cat\n",
             '2 of its 5 rows are not in the input, by "id": "d", "e"',
-            None,
+            "keep only the truth of these rows",
         ),
         ("id,label\na,dog\nb,bird\nc,cat\na,dog\n", '"id" is "a" twice, in rows 1 and 4', None),
         ("id,label\na,dog\n\nb,bird\nc,cat\n", "truth.csv:3: is a blank line", 'an empty cell is written ""'),
@@ -276,6 +277,7 @@ def test_a_table_of_one_class(tmp_path: Path) -> None:
         ("dog\nbird\n", "has 2 rows, but the input has more", None),
         ("dgo\nbird\ncat\n", "has 2 rows, but the input has more", '"dgo", was taken for a header'),
         ("dog\nbird\ncat\ndog\n", "has 4 rows, but the input has 3", '"dog", was taken for a truth'),
+        ("dog\n" * 9, "has 9 rows, but the input has 3", "keep only the truth of these rows"),
         ("id;label\na;dog\n", 'truth.csv:1: a single column, "id;label"', "commas separate the cells"),
         ("a,dog\nb,bird\nc,cat\n", "truth.csv:1: 2 columns without a header", "id,label"),
         ("id,label\na,dog\nb\n", "1 cell, but the first row has 2", None),
@@ -386,3 +388,23 @@ def test_rows_that_are_left_out_keep_their_truth(tmp_path: Path) -> None:
         truth.finish(rows, left_out=1)
     with pytest.raises(DataError, match="1 of its 3 rows is not in the input"):
         truth.finish(rows)
+
+
+def test_an_archive_of_several_arrays(tmp_path: Path) -> None:
+    """The hint names the option that chooses the truth, not the one that chooses the scores."""
+    np.savez(tmp_path / "truth.npz", a=np.array([0, 1, 2]), b=np.array([2, 1, 0]))
+    with pytest.raises(DataError) as caught:
+        answers(tmp_path, tmp_path / "truth.npz")
+    assert caught.value.hint == "say which one holds the truth: --truth-column NAME"
+    with pytest.raises(UsageError, match=r"--truth-column: .* holds no array 'c'"):
+        answers(tmp_path, tmp_path / "truth.npz", column="c")
+
+
+def test_a_truth_far_longer_than_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is not read to its end where the number of rows of the input is known."""
+    monkeypatch.setattr(truth_file, "_SURPLUS", 10)
+    np.save(tmp_path / "scores.npy", np.zeros((3, 3)))
+    (tmp_path / "truth.csv").write_text("label\n" + "dog\n" * 30_000 + "fish\n")
+    inputs = open_inputs([str(tmp_path / "scores.npy")], ReadOptions())
+    with pytest.raises(DataError, match="has more than 13 rows, but the input has 3"):
+        settle(TruthSpec(Task.SOFTMAX, CLASSES), inputs.layout, file=str(tmp_path / "truth.csv"), column=None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 from actcli.cli.declaration import files_read
 from actcli.cli.policies import with_policy
 from actcli.cli.results import open_result
-from actcli.errors import DataError, UsageError, say, visible
+from actcli.errors import DataError, UsageError, listed, say, visible
 from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     "Measured",
     "evaluation_request",
     "measure",
+    "refuse_single_class",
 ]
 
 
@@ -227,6 +228,7 @@ def measure(
     )
     inputs = open_inputs(options.input.paths, read_options)
     try:
+        refuse_single_class(task, inputs.layout)
         rules = _rules(request, inputs.layout)
         settings = _settings(request, rules, inputs.layout)
         planned = plan(task, inputs.layout, rules, properties=properties(settings))
@@ -263,6 +265,21 @@ def measure(
     for warning in (*watch.warnings(), *(_warnings(result) if options.truth.given else ())):
         say(f"actcli: warning: {warning}\n")
     return result
+
+
+def refuse_single_class(task: Task, layout: Layout) -> None:
+    """Refuse softmax of one class, for a command that has ``--task``.
+
+    Raises
+    ------
+    DataError
+        If the task is softmax and the input has one class.
+    """
+    if task is Task.SOFTMAX and len(layout.classes) == 1:
+        raise DataError(
+            f"softmax of a single class, {listed(layout.classes)}, is always 1",
+            hint="a single class takes the sigmoid: --task binary for a yes-or-no logit, or --task multilabel",
+        )
 
 
 def _result_output(output: ResultFileOptions, report: str | None) -> ResultFileOptions:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actcli.cli.declaration import files_read
+from actcli.cli.evaluations import refuse_single_class
 from actcli.cli.inputs import check_input
 from actcli.cli.option_values import decimal_share
 from actcli.cli.policies import with_policy_names
@@ -134,6 +135,7 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
 
     options, output = request.rows, request.output
     task = _task(request, len(inputs.layout.classes))
+    refuse_single_class(task, inputs.layout)
     rules = _rules(request)
     planned = plan(task, inputs.layout, rules, properties=("given",))
     policy = request.held or _new_policy(task, rules, inputs, planned)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import typer
 
-from actcli.errors import UsageError, say
+from actcli.errors import UsageError, say, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,7 @@ def check_input(command: str, files: Sequence[str] | None, more: str = "", *, tr
     Raises
     ------
     UsageError
-        If both the input and the truth are standard input.
+        If a pipe is given twice, as an input and as the truth for instance.
     """
     from actcli.streaming.terminal import standard_input_is_terminal
 
@@ -46,3 +48,23 @@ def check_input(command: str, files: Sequence[str] | None, more: str = "", *, tr
         raise typer.Exit(2)
     if truth == "-" and "-" in (files or ["-"]):
         raise UsageError("standard input can be read only once, and holds the scores already")
+    paths = [*(files or ["-"]), *([] if truth is None else [truth])]
+    if len(paths) > 1:
+        _refuse_repeated_pipe(paths)
+
+
+def _refuse_repeated_pipe(paths: Sequence[str]) -> None:
+    """Refuse a pipe under two names, such as - and /dev/stdin: each reader would get a part of it."""
+    seen: dict[tuple[int, int], str] = {}
+    for path in paths:
+        try:
+            status = os.fstat(0) if path == "-" else os.stat(path)
+        except (OSError, ValueError):
+            continue  # The reader says what is wrong.
+        if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+            other = seen.setdefault((status.st_dev, status.st_ino), path)
+            if other is not path:
+                raise UsageError(
+                    f"{visible(other, 200)} and {visible(path, 200)} are the same pipe, which can be read only once",
+                    hint="write it to a file first",
+                )

@@ -47,6 +47,9 @@ def with_policy(path: str, task: Task, input: AnyInput, rules: dict[str, Any]) -
         raise UsageError(f"--temperature: {name} holds {what}", hint="leave --temperature or --policy out")
     if "thresholds" in rules and policy.thresholds:
         raise UsageError(f"--threshold: {name} holds the thresholds", hint="leave --threshold or --policy out")
+    class_names = input.class_name_rules().get("class_names") if policy.unnamed else None
+    if class_names is not None and len(class_names) == len(policy.classes):
+        policy = policy.with_names(class_names)
     input, rules = with_policy_names(policy, path, input, rules)
     for part, value in (("calibration", policy.calibration), ("thresholds", policy.thresholds)):
         rules |= {} if value is None else {part: value}

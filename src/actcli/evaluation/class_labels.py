@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Codebook", "LabelError", "TruthSpec", "code_array", "set_array"]
 
-_WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?", re.ASCII)
+_WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?", re.ASCII)
 _MOST_SHOWN = 6
 
 
@@ -81,10 +81,21 @@ class Codebook:
                 return self._codes[name]
         whole = _WHOLE.fullmatch(text.strip(" \t"))
         if whole is not None:
-            return self.index(int(whole[1]))
+            return self.of_number(int(whole[1]))
         if not text.strip(" \t"):
             raise LabelError("is empty")
         raise LabelError(f'"{visible(text)}" is no class', self.meant(text))
+
+    def of_number(self, number: int) -> int:
+        """Return the code of the class that a whole number stands for: the class of that name, else of that index.
+
+        Raises
+        ------
+        LabelError
+            If there is none.
+        """
+        code = self._codes.get(str(number))
+        return self.index(number) if code is None else code
 
     def codes(self, value: object) -> list[int]:
         """Return the codes of a set, given as a list of classes, a list of a 0 or 1 for each class, or a text.
@@ -148,11 +159,16 @@ class Codebook:
             )
         return index
 
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        """The first class of each name without upper and lower case."""
+        return {name.casefold(): name for name in reversed(self.classes)}
+
     def meant(self, text: str) -> str:
         """Return a hint for a name that is not a class: the name that may be meant, or the first names there are."""
-        alike = [name for name in self.classes if name.casefold() == text.strip().casefold()]
-        if alike:
-            return f'upper and lower case count: there is "{visible(alike[0])}"'
+        alike = self._folded.get(text.strip().casefold())
+        if alike is not None:
+            return f'upper and lower case count: there is "{visible(alike)}"'
         named = "; --positive and --negative name them" if self.classes == YES_OR_NO else ""
         return f"there is {listed(self.classes, _MOST_SHOWN)}{named}"
 
@@ -190,6 +206,11 @@ class TruthSpec:
     def book(self) -> Codebook:
         """The codes of the classes."""
         return Codebook(self.classes, self.separator)
+
+    @cached_property
+    def folded_book(self) -> Codebook:
+        """The codes of the classes, all in lower case."""
+        return Codebook([name.casefold() for name in self.classes], self.separator)
 
 
 def _text(value: object) -> str:
@@ -235,11 +256,17 @@ def code_array(truth: ArrayLike, classes: Sequence[str]) -> Array:
     book = Codebook(classes)
     if array.dtype.kind not in "iuf":
         return np.array([_at(row, book.code, value) for row, value in enumerate(array.tolist())], dtype=np.int64)
-    wrong = ~((array >= 0) & (array < len(classes)) & (np.floor(array) == array))
+    whole = np.isfinite(array) & (np.floor(array) == array)
+    if not whole.all():
+        row = int(np.argmin(whole))
+        raise LabelError(f"row {row}: {array[row]} is no class, nor the index of one")
+    if any(name != str(code) and _WHOLE.fullmatch(name) for code, name in enumerate(classes)):
+        numbers, rows, positions = np.unique(array, return_index=True, return_inverse=True)
+        found = [_at(row, book.of_number, int(number)) for row, number in zip(rows, numbers, strict=True)]
+        return np.array(found, dtype=np.int64)[positions]
+    wrong = ~((array >= 0) & (array < len(classes)))
     if wrong.any():
         row = int(np.argmax(wrong))
-        if array.dtype.kind == "f" and not float(array[row]).is_integer():
-            raise LabelError(f"row {row}: {array[row]} is no class, nor the index of one")
         _at(row, book.index, int(array[row]))  # says what is wrong with it
     return array.astype(np.int64)
 

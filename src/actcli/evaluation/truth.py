@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["ArrayTruth", "FileTruth", "NoTruth", "RowTruth", "Truth", "TruthSpec", "settle"]
 
 
+_PART_OF_THE_ROWS = "to use a part of the rows, keep only the truth of these rows in the truth file"
+
+
 class Truth(ABC):
     """The true labels of every row. It can be pickled."""
 
@@ -188,7 +191,7 @@ class FileTruth(Truth):
     def __init__(
         self, spec: TruthSpec, path: str, column: str | None, carried: Mapping[str, Kind], rows: int | None
     ) -> None:
-        table = read_truth_file(spec, path, column, carried)
+        table = read_truth_file(spec, path, column, carried, rows)
         self._sets = spec.sets
         self._count = len(spec.classes)
         self.name = table.name
@@ -207,7 +210,7 @@ class FileTruth(Truth):
             note = f"{self.name} is joined by position: the input has no column of the same name"
             self.notes = (*table.notes, note)
             if rows is not None and rows != self._rows:
-                raise self._miscounted(f"{rows:,}")
+                raise self._miscounted(rows)
 
     def take(self, batch: Batch, start: int) -> Array:
         """Return the truth of the rows of a batch.
@@ -221,7 +224,7 @@ class FileTruth(Truth):
         if self._join is None:
             positions = start + numbers
             if len(positions) and positions[-1] >= self._rows:
-                raise self._miscounted("more")
+                raise self._miscounted(None)
         else:
             positions = self._joined(batch, numbers, self._join)
         values: Array = self._values[positions]
@@ -239,7 +242,7 @@ class FileTruth(Truth):
         """
         if self._join is None:
             if rows != self._rows:
-                raise self._miscounted(f"{rows:,}")
+                raise self._miscounted(rows)
             return
         unused = np.flatnonzero(~self._used)
         if len(unused) > left_out:
@@ -248,7 +251,8 @@ class FileTruth(Truth):
             names = take(self._ids, unused[:5]).to_pylist()
             raise DataError(
                 f"{self.name}: {len(unused):,} of its {self._rows:,} rows {'is' if len(unused) == 1 else 'are'} not in "
-                f'the input, by "{visible(self._join)}": {listed(names)}{" ..." if len(unused) > 5 else ""}'
+                f'the input, by "{visible(self._join)}": {listed(names)}{" ..." if len(unused) > 5 else ""}',
+                hint=_PART_OF_THE_ROWS,
             )
 
     def merge(self, other: Self) -> None:
@@ -267,11 +271,15 @@ class FileTruth(Truth):
             raise DataError(f'"{visible(self._join or "")}" is the same in two rows of the input: {ids}')
         self._used |= other._used
 
-    def _miscounted(self, found: str) -> DataError:
+    def _miscounted(self, rows: int | None) -> DataError:
+        """Return the error for an input of `rows` rows; None stands for more than the truth has."""
         hint = None
-        if self._first_line is not None and self._first_line.cells:
+        if rows is not None and rows < self._rows - 1:
+            hint = _PART_OF_THE_ROWS
+        elif self._first_line is not None and self._first_line.cells:
             kind = "a header, as it is no class" if self._first_line.is_header else "a truth, as it is a class"
             hint = f"its first line, {listed(self._first_line.cells, 3)}, was taken for {kind}"
+        found = "more" if rows is None else f"{rows:,}"
         return DataError(
             f"{self.name}: has {self._rows:,} row{'' if self._rows == 1 else 's'}, but the input has {found}", hint=hint
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actcli.errors import DataError, UsageError, listed, visible
-from actcli.evaluation.class_labels import Codebook, LabelError
+from actcli.evaluation.class_labels import LabelError
 from actcli.formats.column_roles import is_number
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _is_header(cells: Sequence[str], spec: TruthSpec, carried: Collection[str]) 
 
 def is_label(cell: str, spec: TruthSpec) -> bool:
     """Return whether a cell is the truth of a row, were it not for upper and lower case."""
-    folded = Codebook([name.casefold() for name in spec.classes], spec.separator)
+    folded = spec.folded_book
     try:
         _ = folded.codes(cell.casefold()) if spec.sets else folded.code(cell.casefold())
     except LabelError:
@@ -103,12 +103,13 @@ def choose_columns(
     UsageError
         If there is no column of that name.
     """
-    joinable = [name for name in carried if name in names]
-    if column is None and tabular and all(name in names for name in spec.classes):
+    present = frozenset(names)
+    joinable = [name for name in carried if name in present]
+    if column is None and tabular and present.issuperset(spec.classes):
         labels = None
-        joinable = [name for name in joinable if name not in spec.classes]
+        joinable = [name for name in joinable if name not in spec.book]
         for name in names:
-            if name not in spec.classes and name not in joinable and name not in _INDEX_NAMES:
+            if name not in spec.book and name not in joinable and name not in _INDEX_NAMES:
                 raise DataError(f'{place}: column "{visible(name)}" is no class', hint=spec.book.meant(name))
     else:
         labels = _label_column(names, joinable, column, spec, file)
@@ -130,7 +131,8 @@ def _label_column(names: Sequence[str], joinable: Sequence[str], column: str | N
     preferred = [name for name in names if name in _PREFERRED]
     if len(preferred) == 1 and not (spec.sets and set(left) & set(spec.classes)):
         return preferred[0]
-    missing = [name for name in spec.classes if name not in names]
+    present = frozenset(names)
+    missing = [name for name in spec.classes if name not in present]
     if spec.sets and len(missing) < len(spec.classes):
         raise DataError(f"{file}: there is no column for {listed(missing, 4)}")
     raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = ["TruthTable", "read_truth_file"]
+
+_SURPLUS = 1_000_000
+"""How many rows more than the input has are read, so that the error can say how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,9 @@ class TruthTable:
     ids: Any = None
 
 
-def read_truth_file(spec: TruthSpec, path: str, column: str | None, carried: Mapping[str, Kind]) -> TruthTable:
+def read_truth_file(
+    spec: TruthSpec, path: str, column: str | None, carried: Mapping[str, Kind], rows: int | None = None
+) -> TruthTable:
     """Return the truths of a file.
 
     Parameters
@@ -72,6 +78,8 @@ def read_truth_file(spec: TruthSpec, path: str, column: str | None, carried: Map
         The column of labels, or the array of an NPZ file; None leaves the choice to the names.
     carried
         The columns of the input that the truth may be joined on, and how their data look.
+    rows
+        How many rows the input has, if that is known. A file with far more of them is not read to its end.
 
     Raises
     ------
@@ -88,19 +96,19 @@ def read_truth_file(spec: TruthSpec, path: str, column: str | None, carried: Map
     inputs = open_inputs([path], options)
     try:
         if inputs.layout.classes:
-            return _read_array(spec, inputs, column)
-        return _ColumnReader(spec, inputs, carried).read(column)
+            return _read_array(spec, inputs, column, rows)
+        return _ColumnReader(spec, inputs, carried).read(column, rows)
     finally:
         inputs.close()
 
 
-def _read_array(spec: TruthSpec, inputs: Inputs, column: str | None) -> TruthTable:
+def _read_array(spec: TruthSpec, inputs: Inputs, column: str | None, rows: int | None) -> TruthTable:
     """Read an array without names: its columns are the classes, in order, or it is one of indices."""
     if column is not None:
         raise UsageError(f"--truth-column: {inputs.title} has no columns with names")
     decode = set_array if spec.sets else code_array
     parts = []
-    for batch in _batches(inputs):
+    for batch in _batches(inputs, rows):
         try:
             parts.append(_stored(spec, decode(batch.scores, spec.classes)))
         except LabelError as error:
@@ -120,14 +128,14 @@ class _ColumnReader:
         self._notes: list[str] = []
         self._first_line: FirstLine | None = None
 
-    def read(self, column: str | None) -> TruthTable:
+    def read(self, column: str | None, rows: int | None) -> TruthTable:
         """Read all rows."""
         keys = list(self._kinds)
         keyed: dict[str, str] = {}
         columns: TruthColumns | None = None
         parts: list[Array] = []
         ids: list[Any] = []
-        for whole in _batches(self._inputs):
+        for whole in _batches(self._inputs, rows):
             batch = whole
             if columns is None:
                 names = keys
@@ -179,9 +187,9 @@ class _ColumnReader:
                 f"{batch.place(0)}: {len(cells)} columns without a header: nothing says which one holds the truth",
                 hint=f"begin the file with their names, for instance: id,label{table_hint(spec)}",
             )
-        for cell in cells:
-            if cells.count(cell) > 1:
-                raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(cell)}"')
+        twice = next((cell for cell, count in Counter(cells).items() if count > 1), None)
+        if twice is not None:
+            raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(twice)}"')
         return cells, batch.without(np.arange(len(batch)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
 
     def _choose(self, names: Sequence[str], column: str | None, batch: Batch) -> TruthColumns:
@@ -248,20 +256,25 @@ def _joined(spec: TruthSpec, parts: Sequence[Array]) -> Array:
     return np.concatenate([empty, *parts])
 
 
-def _batches(inputs: Inputs) -> Iterator[Batch]:
-    """Yield the batches that have rows.
+def _batches(inputs: Inputs, rows: int | None) -> Iterator[Batch]:
+    """Yield the batches that have rows; `rows` is how many the input has, if that is known.
 
     Raises
     ------
     DataError
-        At the first row that cannot be read.
+        At the first row that cannot be read, or when there are far more rows than the input has.
     """
+    most = None if rows is None else rows + _SURPLUS
+    found = 0
     for chunk in inputs.chunks(0):
         if chunk is None:
             continue
         batch = chunk.decode()
         if batch.faults:
             raise batch.faults[0].error
+        found += len(batch)
+        if most is not None and found > most:
+            raise DataError(f"{inputs.title}: has more than {most:,} rows, but the input has {rows:,}")
         if len(batch):
             yield batch
         if batch.fault is not None:

@@ -214,12 +214,29 @@ def open_sink(format: Format, output: Output, columns: Sequence[Column], options
     Raises
     ------
     UsageError
-        If the format cannot hold these columns, or would go to a terminal and is binary.
+        If the format cannot hold these columns, or would go to a terminal and is binary; or if the name of a label
+        holds the text between the labels of a set.
     """
     if format.binary and output.is_terminal:
         raise UsageError(f"{format.name} does not go to a terminal", hint=f"write it to a file: -o FILE.{format.name}")
+    if "label_separator" in format.writes:
+        _check_label_separator(columns, options.label_separator)
     sink: Sink = getattr(_load(format), format.sink or "")(output, columns, options)
     return sink
+
+
+def _check_label_separator(columns: Sequence[Column], separator: str) -> None:
+    """Refuse sets whose text could not be split into their labels again."""
+    from actcli.streaming.batch import Kind
+
+    for column in columns:
+        for label in column.labels if column.kind is Kind.SET else ():
+            if separator in label:
+                raise UsageError(
+                    f'column "{visible(column.name)}": the class name "{visible(label)}" contains '
+                    f'"{visible(separator)}", which separates the labels of a set',
+                    hint="choose another text between the labels: --label-separator TEXT",
+                )
 
 
 def _load(format: Format) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from actcli.calibration.conformal import Conformal, RiskControl
 from actcli.calibration.methods import Calibration, Isotonic, Platt, Temperature, VectorScaling
-from actcli.tasks import ConformalScore, Origin, Step, Task
+from actcli.tasks import YES_OR_NO, ConformalScore, Origin, Step, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,6 +95,22 @@ class Policy:
     def labels(self) -> tuple[str, ...]:
         """The classes that have thresholds and calibration parameters of their own."""
         return (self.positive,) if self.positive is not None else self.classes
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether it was fitted without class names."""
+        return self.classes in (YES_OR_NO, tuple(map(str, range(len(self.classes)))))
+
+    def with_names(self, names: tuple[str, ...]) -> Policy:
+        """Return the policy with other names for its classes, in the same order, and without its records."""
+        renamed = dict(zip(self.classes, names, strict=True))
+        return replace(
+            self,
+            classes=names,
+            positive=None if self.positive is None else renamed[self.positive],
+            thresholds=self.thresholds and {renamed[name]: value for name, value in self.thresholds.items()},
+            fitted={},
+        )
 
     def with_step(self, step: Step, value: Any, record: Record) -> tuple[Policy, tuple[Step, ...]]:
         """Return the policy with a newly fitted step, and the other steps, which are removed as stale.

@@ -88,10 +88,13 @@ def _what_is_wrong(place: str, stored: Array, scores: Array, classes: Sequence[s
         if np.isinf(score) and np.isfinite(found):
             return DataError(f"{where}: {found} is too large for {scores.dtype}", hint="leave --dtype float32 out")
         if rules.origin is Origin.PROBABILITIES and not 0 <= score <= 1:
-            advice = "leave --from probabilities out for logits"
-            if rules.policy is not None:
-                advice = f"{visible(rules.policy, 200)} was fitted on probabilities; give it probabilities, not logits"
-            return DataError(f"{where}: {score} is not a probability", hint=advice)
+            named = visible(rules.policy or "", 200)
+            return DataError(
+                f"{where}: {score} is not a probability",
+                hint=f"{named} is for probabilities; for logits, fit another policy on logits"
+                if named
+                else "leave --from probabilities out for logits",
+            )
         if rules.origin is Origin.LOG_PROBABILITIES and score > 0:
             return DataError(f"{where}: {score} is above 0, so it is not the logarithm of a probability")
     if np.isneginf(scores).all():

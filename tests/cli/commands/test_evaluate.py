@@ -11,7 +11,7 @@ import pytest
 
 import actcli as package
 from actcli.streaming import score_store as cells
-from program import SAMPLES, Actcli
+from program import SAMPLES, Actcli, process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -426,3 +426,29 @@ def test_log_probabilities_that_actcli_wrote(tmp_path: Path, actcli: Actcli) -> 
         assert result.code == 0
         found.append(json.loads(result.out)["metrics"])
     assert found[1] == {name: pytest.approx(value, rel=1e-12) for name, value in found[0].items()}
+
+
+def test_one_column(truth: Path, actcli: Actcli) -> None:
+    """The hint is an option of this command."""
+    result = actcli("evaluate", "--truth", truth, stdin=b"id,x\na,1\nb,2\nc,3\n")
+    assert (result.code, "hint: a single class takes the sigmoid: --task binary" in result.err) == (1, True)
+
+
+@pytest.mark.parametrize("names", [("-", "/dev/stdin"), ("/dev/stdin", "-"), ("/dev/stdin", "/dev/stdin")])
+def test_a_pipe_is_read_once(names: tuple[str, str]) -> None:
+    """Under two names, each reader would get a part of it."""
+    result = process("evaluate", names[0], "--truth", names[1], stdin=TABLE)
+    assert (result.code, "are the same pipe" in result.err) == (2, True)
+
+
+def test_numbers_as_names_in_csv_and_npy(tmp_path: Path, actcli: Actcli) -> None:
+    """With --positive 0 the truth 0 is the class "0" in every format; the accuracy is counted with NumPy."""
+    scores = np.random.default_rng(0).normal(size=(40, 2))
+    right = (scores[:, 1] + scores[::-1, 0] > 0).astype(np.int64)
+    np.save(tmp_path / "scores.npy", scores)
+    np.save(tmp_path / "truth.npy", right)
+    np.savetxt(tmp_path / "truth.csv", right, fmt="%d")
+    for suffix in ("npy", "csv"):
+        options = ("--truth", tmp_path / f"truth.{suffix}", "--task", "binary", "--positive", "0", "-q")
+        result = found(actcli("evaluate", tmp_path / "scores.npy", *options))
+        assert result["metrics"]["accuracy"] == (scores.argmax(axis=1) == right).mean()

@@ -191,3 +191,41 @@ def test_logits_that_look_like_probabilities(actcli: Actcli) -> None:
 def test_a_single_class(actcli: Actcli) -> None:
     """Is fine."""
     assert actcli("multilabel", "--columns", "labels", stdin=b"cat\n1.5\n-1\n").text == 'labels\ncat\n""\n'
+
+
+@pytest.mark.parametrize("format", ["csv", "tsv", "npz"])
+def test_a_class_name_that_holds_the_separator(format: str, tmp_path: Path, actcli: Actcli) -> None:
+    """Is an error where sets are written as text; another separator helps, and lists need none."""
+    table, path = b"id,a|b,c\n1,1,2\n", tmp_path / f"out.{format}"
+    options = ("multilabel", "--columns", "labels", "-o", path)
+    result = actcli(*options, stdin=table)
+    assert (result.code, 'the class name "a|b" contains "|"' in result.err) == (2, True)
+    assert "--label-separator" in result.err
+    assert not path.exists()
+    assert actcli(*options, "--label-separator", ";", stdin=table).code == 0
+    assert actcli("multilabel", "-f", "json", stdin=table).code == 0
+    assert actcli("multilabel", "--columns", "probabilities", stdin=table).code == 0
+
+
+def test_a_policy_without_names_takes_names(tmp_path: Path, actcli: Actcli) -> None:
+    """In the order of its classes, thresholds too."""
+    policy = tmp_path / "policy.json"
+    thresholds = {"0": 0.9, "1": 0.1}
+    policy.write_text(
+        json.dumps(
+            {"actcli": 1, "task": "multilabel", "from": "logits", "classes": ["0", "1"], "thresholds": thresholds}
+        )
+    )
+    np.save(tmp_path / "x.npy", np.zeros((1, 2)))
+    result = actcli("multilabel", tmp_path / "x.npy", "--policy", policy, "--class-names", "a,b")
+    assert (result.code, result.out) == (0, b"labels,p_a,p_b\nb,0.5,0.5\n")
+    assert actcli("multilabel", tmp_path / "x.npy", "--policy", policy, "--class-names", "a,b,c").code == 2
+
+
+def test_logits_with_a_policy_for_probabilities(tmp_path: Path, actcli: Actcli) -> None:
+    """The hint names the policy, not an option that nobody gave."""
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"actcli": 1, "task": "multilabel", "from": "probabilities", "classes": ["a", "b"]}')
+    result = actcli("multilabel", "--policy", policy, stdin=b"a,b\n1,5\n")
+    assert (result.code, "policy.json is for probabilities" in result.err) == (1, True)
+    assert "--from" not in result.err
