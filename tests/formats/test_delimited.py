@@ -291,7 +291,7 @@ def test_a_single_line_that_is_data_under_another_delimiter(
     result = actcli(command, stdin=line.encode() + b"\n")
     assert (result.code, result.out) == (1, b"")
     assert f"hint: if its cells are separated otherwise: --delimiter {delimiter}" in result.err
-    assert actcli("multilabel", "--header", stdin=line.encode() + b"\n").code == 0
+    assert actcli("multilabel", "--header", "--label-separator", "+", stdin=line.encode() + b"\n").code == 0
 
 
 def test_a_header_without_rows_stays_one(actcli: Actcli) -> None:

@@ -238,5 +238,5 @@ def test_logits_for_a_policy_of_probabilities(tmp_path: Path, actcli: Actcli) ->
     path.write_text('{"actcli": 1, "task": "softmax", "from": "probabilities", "classes": ["a", "b"]}')
     result = actcli("softmax", "--policy", path, stdin=b"a,b\n3,-2\n")
     assert result.code == 1
-    assert "policy.json was fitted on probabilities" in result.err
+    assert "policy.json is for probabilities" in result.err
     assert "leave --from" not in result.err
