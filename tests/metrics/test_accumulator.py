@@ -12,8 +12,7 @@ import pytest
 from actcli.metrics.accumulator import MetricAccumulator
 from actcli.metrics.row_statistics import cell_bins, exclusive_rows, label_rows
 from actcli.metrics.settings import MetricSettings
-from actcli.streaming import score_store
-from actcli.streaming.score_store import SpooledScoreStore
+from actcli.streaming.spooled_scores import SpooledScoreStore
 from actcli.tasks import Task
 from copies import pickled
 
@@ -140,8 +139,8 @@ def test_scores_in_a_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Are merged and pickled like those in memory."""
     rows = Rows(MetricSettings(Task.SOFTMAX, CLASSES, bootstrap=3))
     whole = rows.accumulated(0, ROWS)
-    monkeypatch.setattr(score_store, "MEMORY_BYTES", 30_000)
-    monkeypatch.setattr(score_store, "_BLOCK_BYTES", 8_000)
+    monkeypatch.setattr(spooled_scores, "MEMORY_BYTES", 30_000)
+    monkeypatch.setattr(spooled_scores, "_BLOCK_BYTES", 8_000)
     assert_same(merged(rows, (4000,), spooled=True), whole)
 
 

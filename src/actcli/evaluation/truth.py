@@ -246,7 +246,7 @@ class FileTruth(Truth):
             return
         unused = np.flatnonzero(~self._used)
         if len(unused) > left_out:
-            from actcli.streaming.arrow import take
+            from actcli.streaming.arrow_calls import take
 
             names = take(self._ids, unused[:5]).to_pylist()
             raise DataError(
@@ -265,7 +265,7 @@ class FileTruth(Truth):
         """
         twice = np.flatnonzero(self._used & other._used)
         if len(twice):
-            from actcli.streaming.arrow import take
+            from actcli.streaming.arrow_calls import take
 
             ids = listed(take(self._ids, twice[:5]).to_pylist())
             raise DataError(f'"{visible(self._join or "")}" is the same in two rows of the input: {ids}')

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from actcli.errors import visible
 from actcli.formats.text import text_array
-from actcli.streaming.arrow import CastOptions, call_function, from_numpy
+from actcli.streaming.arrow_calls import CastOptions, call_function, from_numpy
 
 __all__ = [
     "decoded",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from actcli.streaming.arrow import CastOptions, call_function
+from actcli.streaming.arrow_calls import CastOptions, call_function
 
 __all__ = ["python_values"]
 

@@ -22,7 +22,7 @@ from actcli.errors import DataError, visible
 from actcli.formats.blocks import BYTE_ORDER_MARK, RowByRow
 from actcli.formats.column_roles import DECIMAL_COMMA_HINT, Roles, has_decimal_comma, is_number
 from actcli.formats.delimited_records import ENCODING_HINT, RecordParser, is_utf8, open_quote
-from actcli.streaming.arrow import call_function, take
+from actcli.streaming.arrow_calls import call_function, take
 from actcli.streaming.batch import Batch, Layout
 
 if TYPE_CHECKING:

@@ -243,7 +243,7 @@ def _load(format: Format) -> Any:
     """Import the module of a format, and settle how this process uses Arrow if the module does."""
     module = import_module(format.module)
     if "pyarrow" in sys.modules:
-        from actcli.streaming.arrow import settle
+        from actcli.streaming.arrow_calls import settle
 
         settle()
     return module

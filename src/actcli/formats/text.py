@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 
 from actcli.formats.arrow_values import python_values
-from actcli.streaming.arrow import CastOptions, call_function, from_numpy, take
+from actcli.streaming.arrow_calls import CastOptions, call_function, from_numpy, take
 from actcli.streaming.batch import Kind
 
 if TYPE_CHECKING:

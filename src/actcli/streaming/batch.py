@@ -321,7 +321,7 @@ class Batch:
         """Return the data of the carried columns at these positions."""
         if not self.carried:
             return {}
-        from actcli.streaming.arrow import take
+        from actcli.streaming.arrow_calls import take
 
         return {name: take(values, positions) for name, values in self.carried.items()}
 

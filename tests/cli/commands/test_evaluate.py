@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import actcli as package
-from actcli.streaming import score_store as cells
+from actcli.streaming import spooled_scores as cells
 from program import SAMPLES, Actcli, process
 
 if TYPE_CHECKING:

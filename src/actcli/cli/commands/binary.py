@@ -2,7 +2,7 @@
 
 from actcli.cli.decision_options import AbstainOptions, BinaryClassOptions, PolicyOptions, ThresholdOptions
 from actcli.cli.input_options import InputOptions
-from actcli.cli.predictions import predict
+from actcli.cli.predicting import predict
 from actcli.cli.tables import TableOptions
 from actcli.tasks import Task
 

@@ -6,7 +6,7 @@ import typer
 
 from actcli.cli.declaration import FIT
 from actcli.cli.fit_options import FitOptions, FittedRowOptions
-from actcli.cli.fits import FitStep, fit
+from actcli.cli.fitting import FitStep, fit
 from actcli.cli.results import ResultOptions
 from actcli.tasks import Method, Step, Task
 

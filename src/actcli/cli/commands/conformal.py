@@ -7,7 +7,7 @@ import typer
 
 from actcli.cli.declaration import FIT, options
 from actcli.cli.fit_options import FitOptions, FittedRowOptions
-from actcli.cli.fits import FitStep, fit
+from actcli.cli.fitting import FitStep, fit
 from actcli.cli.option_values import decimal_share
 from actcli.cli.results import ResultOptions
 from actcli.errors import UsageError

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actcli.cli.declaration import MEASURE, OUTPUT, options
+from actcli.cli.evaluating import Measured, evaluation_request, measure
 from actcli.cli.evaluation_options import EvaluationOptions
-from actcli.cli.evaluations import Measured, evaluation_request, measure
 from actcli.cli.inputs import check_input
 from actcli.cli.option_values import named, row_count
 from actcli.cli.output_options import Rows

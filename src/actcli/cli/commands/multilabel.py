@@ -3,7 +3,7 @@
 from actcli.cli.decision_options import LabelSetOptions, PolicyOptions, ThresholdOptions
 from actcli.cli.declaration import options
 from actcli.cli.input_options import InputOptions
-from actcli.cli.predictions import predict
+from actcli.cli.predicting import predict
 from actcli.cli.tables import TableOptions
 from actcli.tasks import Task
 

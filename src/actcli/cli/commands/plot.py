@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, assert_never
 import typer
 
 from actcli.cli.declaration import OUTPUT, options
+from actcli.cli.evaluating import Measured, evaluation_request, measure
 from actcli.cli.evaluation_options import EvaluatedLabelSetOptions, EvaluationOptions, RecordedLabelOptions
-from actcli.cli.evaluations import Measured, evaluation_request, measure
 from actcli.cli.inputs import check_input
 from actcli.cli.output_options import OutputFile
 from actcli.cli.results import ResultFileOptions, json_bytes, open_result

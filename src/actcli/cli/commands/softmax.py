@@ -7,7 +7,7 @@ import typer
 from actcli.cli.decision_options import AbstainOptions, PolicyOptions, TopK
 from actcli.cli.declaration import options
 from actcli.cli.input_options import InputOptions
-from actcli.cli.predictions import predict
+from actcli.cli.predicting import predict
 from actcli.cli.tables import TableOptions
 from actcli.errors import UsageError
 from actcli.tasks import Task

@@ -218,7 +218,7 @@ def measure(
     from actcli.formats import open_inputs
     from actcli.prediction.plan import plan
     from actcli.streaming.pipeline import run
-    from actcli.streaming.score_store import SpooledScoreStore
+    from actcli.streaming.spooled_scores import SpooledScoreStore
 
     task, options = request.task, request.options
     read_options = replace(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actcli.cli.declaration import files_read
-from actcli.cli.evaluations import refuse_single_class
+from actcli.cli.evaluating import refuse_single_class
 from actcli.cli.inputs import check_input
 from actcli.cli.option_values import decimal_share
 from actcli.cli.policies import with_policy_names

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from actcli.metrics.score_store import MemoryScoreStore
-from actcli.streaming import score_store
-from actcli.streaming.score_store import SpooledScoreStore
+from actcli.streaming.spooled_scores import SpooledScoreStore
 from copies import pickled
 
 
 @pytest.mark.parametrize("memory", [0, 1000, 1 << 20])
 def test_columns_and_blocks(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Are what was appended, whatever fits into memory, also after a pickle."""
-    monkeypatch.setattr(score_store, "MEMORY_BYTES", memory)
-    monkeypatch.setattr(score_store, "_BLOCK_BYTES", 500)
+    monkeypatch.setattr(spooled_scores, "MEMORY_BYTES", memory)
+    monkeypatch.setattr(spooled_scores, "_BLOCK_BYTES", 500)
     table = np.random.default_rng(1).normal(size=(300, 4))
     stores: list[SpooledScoreStore | MemoryScoreStore] = [SpooledScoreStore(), MemoryScoreStore()]
     for store in stores:
