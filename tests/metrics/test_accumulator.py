@@ -12,6 +12,7 @@ import pytest
 from actcli.metrics.accumulator import MetricAccumulator
 from actcli.metrics.row_statistics import cell_bins, exclusive_rows, label_rows
 from actcli.metrics.settings import MetricSettings
+from actcli.streaming import spooled_scores
 from actcli.streaming.spooled_scores import SpooledScoreStore
 from actcli.tasks import Task
 from copies import pickled

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from actcli.metrics.score_store import MemoryScoreStore
+from actcli.streaming import spooled_scores
 from actcli.streaming.spooled_scores import SpooledScoreStore
 from copies import pickled
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import actcli as package
-from actcli.streaming import spooled_scores as cells
+from actcli.streaming import spooled_scores
 from program import SAMPLES, Actcli, process
 
 if TYPE_CHECKING:
@@ -214,8 +214,8 @@ def test_arrays(actcli: Actcli, tmp_path: Path) -> None:
 def test_what_ranks_goes_to_a_file(actcli: Actcli, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it does not fit into memory, and the numbers stay the same."""
     expected = found(actcli("evaluate", *DIGITS))
-    monkeypatch.setattr(cells, "MEMORY_BYTES", 20_000)
-    monkeypatch.setattr(cells, "_BLOCK_BYTES", 8_000)
+    monkeypatch.setattr(spooled_scores, "MEMORY_BYTES", 20_000)
+    monkeypatch.setattr(spooled_scores, "_BLOCK_BYTES", 8_000)
     assert found(actcli("evaluate", *DIGITS)) == expected
 
 
