@@ -32,7 +32,7 @@ MOST = 1 << 30
 """Bytes of memory that no input may fill."""
 
 LIMITED = MOST + (200 << 20)
-"""The limit of the operating system: a gibibyte above the start, which takes some 90 MiB, and 48 MiB for each thread."""
+"""The limit of the operating system: 1 GiB above the start, which takes some 90 MiB, and 48 MiB for each thread."""
 
 BOMB = 5 << 28
 """How many bytes what is compressed unpacks to."""
