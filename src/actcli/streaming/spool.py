@@ -27,12 +27,10 @@ class Spool:
     """
 
     def __init__(self) -> None:
-        import tempfile
-
         self.size = 0
         self.descriptor = -1
-        with _spooling(), tempfile.TemporaryFile(buffering=0) as file:
-            self.descriptor = os.dup(file.fileno())
+        with _spooling():
+            self.descriptor = _unnamed_file()
 
     def write(self, data: Bytes) -> None:
         """Append `data`."""
@@ -146,6 +144,23 @@ class Strand:
         self.rewind()
         while data := self.read(size):
             yield data
+
+
+def _unnamed_file() -> int:
+    """Open a temporary file without a name, in the folder that the environment names, or a usual one.
+
+    Linux makes such a file at once. `tempfile` first tries a folder with a file that has a name, and a signal at that
+    moment leaves this file there.
+    """
+    if hasattr(os, "O_TMPFILE"):
+        named = [os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)]
+        for folder in (*named, "/tmp", "/var/tmp", "/usr/tmp"):  # noqa: S108  no name in these can be guessed
+            with contextlib.suppress(OSError):
+                return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    import tempfile
+
+    with tempfile.TemporaryFile(buffering=0) as file:
+        return os.dup(file.fileno())
 
 
 @contextlib.contextmanager
