@@ -15,7 +15,7 @@ class DecisionOptions(Protocol):
     """A group of options that say how scores become decisions."""
 
     def rules(self) -> dict[str, Any]:
-        """Return the fields of `actcli.prediction.plan.Rules` that the options give.
+        """Return the fields of `actcli.prediction.rules.Rules` that the options give.
 
         Raises
         ------

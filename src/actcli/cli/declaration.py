@@ -1,4 +1,4 @@
-"""Declare the options of a command: groups of them are frozen dataclasses, which a command's function takes.
+"""Declare the options of a command: groups of them are dataclasses, which a command's function takes.
 
 ::
 

@@ -51,7 +51,7 @@ class EvaluationRequest:
     decisive
         The options that decide what a label is.
     rules
-        Fields of `actcli.prediction.plan.Rules`, besides those of the input.
+        Fields of `actcli.prediction.rules.Rules`, besides those of the input.
     settings
         Fields of `actcli.metrics.settings.MetricSettings`.
     bounds
