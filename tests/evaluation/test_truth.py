@@ -11,10 +11,10 @@ import pyarrow.parquet
 import pytest
 
 from actcli.errors import ActcliError, DataError, UsageError
-from actcli.evaluation import truth_file
+from actcli.evaluation import truth
 from actcli.evaluation.truth import TruthSpec, settle
 from actcli.formats import ReadOptions, open_inputs
-from actcli.tasks import Task
+from actcli.tasks import Join, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,20 +36,24 @@ def answers(
     classes: tuple[str, ...] = CLASSES,
     column: str | None = None,
     notes: list[str] | None = None,
+    key: str | None = None,
+    join: Join = Join.EXACT,
+    **more: Any,
 ) -> list[Any]:
-    """Return the truth of every row of the input `given`; a text is that of a CSV file."""
+    """Return the truth of every row of the input `given` that counts; a text is that of a CSV file."""
     source = folder / "input.csv"
     source.write_text(given)
     if isinstance(truth, str):
         (folder / "truth.csv").write_text(truth, newline="")
         truth = folder / "truth.csv"
     inputs = open_inputs([str(source)], ReadOptions())
-    found = settle(TruthSpec(Task(task), classes), inputs.layout, file=str(truth), column=column)
+    spec = TruthSpec(Task(task), classes, **more)
+    found = settle(spec, inputs.layout, file=str(truth), column=column, key=key, join=join)
     taken, rows = [], 0
     for chunk in inputs.chunks(0):
         if chunk is not None:
             batch = chunk.decode()
-            taken += found.take(batch, rows).tolist()
+            taken += found.match(batch, rows)[1].tolist()
             rows += len(batch.scores)
     found.finish(rows)
     if notes is not None:
@@ -395,14 +399,14 @@ def test_an_archive_of_several_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "truth.npz", a=np.array([0, 1, 2]), b=np.array([2, 1, 0]))
     with pytest.raises(DataError) as caught:
         answers(tmp_path, tmp_path / "truth.npz")
-    assert caught.value.hint == "say which one holds the truth: --truth-column NAME"
-    with pytest.raises(UsageError, match=r"--truth-column: .* holds no array 'c'"):
-        answers(tmp_path, tmp_path / "truth.npz", column="c")
+    assert caught.value.hint == "say which one holds the truth: --truth-key NAME"
+    with pytest.raises(UsageError, match=r"--truth-key: .* holds no array 'c'"):
+        answers(tmp_path, tmp_path / "truth.npz", key="c")
 
 
 def test_a_truth_far_longer_than_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is not read to its end where the number of rows of the input is known."""
-    monkeypatch.setattr(truth_file, "_SURPLUS", 10)
+    monkeypatch.setattr(truth, "SURPLUS", 10)
     np.save(tmp_path / "scores.npy", np.zeros((3, 3)))
     (tmp_path / "truth.csv").write_text("label\n" + "dog\n" * 30_000 + "fish\n")
     inputs = open_inputs([str(tmp_path / "scores.npy")], ReadOptions())

@@ -74,6 +74,15 @@ class EvaluationRequest:
         given = self.options.recorded.label_separator
         return "|" if given is None else given
 
+    def truth_spec(self, classes: tuple[str, ...]) -> TruthSpec:
+        """Return which labels the truth may hold."""
+        from actcli.evaluation.truth import TruthSpec
+
+        options = self.options
+        positive = options.classes.positive is not None or options.policy.policy is not None
+        more = options.truth.spec_settings(self.task, positive=positive)
+        return TruthSpec(self.task, classes, self.separator, **more)
+
     def label_column(self, layout: Layout) -> str | None:
         """Return the column of the labels that actcli decided when it wrote the input, if there is one."""
         if layout.recorded is None:
@@ -213,7 +222,6 @@ def measure(
     """
     from actcli.cli.progress import Watch
     from actcli.evaluation.evaluator import Evaluator, properties
-    from actcli.evaluation.truth import TruthSpec
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.formats import open_inputs
     from actcli.prediction.plan import plan
@@ -233,7 +241,7 @@ def measure(
         settings = _settings(request, rules, inputs.layout)
         planned = plan(task, inputs.layout, rules, properties=properties(settings))
         classes = planned.layout.classes
-        spec = TruthSpec(task, classes, request.separator)
+        spec = request.truth_spec(classes)
         recorded = _recorded_predictions(request, inputs.layout, spec)
         for bound in request.bounds:
             bound.refuse_unknown(settings, classes)
@@ -330,7 +338,7 @@ def _truth(request: EvaluationRequest, spec: TruthSpec, layout: Layout) -> Truth
     if not (request.truth_is_needed or options.given):
         return NoTruth(spec)
     taken = () if layout.recorded is None else ("label", "labels", "probability", "index", "reason")
-    return settle(spec, layout, file=options.truth, column=options.truth_column, taken=taken)
+    return settle(spec, layout, taken=taken, **options.settings())
 
 
 def _recorded_predictions(request: EvaluationRequest, layout: Layout, spec: TruthSpec) -> RecordedPredictions | None:

@@ -56,6 +56,11 @@ class EncodedRows(NamedTuple):
     decided: Array
     bins: CellBins | None
 
+    def at(self, rows: Array) -> EncodedRows:
+        """Return the rows with these indices."""
+        bins = None if self.bins is None else CellBins(*(part[rows] for part in self.bins))
+        return EncodedRows(self.batch.at(rows), self.decided[rows], bins)
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEncoder:
@@ -122,7 +127,9 @@ class Evaluator:
     def accept(self, encoded: EncodedRows, start: int) -> None:
         """Compare the next rows with the truth; the first row of their chunk is number `start` of the table."""
         batch, decided, bins = encoded
-        truth = self._truth.take(batch, start)
+        rows, truth = self._truth.match(batch, start)
+        if rows is not None:
+            batch, decided, bins = encoded.at(rows)
         probabilities = batch.values["probabilities"]
         logarithms = batch.values["log_probabilities"]
         if self._settings.exclusive:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FirstLine", "TruthColumns", "choose_columns", "first_line", "table_hint"]
 
 _PREFERRED = ("label", "labels", "truth", "target")
-_INDEX_NAMES = frozenset({"", "id", "index", "Unnamed: 0"})
+_INDEX_NAMES = frozenset({"", "id", "index", "Unnamed: 0", "__index_level_0__"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,10 @@ def first_line(cells: Sequence[str], spec: TruthSpec, carried: Collection[str]) 
 
 def _is_header(cells: Sequence[str], spec: TruthSpec, carried: Collection[str]) -> bool:
     if any(map(is_number, cells)):
-        return False
+        # pandas writes an index without a name as an empty cell, and a column without a name as 0.
+        return len(cells) > 1 and cells[0] in _INDEX_NAMES and list(cells[1:]) == list(map(str, range(len(cells) - 1)))
+    if spec.open:
+        return len(cells) > 1 or cells[0] in carried or cells[0] in _PREFERRED or cells[0] in _INDEX_NAMES
     if len(cells) == 1:
         return not is_label(cells[0], spec)
     if any(cell in carried or cell in _PREFERRED or cell in _INDEX_NAMES for cell in cells):
@@ -105,7 +108,7 @@ def choose_columns(
     """
     present = frozenset(names)
     joinable = [name for name in carried if name in present]
-    if column is None and tabular and present.issuperset(spec.classes):
+    if column is None and tabular and spec.classes and present.issuperset(spec.classes):
         labels = None
         joinable = [name for name in joinable if name not in spec.book]
         for name in names:

@@ -100,12 +100,12 @@ def _chosen(archive: zipfile.ZipFile, name: str, options: ReadOptions) -> zipfil
         if key not in arrays:
             raise DataError(
                 f'{name}: holds {len(arrays)} arrays and none is called "{usual}": {listed(list(arrays))}',
-                hint="say which one holds the truth: --truth-column NAME"
+                hint="say which one holds the truth: --truth-key NAME"
                 if options.origin == "truth"
                 else "say which one holds the scores: --key NAME",
             )
     elif key not in arrays:
-        option = "--truth-column" if options.origin == "truth" else "--key"
+        option = "--truth-key" if options.origin == "truth" else "--key"
         raise UsageError(f"{option}: {name} holds no array {visible(key)!r}", hint=f"it holds {listed(list(arrays))}")
     return arrays[key]
 
