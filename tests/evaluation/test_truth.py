@@ -408,7 +408,7 @@ def test_a_truth_far_longer_than_the_input(tmp_path: Path, monkeypatch: pytest.M
     """Is not read to its end where the number of rows of the input is known."""
     monkeypatch.setattr(truth, "SURPLUS", 10)
     np.save(tmp_path / "scores.npy", np.zeros((3, 3)))
-    (tmp_path / "truth.csv").write_text("label\n" + "dog\n" * 30_000 + "fish\n")
+    (tmp_path / "truth.csv").write_text("label\n" + "dog\n" * 30_000)
     inputs = open_inputs([str(tmp_path / "scores.npy")], ReadOptions())
     with pytest.raises(DataError, match="has more than 13 rows, but the input has 3"):
         settle(TruthSpec(Task.SOFTMAX, CLASSES), inputs.layout, file=str(tmp_path / "truth.csv"), column=None)

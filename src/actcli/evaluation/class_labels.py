@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["IGNORED", "Codebook", "LabelError", "TruthSpec", "code_array", "set_array", "whole_number"]
+__all__ = ["IGNORED", "Codebook", "LabelError", "TruthSpec", "code_array", "label_text", "set_array", "whole_number"]
 
 IGNORED = -1
 """The code of a truth that leaves its row out."""
@@ -63,7 +63,7 @@ class Codebook:
     signed
         Whether -1 and 1 may stand for the first and the second of two classes.
     ignored
-        The whole number that stands for no class: its code, and that of the class it stands for, is `IGNORED`.
+        The whole number that stands for no class, also where one has it as its name or index: its code is `IGNORED`.
     """
 
     def __init__(
@@ -77,9 +77,6 @@ class Codebook:
         self.has_split = False
         """Whether the separator has been looked for in a text."""
         self._codes = {name: code for code, name in enumerate(classes)}
-        if ignored is not None:
-            name = str(ignored) if str(ignored) in self._codes else dict(enumerate(classes)).get(ignored)
-            self._codes |= {} if name is None else {name: IGNORED}
 
     def __contains__(self, name: object) -> bool:
         return name in self._codes
@@ -101,8 +98,10 @@ class Codebook:
         LabelError
             If it is neither.
         """
-        text = str(value) if isinstance(value, bool | np.bool_) else _text(value)
+        text = str(value) if isinstance(value, bool | np.bool_) else label_text(value)
         bare = text.strip(" \t")
+        if self._ignored is not None and whole_number(bare) == self._ignored:
+            return IGNORED
         for name in (text, bare, *([text.lower()] if isinstance(value, bool) else [])):
             if name in self._codes:
                 return self._codes[name]
@@ -134,7 +133,7 @@ class Codebook:
             if len(self._negatives) > 1:
                 raise LabelError("-1 and 0 are both the negative class", "write the negative class in one way")
             number = 0
-        return self._codes[self.classes[self.index(number)]]
+        return self.index(number)
 
     def codes(self, value: object) -> list[int]:
         """Return the codes of a set, given as a list of names, a 0 or 1 for each class, or a text.
@@ -153,11 +152,15 @@ class Codebook:
             if value and not any(isinstance(item, str) for item in value):
                 return self._codes_of_bits(value)
             return [self.code(item) for item in value]
-        text = _text(value)
+        text = label_text(value)
         self.has_split = True
         if text in self._codes:
             return [self._codes[text]]
         return [self.code(part) for part in text.split(self._separator)] if text.strip(" \t") else []
+
+    def table_codes(self, bits: Array, classes: tuple[str, ...]) -> Array:
+        """Return the codes of the rows of a 0/1 table, shape (N,), whose columns alone name the classes."""
+        raise NotImplementedError
 
     def _codes_of_bits(self, values: list[Any]) -> list[int]:
         if len(values) != len(self.classes):
@@ -176,7 +179,7 @@ class Codebook:
         """
         if isinstance(value, bool | np.bool_):
             return bool(value)
-        text = _text(value).strip(" \t")
+        text = label_text(value).strip(" \t")
         if text in _BITS:
             return bool(_BITS[text])
         number = float(text) if is_number(text) else float("nan")
@@ -282,7 +285,7 @@ def whole_number(text: str) -> int | None:
     return int(number) if number.is_integer() and abs(number) < _LARGEST_EXACT else None
 
 
-def _text(value: object) -> str:
+def label_text(value: object) -> str:
     """Return a value as the text that a file would have for it."""
     if value is None:
         raise LabelError("is null")

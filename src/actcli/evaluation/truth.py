@@ -15,7 +15,7 @@ import numpy as np
 from actcli.errors import DataError, UsageError, listed, visible
 from actcli.evaluation.carried_columns import label_array
 from actcli.evaluation.class_labels import IGNORED, TruthSpec
-from actcli.evaluation.truth_file import open_truth_file, stored_dtype
+from actcli.evaluation.truth_file import open_truth_file, stored, stored_dtype, stored_width
 from actcli.evaluation.truth_ids import TruthIds
 from actcli.tasks import Join
 
@@ -76,6 +76,13 @@ class Truth(ABC):
             What `take` returns, of these rows.
         """
         return None, self.take(batch, start)
+
+    def scan(self, batch: Batch, start: int) -> None:  # noqa: B027  most know their classes
+        """Look at the truth of the rows of a batch, to learn the names of the classes; `start` is that of `take`."""
+
+    def with_classes(self, spec: TruthSpec) -> Truth:
+        """Return the same truth once the names of the classes are known, see `actcli.evaluation.inferred_classes`."""
+        raise NotImplementedError
 
     def finish(self, rows: int, left_out: int = 0) -> None:  # noqa: B027  most have nothing to check
         """Check at the end that no truth is left over; `left_out` of the `rows` of the input were wrong.
@@ -161,6 +168,14 @@ class RowTruth(Truth):
         self._column = column
         self._kind = kind
         self._ignored = 0
+
+    def scan(self, batch: Batch, start: int) -> None:
+        """Look at the truth of the rows of a batch."""
+        self.take(batch, start)
+
+    def with_classes(self, spec: TruthSpec) -> RowTruth:
+        """Return the same truth once the names of the classes are known."""
+        return RowTruth(spec, self._column, self._kind)
 
     def take(self, batch: Batch, start: int) -> Array:  # noqa: ARG002  the truth is in the row itself
         """Return the truth of the rows of a batch."""
@@ -267,7 +282,7 @@ class FileTruth(Truth):
         self._first_line = file.first_line
         self._parts: Iterator[TruthPart] | None = file.parts
         self._values = bytearray()
-        self._width = stored_dtype(spec).itemsize * ((len(spec.classes) + 7) // 8 if spec.sets else 1)
+        self._width = stored_width(spec)
         self._join = join
         self._found = 0
         self._ignored = 0
@@ -296,6 +311,24 @@ class FileTruth(Truth):
     def rows(self) -> int:
         """How many rows of the file have been read."""
         return len(self._values) // self._width
+
+    def scan(self, batch: Batch, start: int) -> None:
+        """Read the file as far as the rows of the input go."""
+        if self._ids is None:
+            self._read(start + len(batch) + batch.left_out + SURPLUS)
+
+    def with_classes(self, spec: TruthSpec) -> FileTruth:
+        """Return this object, once the names of the classes are known and the input has been scanned."""
+        from actcli.evaluation.inferred_classes import OpenCodebook, stored_again
+
+        self._parts = None
+        book = self._spec.book
+        assert isinstance(book, OpenCodebook)
+        labels = stored_again(np.frombuffer(self._values, dtype=stored_dtype(self._spec)), book.values, spec)
+        self._spec = spec
+        self._width = stored_width(spec)
+        self._values = bytearray(stored(spec, labels).tobytes())
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: everything that is in the file."""

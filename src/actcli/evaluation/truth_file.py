@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from actcli.errors import DataError, UsageError, visible
-from actcli.evaluation.carried_columns import begins_with_number, decoded, label_array
+from actcli.evaluation.carried_columns import begins_with_number, decoded, label_array, placed
 from actcli.evaluation.class_labels import LabelError, code_array, set_array
 from actcli.evaluation.truth_columns import FirstLine, choose_columns, first_line, is_label, table_hint
 from actcli.formats.column_roles import is_number
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["TruthFile", "TruthPart", "open_truth_file", "stored", "stored_dtype"]
+__all__ = ["TruthFile", "TruthPart", "open_truth_file", "stored", "stored_dtype", "stored_width"]
+
 
 class TruthPart(NamedTuple):
     """Consecutive truths of a file: codes, shape (N,), or packed bits, shape (N, ceil(C / 8)); and their ids."""
@@ -127,6 +128,11 @@ def stored_dtype(spec: TruthSpec) -> np.dtype[Any]:
     return np.dtype(np.int32) if spec.open else np.promote_types(np.int8, np.min_scalar_type(-len(spec.classes)))
 
 
+def stored_width(spec: TruthSpec) -> int:
+    """Return how many bytes the stored labels of a row take."""
+    return stored_dtype(spec).itemsize * ((len(spec.classes) + 7) // 8 if spec.sets else 1)
+
+
 def _array_parts(spec: TruthSpec, inputs: Inputs) -> Iterator[TruthPart]:
     """Read an array without names: its columns are the classes, in order, or it is one of indices."""
     for batch in _batches(inputs):
@@ -137,7 +143,7 @@ def _array_parts(spec: TruthSpec, inputs: Inputs) -> Iterator[TruthPart]:
                 else code_array(batch.scores, spec.classes, spec.book)
             )
         except LabelError as error:
-            raise DataError(_placed(batch, inputs.title, str(error)), hint=error.hint) from None
+            raise DataError(placed(batch, str(error)), hint=error.hint) from None
         yield TruthPart(stored(spec, labels))
 
 
@@ -173,7 +179,7 @@ class _ColumnReader:
                 key = keyed[columns.join]
                 ids = carried_texts(self._kinds[key], batch.carried[key])
             if columns.labels is None:
-                labels = self._table(batch, keyed)
+                labels = self._table(batch, keyed, columns.table)
             else:
                 key = keyed[columns.labels]
                 labels = label_array(self._spec, batch, key, self._kinds[key], shown=columns.labels or None)
@@ -220,9 +226,8 @@ class _ColumnReader:
             tabular=len(names) > 1 or begins_with_number(batch.carried[key], kind),
         )
 
-    def _table(self, batch: Batch, keyed: Mapping[str, str]) -> Array:
+    def _table(self, batch: Batch, keyed: Mapping[str, str], classes: tuple[str, ...]) -> Array:
         """Return the 0/1 table, its columns matched by name; for exclusive classes, as codes."""
-        classes = self._spec.classes
         bits = np.empty((len(batch), len(classes)), dtype=np.bool_)
         for code, name in enumerate(classes):
             key = keyed[name]
@@ -230,6 +235,8 @@ class _ColumnReader:
             bits[:, code] = np.array(found, dtype=np.bool_)[codes]
         if self._spec.sets:
             return bits
+        if self._spec.open:
+            return self._spec.book.table_codes(bits, classes)
         single = bits.sum(axis=1) == 1
         if not single.all():
             row = int(np.argmin(single))
@@ -257,10 +264,3 @@ def _batches(inputs: Inputs) -> Iterator[Batch]:
                 yield batch
             if batch.fault is not None:
                 raise batch.fault
-
-
-def _placed(batch: Batch, name: str, message: str) -> str:
-    """Return a message about a row of the batch, from 0, with its place in the file."""
-    row, colon, rest = message.partition(": ")
-    number = row.removeprefix("row ")
-    return f"{batch.place(int(number))}: {rest}" if colon and number.isdigit() else f"{name}: {message}"

@@ -280,6 +280,8 @@ class ColumnarSource:
     def _list_of_scores(self, options: ReadOptions) -> str | None:
         """Return the column that holds all scores of a row as a list, if there is one and it is meant."""
         lists = self._lists()
+        if options.predictions is not None or (options.recorded and options.classes is None and "indices" in lists):
+            return None
         if options.classes in lists:
             return options.classes
         along = {*options.ids, options.truth, *filter(is_index, list(self._types)[:1])}
@@ -299,6 +301,7 @@ class ColumnarSource:
                 ids=options.ids,
                 truth=options.truth,
                 recorded=options.recorded,
+                predictions=options.predictions,
                 describing=options.describing,
                 found=lambda position: f" is {type_text(self._types[names[position]])}, not a number",
             )
@@ -310,7 +313,7 @@ class ColumnarSource:
         # A single number beside a list of numbers is hardly what is meant: the list is not carried along unasked.
         along = {names[position] for position in roles.unasked}
         unasked = [name for name in self._lists() if name in along]
-        if unasked and options.classes is None and not roles.recorded and not options.describing:
+        if unasked and roles.classes and options.classes is None and not roles.recorded and not options.describing:
             raise self._not_a_number(
                 unasked[0], f"{_list_hint(unasked[0])}; to carry it along: --id {shlex.quote(visible(unasked[0]))}"
             )

@@ -20,6 +20,7 @@ from actcli.formats.column_roles import (
     check_unique,
     has_decimal_comma,
     is_header,
+    names_decisions,
 )
 from actcli.formats.delimited_decoder import DelimitedDecoder
 from actcli.formats.delimited_records import (
@@ -107,8 +108,10 @@ class DelimitedSource(BlockSource):
             return False, None
         following = self._record(first.end)
         if header is None:
+            named = options.predictions in first.cells or (options.recorded and names_decisions(first.cells))
+            named = named or (alike is not None and tuple(first.cells) == alike.called)
             try:
-                header = (alike is not None and tuple(first.cells) == alike.called) or self._is_header(first, following)
+                header = named or self._is_header(first, following)
             except DataError as error:
                 raise DataError(f"{self.input.name}:{first.line}: {error.message}", hint=error.hint) from None
         return header, following
@@ -162,6 +165,7 @@ class DelimitedSource(BlockSource):
                 ids=options.ids,
                 truth=options.truth,
                 recorded=options.recorded,
+                predictions=options.predictions,
                 describing=options.describing and self._parser.delimiter_hint(row or ()) is None,
             )
         except DataError as error:

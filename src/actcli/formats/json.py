@@ -131,6 +131,8 @@ class JsonlSource(BlockSource):
             return _settle_list(row, place, options)
         if not isinstance(row, dict):
             raise DataError(f"{place}: {shown(row)} is no row; a row is an object or a list of numbers")
+        if options.predictions is not None:
+            return self._settle_object(row, place, options, like, nested=False)
         name, probabilities = _SCORES_OF[options.origin], _SCORES_OF["probabilities"]
         recorded = options.recorded and options.classes is None and isinstance(row.get(probabilities), (dict, list))
         recorded = recorded and (name == probabilities or name not in row)
@@ -176,6 +178,8 @@ class JsonlSource(BlockSource):
         roles = Roles(_nested_classes(row, place, options), ()) if nested else _roles(row, place, options)
         classes = tuple(names[position] for position in roles.classes)
         check_unique(classes, place)
+        if not classes and not options.describing:
+            return _settle_plain(row)
         carried = [names[position] for position in roles.carried]
         if not nested:
             self._note([names[position] for position in roles.unasked], like)
@@ -231,6 +235,7 @@ def _roles(row: dict[str, Any], place: str, options: ReadOptions) -> Roles:
             ids=options.ids,
             truth=options.truth,
             recorded=options.recorded,
+            predictions=options.predictions,
             describing=options.describing,
             found=lambda position: f": {visible(cells[position])} is not a number",
         )
