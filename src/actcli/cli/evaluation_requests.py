@@ -126,6 +126,7 @@ def truth_of(request: EvaluationRequest, spec: TruthSpec, layout: Layout, taken:
 
     options = request.options.truth
     if not (request.truth_is_needed or options.given):
+        options.refuse_without_truth()
         return NoTruth(spec)
     if layout.recorded is not None:
         taken = ("label", "labels", "probability", "index", "reason")

@@ -286,6 +286,22 @@ class MatchedTruthOptions(TruthOptions):
         """Return the arguments of `actcli.evaluation.truth.settle` that these options give."""
         return super().settings() | {"join": self.join}
 
+    def refuse_without_truth(self) -> None:
+        """Refuse the options that say how the truth is read, where there is none.
+
+        Raises
+        ------
+        UsageError
+            If there is such an option.
+        """
+        given = {
+            "--truth-key": self.truth_key is not None,
+            "--join": self.join is not Join.EXACT,
+            "--ignore-index": self.ignore_index is not None,
+        }
+        for option in (option for option, is_given in given.items() if is_given):
+            raise UsageError(f"{option} says how the truth is read, and there is none", hint="add --truth FILE")
+
     def spec_settings(self, task: Task, *, positive: bool) -> dict[str, Any]:
         """Return the fields of `actcli.evaluation.class_labels.TruthSpec` that these options give.
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from actcli.cli.evaluation_requests import PreparedEvaluation, truth_of
-from actcli.errors import UsageError
+from actcli.errors import UsageError, visible
 from actcli.tasks import Binning, Task
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def prepare_labels(request: EvaluationRequest, inputs: Inputs, rules: Rules) -> 
     chunks = inputs.chunks
     notes: tuple[str, ...] = (f"the input holds labels only: {', '.join(names_of_probabilities(task))} are left out",)
     if classes is None:
-        classes, note, batches, truth = _inferred(request, inputs, columns, abstain)
+        classes, note, batches, truth = _inferred(request, inputs, columns, rules)
         chunks = _Kept(batches)
         notes += (note,)
         spec = request.truth_spec(classes)
@@ -103,6 +103,8 @@ def _classes(task: Task, columns: PredictionColumns, rules: Rules) -> tuple[tupl
 
     names = columns.classes
     if task is Task.BINARY and (names is None or len(names) == 1):
+        if rules.class_names is None and rules.negative is None and rules.positive is not None:
+            return None, columns  # The negative class is the other label that occurs.
         return class_columns(task, ("",), rules)[0], columns
     if names is None:
         return rules.class_names, columns
@@ -127,16 +129,18 @@ def _labels(
 
 
 def _inferred(
-    request: EvaluationRequest, inputs: Inputs, columns: PredictionColumns, abstain: str | None
+    request: EvaluationRequest, inputs: Inputs, columns: PredictionColumns, rules: Rules
 ) -> tuple[tuple[str, ...], str, list[Batch], Truth]:
     """Return the names of the classes, where they are from, all rows, and the truth with provisional codes."""
-    from actcli.evaluation.inferred_classes import OpenCodebook, OpenSpec, ordered_names
+    from actcli.evaluation.inferred_classes import OpenCodebook, OpenSpec, ordered_names, other_label
+    from actcli.prediction.class_columns import class_columns
     from actcli.streaming import memory
 
     memory.expect(gathering=True)
     memory.count_input(inputs.size or 0)
     given = request.truth_spec(())
     true, predicted = (OpenSpec(given.task, (), given.separator, ignored=given.ignored) for _ in range(2))
+    abstain = request.options.recorded.abstain_label
     labels = _labels(predicted, columns, inputs, abstain, skip=request.options.input.skip)
     truth = truth_of(request, true, inputs.layout, columns.names)
     batches = []
@@ -156,6 +160,10 @@ def _inferred(
             raise batch.fault
     book = labels.spec.book
     assert isinstance(book, OpenCodebook)
+    values = (*book.values, *true.book.values)
+    if request.task is Task.BINARY:
+        pair = class_columns(Task.BINARY, ("",), replace(rules, negative=other_label(rules.positive, values)))[0]
+        return pair, f'the negative class is "{visible(pair[0])}"; --negative names another', batches, truth
     if true.book.table is not None:
         return true.book.table, f"the classes are the {len(true.book.table):,} columns of the truth", batches, truth
     names = ordered_names(book.values, true.book.values, inputs.title)

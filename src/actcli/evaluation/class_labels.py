@@ -24,13 +24,24 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["IGNORED", "Codebook", "LabelError", "TruthSpec", "code_array", "label_text", "set_array", "whole_number"]
+__all__ = [
+    "BITS",
+    "IGNORED",
+    "Codebook",
+    "LabelError",
+    "TruthSpec",
+    "code_array",
+    "label_text",
+    "set_array",
+    "whole_number",
+]
 
 IGNORED = -1
 """The code of a truth that leaves its row out."""
 
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?", re.ASCII)
-_BITS = {"True": 1, "true": 1, "TRUE": 1, "False": 0, "false": 0, "FALSE": 0}
+BITS = {"True": 1, "true": 1, "TRUE": 1, "False": 0, "false": 0, "FALSE": 0}
+"""The texts that stand for 1 and 0."""
 _LARGEST_EXACT = 1 << 53
 _MOST_SHOWN = 6
 
@@ -108,8 +119,8 @@ class Codebook:
         number = whole_number(bare)
         if number is not None:
             return self.of_number(number)
-        if bare in _BITS and len(self.classes) == len(YES_OR_NO):
-            return self.of_number(_BITS[bare])
+        if bare in BITS and len(self.classes) == len(YES_OR_NO):
+            return self.of_number(BITS[bare])
         if not bare:
             raise LabelError("is empty")
         shown = text if isinstance(value, bool | np.bool_) else f'"{visible(text)}"'
@@ -180,8 +191,8 @@ class Codebook:
         if isinstance(value, bool | np.bool_):
             return bool(value)
         text = label_text(value).strip(" \t")
-        if text in _BITS:
-            return bool(_BITS[text])
+        if text in BITS:
+            return bool(BITS[text])
         number = float(text) if is_number(text) else float("nan")
         if number not in (0.0, 1.0):
             raise LabelError(f'"{visible(text)}" is neither 0 nor 1' if text else "is empty")

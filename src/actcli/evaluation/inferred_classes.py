@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actcli.errors import DataError, visible
-from actcli.evaluation.class_labels import IGNORED, Codebook, LabelError, TruthSpec, label_text, whole_number
+from actcli.errors import DataError, listed, visible
+from actcli.evaluation.class_labels import BITS, IGNORED, Codebook, LabelError, TruthSpec, label_text, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["OpenCodebook", "OpenSpec", "ordered_names", "stored_again"]
+__all__ = ["OpenCodebook", "OpenSpec", "ordered_names", "other_label", "stored_again"]
 
 _NAMES_HINT = "--class-names A,B,C names the classes, in the order of their indices"
 
@@ -158,6 +158,24 @@ def ordered_names(predicted: Iterable[tuple[str, ...]], true: Iterable[tuple[str
     if all(whole_number(name) is not None for name in names):
         return tuple(sorted(names, key=int))
     return tuple(sorted(names))
+
+
+def other_label(positive: str | None, values: Iterable[tuple[str, ...]]) -> str | None:
+    """Return the label that occurs beside the positive class, numbers and truth values aside; None if there is none.
+
+    Raises
+    ------
+    DataError
+        If there are several.
+    """
+    names = {name for labels in values for name in labels}
+    others = sorted(name for name in names - {positive, *BITS} if whole_number(name) is None)
+    if len(others) > 1:
+        raise DataError(
+            f'there are more labels than two: beside "{visible(positive or "")}" {listed(others, 4)}',
+            hint="for more than two classes: --task softmax",
+        )
+    return others[0] if others else None
 
 
 def stored_again(codes: Array, values: list[tuple[str, ...]], spec: TruthSpec) -> Array:

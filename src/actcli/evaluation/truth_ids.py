@@ -121,7 +121,7 @@ class TruthIds:
             where = f'{batch.place(int(batch.row_numbers()[row]))}: "{visible(self._column)}" is '
             where += f'"{visible(ids[row].as_py())}"'
             if position < 0 and every:
-                raise DataError(f"{where}, which is not in {self._name}")
+                raise DataError(f"{where}, which is not in {self._name}", hint="to leave out such rows: --join inner")
             if position >= 0 and used[position]:
                 raise DataError(f"{where}, as it is of another row before")
             used[position] |= position >= 0

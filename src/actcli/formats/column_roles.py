@@ -228,6 +228,7 @@ def assign_roles(
     predictions: str | None = None,
     describing: bool = False,
     found: Callable[[int], str] | None = None,
+    labels: Callable[[Sequence[int]], int | None] | None = None,
 ) -> Roles:
     """Decide which columns are classes and which are carried.
 
@@ -252,6 +253,8 @@ def assign_roles(
         Whether columns that cannot be classes are carried along, instead of being an error.
     found
         Says of a column that is not of numbers what it is, to continue its name in a message. None shows its cell.
+    labels
+        Returns which of the classes holds 0 and 1, beside others that hold fractions; it looks at the first rows.
 
     Raises
     ------
@@ -286,14 +289,19 @@ def assign_roles(
         numeric = [position for position in chosen if row is None or is_number(row[position])]
         truths = set(_truth_like([called[position] for position in numeric]))
         possible = tuple(position for position in numeric if called[position] not in truths)
+        if labels is not None and not named and (bits := labels(possible)) is not None:
+            possible = tuple(position for position in possible if position != bits)
         advised = _pattern(called, possible) if possible != chosen else None
         chosen = possible
     elif not by_name:
         _check_unnamed(called, row, sorted({*chosen, *taken} - named), found, chosen)
         _check_truth_like([called[position] for position in chosen])
+        if labels is not None and not ids and prefix is None and (bits := labels(chosen)) is not None:
+            _refuse_labels(called[bits])
     if not chosen and not describing:
         cells = f"; the first row of data is {listed(row, 4)}" if row and found is None else ""
-        raise DataError(f"no column of numbers{cells}")
+        hint = "if a column holds predicted labels: --prediction-column NAME" if recorded else None
+        raise DataError(f"no column of numbers{cells}", hint=hint)
     carried = tuple(sorted(set(range(count)) - set(chosen)))
     unasked = tuple(position for position in carried if position not in named)
     return Roles(chosen, carried, unasked, prefix, advised)
@@ -440,6 +448,14 @@ def _check_truth_like(names: Sequence[str]) -> None:
             f'column "{visible(name)}" does not look like a class',
             hint=f"to carry it along: --id {_quoted(name)}; if it is a class, name it with --classes{truth}",
         )
+
+
+def _refuse_labels(name: str) -> None:
+    raise DataError(
+        f'column "{visible(name)}" holds only 0 and 1, beside columns with fractions: is it a class?',
+        hint=f"if it is the truth: --truth-column {_quoted(name)}; to carry it along: --id {_quoted(name)}; if it is a "
+        "class, name all classes with --classes",
+    )
 
 
 def _quoted(name: str) -> str:

@@ -167,6 +167,7 @@ class DelimitedSource(BlockSource):
                 recorded=options.recorded,
                 predictions=options.predictions,
                 describing=options.describing and self._parser.delimiter_hint(row or ()) is None,
+                labels=self._column_of_labels if any(cell in ("0", "1") for cell in row or ()) else None,
             )
         except DataError as error:
             hint = self._parser.delimiter_hint(row or names or []) or error.hint
@@ -174,6 +175,13 @@ class DelimitedSource(BlockSource):
             if hint is None and any(map(has_decimal_comma, following)):
                 hint = DECIMAL_COMMA_HINT
             raise DataError(f"{self.input.name}:{line}: {error.message}", hint=hint) from None
+
+    def _column_of_labels(self, positions: Sequence[int]) -> int | None:
+        """Return which of these columns holds labels in the first rows, see `column_of_labels`."""
+        from actcli.formats.label_columns import SAMPLE_BYTES, column_of_labels
+
+        records = self._parser.parse(self.sample(SAMPLE_BYTES), self.line)
+        return column_of_labels((record.cells for record in records), positions)
 
     def _check_header(self, cells: Sequence[str], line: int) -> None:
         for cell in cells:
