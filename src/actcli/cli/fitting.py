@@ -139,6 +139,9 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
     rules = _rules(request)
     planned = plan(task, inputs.layout, rules, properties=("given",))
     policy = request.held or _new_policy(task, rules, inputs, planned)
+    names = planned.rules.class_names
+    if request.held is not None and names is not None and names != rules.class_names:
+        policy = request.held.with_names(names)
     classes = planned.layout.classes
     positive = options.classes.positive is not None or request.held is not None
     spec = TruthSpec(task, classes, **options.truth.spec_settings(task, positive=positive))
