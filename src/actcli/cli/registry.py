@@ -76,7 +76,7 @@ COMMANDS = {
     ),
     "combine": Entry(
         "The mean of several models for the same rows, or of several views of one item.",
-        "actcli softmax mean.csv --from probabilities; actcli evaluate mean.csv --truth truth.csv",
+        "are they right? actcli evaluate mean.csv --truth truth.csv",
         "combining",
     ),
     "compare": Entry(

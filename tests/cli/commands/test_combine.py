@@ -259,5 +259,5 @@ def test_a_masked_class() -> None:
 )
 def test_wrong_arguments(shape: tuple[int, ...], weights: list[float]) -> None:
     """Are refused."""
-    with pytest.raises(ValueError, match="needed|must be"):
+    with pytest.raises(ValueError, match=r"needed|must be"):
         weighted_mean(np.zeros(shape), weights)

@@ -63,9 +63,9 @@ def combine(input: MemberOptions, mean: MeanOptions, output: FixedTableOptions) 
     """Take the mean of several models' scores for the same rows, or of several views of one item.
 
     \b
-      actcli combine model-a.csv model-b.csv -o mean.csv
-      actcli combine model-a.npy model-b.npy --weights .7,.3 --mean logits -o mean.npy
-      actcli combine crops.csv --group image -o images.csv
+      actcli combine logits.csv more.csv -o mean.csv
+      actcli combine logits.npy scores.npy --weights .7,.3 --mean logits -o mean.npy
+      actcli combine more.csv --group id -o items.csv
 
     Classes are matched by name. Rows are matched by id where all files carry a column of the same name, else by
     position. With --group, the mean is taken within each file first. Other commands read the result as
