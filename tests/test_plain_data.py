@@ -162,6 +162,7 @@ def test_every_format_out(task: str, data: str, name: str, both_ways: Callable[.
         ["softmax", SAMPLES / "digits_logits.npy", "--columns", "row,probabilities,log_probabilities,onehot,entropy"],
         ["multilabel", sample(PROPERTIES), "--at-least-one", "--top-k", "2", "--columns", "id,indices,count,multihot"],
         ["binary", sample(CANCER), "--threshold", "0.7", "--dtype", "float32"],
+        ["combine", sample(DIGITS), sample(DIGITS), "--weights", ".7,.3"],
         ["compare", sample(DIGITS), "--threshold", "0.4"],
         ["gradient", sample(DIGITS), "--of", "sigmoid"],
         ["gradient", sample(DIGITS), "--of", "cross-entropy", "--truth", SAMPLES / "digits_truth.csv"],

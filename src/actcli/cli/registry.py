@@ -74,6 +74,11 @@ COMMANDS = {
         "plots",
         keeps_rows=True,
     ),
+    "combine": Entry(
+        "The mean of several models for the same rows, or of several views of one item.",
+        "are they right? actcli evaluate mean.csv --truth truth.csv",
+        "combining",
+    ),
     "compare": Entry(
         "Sigmoid and softmax of the same logits side by side, and why they differ.",
         "how the two react to a logit: actcli gradient; their curves: actcli plot softmax.",
