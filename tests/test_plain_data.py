@@ -198,6 +198,8 @@ def truth(name: str) -> list[str | Path]:
         ["evaluate", *truth(DIGITS), "--binning", "equal-mass", "--top-k", "2"],
         ["evaluate", *truth(PROPERTIES), "--task", "multilabel", "--bootstrap", "20"],
         ["evaluate", *truth(CANCER), "--task", "binary", "--positive", "malignant", "--negative", "benign"],
+        ["suspects", *truth(DIGITS)],
+        ["suspects", *truth(PROPERTIES), "--task", "multilabel"],
         ["plot", "reliability", *truth(DIGITS)],
         ["plot", "roc", *truth(DIGITS)],
         ["plot", "thresholds", *truth(PROPERTIES), "--task", "multilabel"],

@@ -315,12 +315,13 @@ def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Metri
 
 
 def _truth(request: EvaluationRequest, spec: TruthSpec, layout: Layout) -> Truth:
+    from actcli.evaluation.recorded_predictions import DECIDED_COLUMNS
     from actcli.evaluation.truth import NoTruth, settle
 
     options = request.options.truth
     if not (request.truth_is_needed or options.given):
         return NoTruth(spec)
-    taken = () if layout.recorded is None else ("label", "labels", "probability", "index", "reason")
+    taken = () if layout.recorded is None else DECIDED_COLUMNS
     return settle(spec, layout, file=options.truth, column=options.truth_column, taken=taken)
 
 

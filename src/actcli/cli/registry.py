@@ -49,6 +49,11 @@ COMMANDS = {
         "evaluating",
         keeps_rows=True,
     ),
+    "suspects": Entry(
+        "Rows whose given label is probably wrong.",
+        "correct the truth, then: actcli evaluate logits.csv --truth truth.csv",
+        "suspects",
+    ),
     "calibrate": Entry(
         "Fit probabilities that are right as often as they say.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
