@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("chunk_bytes")
 
-TABLE = {"a": [1.5, 2.0, -3.25, 4.0], "b": [0.5, 1.25, 2.0, 3.5], "flag": [0, 1, 1, 0]}
+TABLE: dict[str, list[Any]] = {"a": [1.5, 2.0, -3.25, 4.0], "b": [0.5, 1.25, 2.0, 3.5], "flag": [0, 1, 1, 0]}
 
 
 def write(path: Path, table: dict[str, list[Any]], *, header: bool = True) -> Path:
@@ -65,7 +65,7 @@ def test_without_a_header(actcli: Actcli, tmp_path: Path) -> None:
     assert (wrong.code, "--id 2" in wrong.err) == (1, True)
 
 
-HONEST = {
+HONEST: dict[str, dict[str, list[Any]]] = {
     "three rows": {name: values[:3] for name, values in TABLE.items()},
     "only ones": TABLE | {"flag": [1, 1, 1, 1]},
     "a two": TABLE | {"flag": [0, 1, 2, 0]},

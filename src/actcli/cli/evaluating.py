@@ -184,6 +184,7 @@ def measure(
         ),
         truth=options.truth.input_column,
         recorded=options.input.origin in (None, Origin.PROBABILITIES),
+        decisions=options.input.origin is None,
         predictions=options.input.prediction_column,
     )
     inputs = open_inputs(options.input.paths, read_options)
@@ -281,18 +282,9 @@ def _open_page(
 
 def rules_of(request: EvaluationRequest, layout: Layout) -> Rules:
     """Return the rules: a table that actcli wrote says what its numbers are and what its classes are called."""
-    from actcli.formats.column_roles import RECORDED_LOGARITHMS
     from actcli.prediction.rules import Rules
 
-    input = request.options.input
-    given = input.rules()
-    if layout.recorded is not None and input.origin is None:
-        logarithms = layout.recorded == RECORDED_LOGARITHMS
-        given["origin"] = Origin.LOG_PROBABILITIES if logarithms else Origin.PROBABILITIES
-    if layout.recorded and "class_names" not in given:
-        given["class_names"] = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
-        given["names_file"] = None
-    return Rules(**request.rules | given)
+    return Rules(**request.rules | request.options.input.rules_of(layout))
 
 
 def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> MetricSettings:

@@ -122,6 +122,7 @@ def truth_of(request: EvaluationRequest, spec: TruthSpec, layout: Layout, taken:
     ActcliError
         If it cannot be read, or an option does not fit.
     """
+    from actcli.evaluation.recorded_predictions import DECIDED_COLUMNS
     from actcli.evaluation.truth import NoTruth, settle
 
     options = request.options.truth
@@ -129,5 +130,5 @@ def truth_of(request: EvaluationRequest, spec: TruthSpec, layout: Layout, taken:
         options.refuse_without_truth()
         return NoTruth(spec)
     if layout.recorded is not None:
-        taken = ("label", "labels", "probability", "index", "reason")
+        taken = DECIDED_COLUMNS
     return settle(spec, layout, taken=taken, **options.settings())

@@ -225,6 +225,7 @@ def assign_roles(
     ids: Sequence[str],
     truth: str | None = None,
     recorded: bool = False,
+    decisions: bool = False,
     predictions: str | None = None,
     describing: bool = False,
     found: Callable[[int], str] | None = None,
@@ -245,8 +246,9 @@ def assign_roles(
     truth
         The name given to ``--truth-column``.
     recorded
-        Whether the columns ``p_*``, or else ``logp_*``, are the classes if actcli wrote the table. If it wrote only
-        decisions, there are no classes.
+        Whether the columns ``p_*``, or else ``logp_*``, are the classes if actcli wrote the table.
+    decisions
+        Whether there are no classes if it wrote decisions without these.
     predictions
         Which columns hold predicted labels; then there are no classes.
     describing
@@ -272,7 +274,7 @@ def assign_roles(
     if predictions is not None:
         select(predictions, called, (), "--prediction-column")
         return Roles((), tuple(range(count)))
-    if recorded and classes is None and prefix is None and _holds_decisions(called, named, remaining):
+    if decisions and classes is None and prefix is None and _holds_decisions(called, named, remaining):
         return Roles((), tuple(range(count)))
     classes = classes if prefix is None else prefix + "*"
     if classes is None:
@@ -300,7 +302,7 @@ def assign_roles(
             _refuse_labels(called[bits])
     if not chosen and not describing:
         cells = f"; the first row of data is {listed(row, 4)}" if row and found is None else ""
-        hint = "if a column holds predicted labels: --prediction-column NAME" if recorded else None
+        hint = "if a column holds predicted labels: --prediction-column NAME" if decisions else None
         raise DataError(f"no column of numbers{cells}", hint=hint)
     carried = tuple(sorted(set(range(count)) - set(chosen)))
     unasked = tuple(position for position in carried if position not in named)

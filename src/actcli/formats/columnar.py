@@ -281,7 +281,7 @@ class ColumnarSource:
     def _list_of_scores(self, options: ReadOptions) -> str | None:
         """Return the column that holds all scores of a row as a list, if there is one and it is meant."""
         lists = self._lists()
-        if options.predictions is not None or (options.recorded and options.classes is None and "indices" in lists):
+        if options.predictions is not None or (options.decisions and options.classes is None and "indices" in lists):
             return None
         if options.classes in lists:
             return options.classes
@@ -302,6 +302,7 @@ class ColumnarSource:
                 ids=options.ids,
                 truth=options.truth,
                 recorded=options.recorded,
+                decisions=options.decisions,
                 predictions=options.predictions,
                 describing=options.describing,
                 found=lambda position: f" is {type_text(self._types[names[position]])}, not a number",

@@ -108,7 +108,7 @@ class DelimitedSource(BlockSource):
             return False, None
         following = self._record(first.end)
         if header is None:
-            named = options.predictions in first.cells or (options.recorded and names_decisions(first.cells))
+            named = options.predictions in first.cells or (options.decisions and names_decisions(first.cells))
             named = named or (alike is not None and tuple(first.cells) == alike.called)
             try:
                 header = named or self._is_header(first, following)
@@ -165,6 +165,7 @@ class DelimitedSource(BlockSource):
                 ids=options.ids,
                 truth=options.truth,
                 recorded=options.recorded,
+                decisions=options.decisions,
                 predictions=options.predictions,
                 describing=options.describing and self._parser.delimiter_hint(row or ()) is None,
                 labels=self._column_of_labels if any(cell in ("0", "1") for cell in row or ()) else None,

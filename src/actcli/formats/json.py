@@ -247,6 +247,7 @@ def _roles(
             ids=options.ids,
             truth=options.truth,
             recorded=options.recorded,
+            decisions=options.decisions,
             predictions=options.predictions,
             describing=options.describing,
             found=lambda position: f": {visible(cells[position])} is not a number",
