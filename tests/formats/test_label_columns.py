@@ -94,7 +94,7 @@ def test_honest_typed_columns(case: str, actcli: Actcli, tmp_path: Path) -> None
 def test_what_comes_late(actcli: Actcli, tmp_path: Path) -> None:
     """A sample of the first rows decides, the same for chunks of any size; rows beyond it change nothing."""
     rows = 20_000
-    table = {"a": [0.5] * rows, "flag": [row % 2 for row in range(rows - 1)] + [7]}
+    table: dict[str, list[Any]] = {"a": [0.5] * rows, "flag": [row % 2 for row in range(rows - 1)] + [7]}
     assert actcli("softmax", write(tmp_path / "table.csv", table), "--columns", "row").code == 1
 
 
