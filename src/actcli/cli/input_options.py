@@ -259,7 +259,7 @@ class TruthOptions:
         typer.Option(
             "--truth-key",
             metavar="NAME",
-            help="The array of an npz that holds the truth. [default: the only one, or truth]",
+            help="The array or tensor of a file that holds the truth. [default: the only one, or truth]",
             rich_help_panel=TRUTH,
         ),
     ] = None

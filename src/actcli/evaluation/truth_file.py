@@ -82,21 +82,22 @@ def open_truth_file(
     carried
         The columns of the input that the truth may be joined on.
     key
-        The array of an NPZ file.
+        The array of a file of several arrays, as NPZ.
 
     Raises
     ------
     DataError
         If the file cannot be read, or holds something that is not a truth. So does the iterator of its parts.
     UsageError
-        If there is no such column, or the file is no NPZ file and has no arrays.
+        If there is no such column, or the file has no arrays with names.
     """
-    from actcli.formats import ReadOptions, of_path, open_inputs
+    from actcli.formats import FORMATS, ReadOptions, of_path, open_inputs
 
     options = ReadOptions(plain=True, one_dimensional="column", origin="truth", key=key)
-    if of_path(path) == "npz":
+    format = of_path(path)
+    if format is not None and "key" in FORMATS[format].takes:
         if key is not None and column is not None:
-            raise UsageError("--truth-column: an NPZ file has arrays, not columns", hint="--truth-key names the array")
+            raise UsageError(f"--truth-column: {format} holds arrays, not columns", hint="--truth-key names the array")
         options, column = replace(options, key=key or column), None
     inputs = open_inputs([path], options)
     file = TruthFile(inputs.title, inputs.identities, iter(()))
