@@ -49,8 +49,18 @@ class TruthIds:
         return self.__dict__ | {"_hashes": None}
 
     def append(self, ids: Any) -> None:
-        """Add the ids of the next rows, an Arrow array of texts."""
+        """Add the ids of the next rows, an Arrow array of texts.
+
+        Raises
+        ------
+        DataError
+            If one of them is there twice: so few different ids in many rows do not fill the memory.
+        """
+        from actcli.streaming.arrow_calls import call_function
+
         self._parts.append(ids)
+        if len(call_function("unique", [ids])) < len(ids):
+            self.end(sum(map(len, self._parts)))
 
     def end(self, rows: int) -> None:
         """Check all ids after the last row.
