@@ -99,9 +99,10 @@ def _refuse_score_options(request: EvaluationRequest) -> None:
 
 def _classes(task: Task, columns: PredictionColumns, rules: Rules) -> tuple[tuple[str, ...] | None, PredictionColumns]:
     """Return the names of the classes, if they are known, and the columns in their order."""
+    from actcli.evaluation.predicted_labels import Form
     from actcli.prediction.class_columns import Arrangement, class_columns
 
-    names = columns.classes
+    names = columns.names if columns.form is Form.ARRAY and task is Task.MULTILABEL else columns.classes
     if task is Task.BINARY and (names is None or len(names) == 1):
         if rules.class_names is None and rules.negative is None and rules.positive is not None:
             return None, columns  # The negative class is the other label that occurs.

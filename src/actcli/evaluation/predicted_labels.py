@@ -116,7 +116,8 @@ def prediction_columns(layout: Layout, pattern: str | None, taken: Sequence[str]
         return _named((found,), array=False)
     bits = tuple(name for name in names if name.startswith(_PREFIX))
     if bits:
-        return PredictionColumns(Form.BITS, bits)
+        # The 0 and 1 of a single column are the indices of two classes.
+        return PredictionColumns(Form.BITS if sets or len(bits) > 1 else Form.LABELS, bits)
     other = next((name for name in ("label", "labels") if name in names), None)
     if other is not None:
         raise DataError(

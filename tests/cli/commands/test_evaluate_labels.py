@@ -235,6 +235,14 @@ def test_binary(
     agree(metrics, exclusive(list(truth), list(predicted)) | expected)
 
 
+def test_one_column_of_bits(actcli: Actcli, tmp_path: Path) -> None:
+    """Of two classes it says both."""
+    (tmp_path / "truth.csv").write_text("id,label\na,spam\nb,ham\nc,spam\n")
+    options = ("--truth", tmp_path / "truth.csv", "--task", "binary", "--positive", "spam", "--negative", "ham")
+    metrics = found(actcli("evaluate", *options, stdin=b"id,is_spam\na,1\nb,1\nc,1\n"))["metrics"]
+    assert (metrics["precision"], metrics["recall"]) == (pytest.approx(2 / 3), 1)
+
+
 def test_arrays(actcli: Actcli, tmp_path: Path) -> None:
     """An array of indices, or of 0 and 1."""
     truth, predicted = drawn()
@@ -255,6 +263,12 @@ def test_arrays(actcli: Actcli, tmp_path: Path) -> None:
         agree(found(actcli("evaluate", *options))["metrics"], expected)
     sets = ("--prediction-column", "0:3", "--truth", tmp_path / "onehot.npy", "--task", "multilabel")
     assert found(actcli("evaluate", tmp_path / "onehot.npy", *sets))["metrics"]["subset_accuracy"] == 1
+    np.save(tmp_path / "one.npy", np.array([[0], [1], [1]]))
+    np.save(tmp_path / "other.npy", np.array([[0], [1], [0]]))
+    single = (tmp_path / "one.npy", "--prediction-column", "0", "--truth", tmp_path / "other.npy", "--task")
+    metrics = found(actcli("evaluate", *single, "multilabel"))["metrics"]
+    assert metrics["hamming_loss"] == pytest.approx(1 / 3)
+    assert found(actcli("evaluate", *single, "binary"))["metrics"]["precision"] == 0.5
 
 
 @whatever_the_chunks
