@@ -158,6 +158,82 @@ class ThresholdOptions:
         }
 
 
+@options
+class CostOptions:
+    """What each decision costs."""
+
+    costs: Annotated[
+        str | None,
+        typer.Option(
+            "--costs",
+            metavar="FILE",
+            help="What each decision costs for each true class, CSV or JSON: decide for the smallest expected cost.",
+            callback=named,
+            rich_help_panel=DECISION,
+        ),
+    ] = None
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rule that ``--costs`` gives.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read, or is wrong.
+        """
+        if self.costs is None:
+            return {}
+        from actcli.prediction.costs import read_costs
+
+        return {"costs": read_costs(self.costs)}
+
+
+@options
+class TaxonomyOptions:
+    """Which node of a taxonomy the label is."""
+
+    taxonomy: Annotated[
+        str | None,
+        typer.Option(
+            "--taxonomy",
+            metavar="FILE",
+            help="A tree whose leaves are the classes, CSV with name,parent: improbable labels go up to a parent.",
+            callback=named,
+            rich_help_panel=DECISION,
+        ),
+    ] = None
+    rollup_at: Annotated[
+        float | None,
+        typer.Option(
+            "--rollup-at",
+            metavar="P",
+            help="The label is the lowest node of --taxonomy whose probability is at least P.",
+            rich_help_panel=DECISION,
+        ),
+    ] = None
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rule that ``--taxonomy`` gives.
+
+        Raises
+        ------
+        UsageError
+            If one of the options is there without the other, or a value is out of range.
+        DataError
+            If the file cannot be read, or is wrong.
+        """
+        at = share(self.rollup_at, "--rollup-at")
+        if at is None and self.taxonomy is None:
+            return {}
+        if self.taxonomy is None:
+            raise UsageError("--rollup-at says when a label goes up, but not where to", hint="add --taxonomy FILE")
+        if at is None:
+            raise UsageError("--taxonomy does not say when a label goes up", hint="add --rollup-at P")
+        from actcli.prediction.taxonomy import read_taxonomy
+
+        return {"taxonomy": read_taxonomy(self.taxonomy, at)}
+
+
 TopK = Annotated[
     int | None,
     typer.Option("-k", "--top-k", metavar="K", min=1, help="List the K best classes.", rich_help_panel=DECISION),

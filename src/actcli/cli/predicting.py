@@ -57,7 +57,8 @@ def predict(
     inputs = open_inputs(input.paths, read_options)
     try:
         planned = plan(task, inputs.layout, settled, inputs.names)
-        if output.label_separator is not None and not any(column.kind is Kind.SET for column in planned.columns):
+        sets = [column for column in planned.columns if column.kind is Kind.SET and column.separator is None]
+        if output.label_separator is not None and not sets:
             raise UsageError("--label-separator is for the labels of a set, and no set is written")
         if given:
             from actcli.prediction.effects import check_effects
@@ -76,7 +77,12 @@ def predict(
         inputs.close()
 
 
-_READ_BY_OTHER_NAMES = {"strict": ("--threshold-op", "strict"), "calibration": ("--temperature", "scores")}
+_READ_BY_OTHER_NAMES = {
+    "strict": ("--threshold-op", "strict"),
+    "calibration": ("--temperature", "scores"),
+    "costs": ("--costs", "cost_rule"),
+    "taxonomy": ("--taxonomy", "taxonomy"),
+}
 
 
 def _given_options(rules: dict[str, Any], output: TableOptions) -> dict[str, str]:

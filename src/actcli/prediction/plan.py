@@ -12,7 +12,7 @@ import numpy as np
 
 from actcli.activations import check_temperature, computing_dtype, in_block_order
 from actcli.calibration.temperature import Temperature
-from actcli.errors import UsageError, listed, visible
+from actcli.errors import DataError, UsageError, listed, visible
 from actcli.formats.column_roles import check_utf8
 from actcli.prediction.class_columns import Arrangement, class_columns
 from actcli.prediction.output_columns import output_columns
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from actcli.prediction.costs import CostRule
     from actcli.prediction.rules import Rules
+    from actcli.prediction.taxonomy import RollUp
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -72,6 +74,10 @@ class PredictionPlan(Plan):
         What is asked for.
     thresholds
         Of each class, shape (C,), in the dtype of the computation.
+    costs
+        The rule of ``--costs``, if there are costs.
+    taxonomy
+        The roll-up of ``--taxonomy``, if there is a taxonomy.
     properties
         The properties of `Predictions` to compute, and "file", the number of the input file.
     """
@@ -81,15 +87,19 @@ class PredictionPlan(Plan):
     scoring: Scoring
     rules: Rules
     thresholds: Array
+    costs: CostRule | None
+    taxonomy: RollUp | None
     properties: tuple[str, ...]
 
     def decide(self, batch: Batch) -> Batch:
         """Return the batch with the values of the properties, and without its scores."""
         exclusive = self.scoring.task is not Task.MULTILABEL and len(self.input_classes) > 1
         batch = checked(batch, self.input_classes, self.layout.dtype, self.rules, exclusive=exclusive)
+        if self.costs is not None:
+            batch = self._with_possible_decisions(batch, self.costs)
         scores = batch.scores
         arranged = in_block_order(self.arrangement.applied(scores, self.rules.origin))
-        found = predictions(arranged, self.scoring, self.rules, self.thresholds)
+        found = predictions(arranged, self.scoring, self.rules, self.thresholds, self.costs, self.taxonomy)
         values = {
             name: np.full(len(scores), batch.file) if name == "file" else getattr(found, name)
             for name in self.properties
@@ -98,6 +108,16 @@ class PredictionPlan(Plan):
         suspicious = self.rules.origin is Origin.LOGITS and like_probabilities(scores, sums=exclusive)
         # Nothing reads the scores from here on. To drop them frees their memory, and their place in the cache.
         return batch.without_scores(values=values, like_probabilities=suspicious)
+
+    def _with_possible_decisions(self, batch: Batch, costs: CostRule) -> Batch:
+        """Return the batch without rows in which every decision is a masked class."""
+        masked = self.scoring.masked(self.arrangement.applied(batch.scores, self.rules.origin))
+        wrong = costs.undecidable(masked)
+        if wrong.any():
+            batch = batch.without(
+                wrong, lambda _, place: DataError(f"{place}: every decision that has a cost is a masked class (-inf)")
+            )
+        return batch if self.rules.skip else batch.until_fault()
 
 
 def plan(
@@ -130,10 +150,9 @@ def plan(
     _check_calibration(rules, dtype)
     for name in (*classes, rules.abstain_label):
         check_utf8(name)
-    if rules.abstains and rules.abstain_label in classes:
-        raise UsageError(f"--abstain-label: {visible(rules.abstain_label)!r} is a class of the input")
     if rules.renormalize and (task is Task.MULTILABEL or len(layout.classes) == 1):
         raise UsageError("--renormalize divides the probabilities of a row by their sum; a single one has none")
+    costs, taxonomy = _settled(rules, classes)
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
     if properties is None:
@@ -152,8 +171,34 @@ def plan(
         scoring=Scoring(task, rules.origin, rules.renormalize, calibration),
         rules=rules,
         thresholds=np.array([rules.threshold_of(name) for name in classes], dtype=dtype),
+        costs=costs,
+        taxonomy=taxonomy,
         properties=tuple(properties),
     )
+
+
+def _settled(rules: Rules, classes: Sequence[str]) -> tuple[CostRule | None, RollUp | None]:
+    """Return the rules of costs and of a taxonomy for these classes; refuse a name that stands for two things."""
+    costs, taxonomy = None, None
+    names = {label: "a class of the input" for label in classes}
+    if rules.costs is not None:
+        from actcli.prediction.costs import settled_costs
+
+        costs = settled_costs(rules.costs, classes)
+        names |= dict.fromkeys(costs.others, "a decision that has costs")
+    if rules.taxonomy is not None:
+        from actcli.prediction.taxonomy import settled_taxonomy
+
+        taxonomy = settled_taxonomy(rules.taxonomy, classes)
+        for name in taxonomy.names:
+            check_utf8(name)
+            if name in names:
+                raise DataError(f"{visible(name)!r} is {names[name]} and a node of the taxonomy")
+        names |= dict.fromkeys(taxonomy.names, "a node of the taxonomy")
+    if rules.abstains and rules.abstain_label in names:
+        what = names[rules.abstain_label]
+        raise UsageError(f"--abstain-label: {visible(rules.abstain_label)!r} is {what}", hint="choose another text")
+    return costs, taxonomy
 
 
 def _check_calibration(rules: Rules, dtype: np.dtype[Any]) -> None:

@@ -16,8 +16,10 @@ from actcli.tasks import Origin, Task
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from actcli.prediction.costs import CostRule
     from actcli.prediction.rules import Rules
     from actcli.prediction.scoring import Scoring
+    from actcli.prediction.taxonomy import RollUp
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,16 +27,21 @@ __all__ = ["BinaryPredictions", "Predictions", "SigmoidPredictions", "SoftmaxPre
 
 
 def predictions(
-    given: Array, scoring: Scoring, rules: Rules, thresholds: Array
+    given: Array,
+    scoring: Scoring,
+    rules: Rules,
+    thresholds: Array,
+    costs: CostRule | None = None,
+    taxonomy: RollUp | None = None,
 ) -> SoftmaxPredictions | SigmoidPredictions:
     """Return the predictions of the task of `scoring`; the parameters are those of `Predictions`."""
     match scoring.task:
         case Task.SOFTMAX:
-            return SoftmaxPredictions(given, scoring, rules, thresholds)
+            return SoftmaxPredictions(given, scoring, rules, thresholds, costs, taxonomy)
         case Task.MULTILABEL:
             return SigmoidPredictions(given, scoring, rules, thresholds)
         case Task.BINARY:
-            return BinaryPredictions(given, scoring, rules, thresholds)
+            return BinaryPredictions(given, scoring, rules, thresholds, costs)
         case _:
             assert_never(scoring.task)
 
@@ -107,7 +114,30 @@ class Predictions:
 
 
 class SoftmaxPredictions(Predictions):
-    """Exactly one class is right in each row: softmax."""
+    """Exactly one class is right in each row: softmax.
+
+    Parameters
+    ----------
+    given, scoring, rules, thresholds
+        As for `Predictions`.
+    costs
+        The rule that decides, if there are costs.
+    taxonomy
+        The roll-up of what is decided, if there is a taxonomy.
+    """
+
+    def __init__(
+        self,
+        given: Array,
+        scoring: Scoring,
+        rules: Rules,
+        thresholds: Array,
+        costs: CostRule | None = None,
+        taxonomy: RollUp | None = None,
+    ) -> None:
+        super().__init__(given, scoring, rules, thresholds)
+        self.cost_rule = costs
+        self.taxonomy = taxonomy
 
     @cached_property
     def _exponentials(self) -> tuple[Array, Array]:
@@ -126,11 +156,33 @@ class SoftmaxPredictions(Predictions):
         return decisions.argmax(self.scores)
 
     @cached_property
+    def _decided(self) -> Array:
+        """The code of the decision before it is rolled up or withheld: a class, or C and more for another decision."""
+        return self._best if self.cost_rule is None else self.cost_rule.decided(self.probabilities, self._masked)
+
+    @cached_property
+    def leaf(self) -> Array:
+        """The class before it is rolled up: the most probable one, or the one that the costs choose."""
+        if self.cost_rule is None:
+            return self._best
+        return np.where(self._decided < self.scores.shape[1], self._decided, self._best)
+
+    @cached_property
+    def _rolled_up(self) -> tuple[Array, Array]:
+        """The number of the node that `leaf` is rolled up to, and its probability."""
+        assert self.taxonomy is not None
+        probabilities = self.taxonomy.probabilities(self.probabilities)
+        nodes = self.taxonomy.rolled_up(self.leaf, probabilities)
+        return nodes, probabilities[np.arange(len(nodes)), nodes]
+
+    @cached_property
     def probability(self) -> Array:
-        """The probability of the label or, where it is withheld, of the class that would be the label."""
-        if self.form is Origin.LOGITS and "probabilities" not in self.__dict__:
+        """The probability of the label or, where it is withheld, of the class or node that would be the label."""
+        if self.taxonomy is not None:
+            return self._rolled_up[1]
+        if self.cost_rule is None and self.form is Origin.LOGITS and "probabilities" not in self.__dict__:
             return 1 / self._exponentials[1]
-        return np.take_along_axis(self.probabilities, self._best[:, np.newaxis], axis=1)[:, 0]
+        return np.take_along_axis(self.probabilities, self.leaf[:, np.newaxis], axis=1)[:, 0]
 
     @cached_property
     def margin(self) -> Array:
@@ -153,17 +205,45 @@ class SoftmaxPredictions(Predictions):
             code[self.margin < self.margin.dtype.type(self.rules.abstain_margin)] = 2
         if self.rules.abstain_below is not None:
             code[self.probability < self.probability.dtype.type(self.rules.abstain_below)] = 1
+        if self.cost_rule is not None:
+            code[self._decided >= self.scores.shape[1]] = 0  # a decision that is no class is not withheld
         return code
 
     @cached_property
+    def label(self) -> Array:
+        """The label by its code: its class, then other decisions, then other nodes; -1 where it is withheld."""
+        found = self._decided
+        if self.taxonomy is not None:
+            classes, nodes = self.scores.shape[1], self._rolled_up[0]
+            others = 0 if self.cost_rule is None else len(self.cost_rule.others)
+            found = np.where(found < classes, np.where(nodes < classes, nodes, nodes + others), found)
+        return np.where(self.reason == 0, found, -1) if self.rules.abstains else found
+
+    @cached_property
     def index(self) -> Array:
-        """The index of the label's class; -1 where there is no label."""
-        return np.where(self.reason == 0, self._best, -1) if self.rules.abstains else self._best
+        """The index of the label's class; -1 where the label is withheld or no class."""
+        if self.cost_rule is None and self.taxonomy is None:
+            return self.label
+        return np.where(self.label < self.scores.shape[1], self.label, -1)
 
     @property
-    def label(self) -> Array:
-        """The label, by its code, which is its index."""
-        return self.index
+    def lineage(self) -> Sets:
+        """The nodes from the root to the label; none where the label is withheld or no node."""
+        assert self.taxonomy is not None
+        decided = (self.label >= 0) & (self._decided < self.scores.shape[1])
+        return self.taxonomy.lineages(np.where(decided, self._rolled_up[0], -1))
+
+    @property
+    def expected_cost(self) -> Array:
+        """The expected cost of the decision, withheld or not."""
+        assert self.cost_rule is not None
+        return self.cost_rule.expected_of(self.probabilities, self._decided).astype(self.probabilities.dtype)
+
+    @property
+    def costs(self) -> Array:
+        """The expected cost of each decision."""
+        assert self.cost_rule is not None
+        return self.cost_rule.expected(self.probabilities).astype(self.probabilities.dtype)
 
     @property
     def onehot(self) -> Array:
@@ -181,7 +261,8 @@ class SoftmaxPredictions(Predictions):
         return _sets(self.rules.conformal.sets(exact.probabilities) & ~self._masked)
 
     def _in_float64(self) -> SoftmaxPredictions:
-        return type(self)(self.given.astype(np.float64), self.scoring, self.rules, self.thresholds)
+        given = self.given.astype(np.float64)
+        return type(self)(given, self.scoring, self.rules, self.thresholds, self.cost_rule, self.taxonomy)
 
     @property
     def top_k(self) -> TopK:
@@ -203,7 +284,7 @@ class BinaryPredictions(SoftmaxPredictions):
     @cached_property
     def probability(self) -> Array:
         """The probability of the label or, where it is withheld, of the class that would be the label."""
-        return np.where(self._best == 1, self.probabilities[:, 1], self.probabilities[:, 0])
+        return np.where(self.leaf == 1, self.probabilities[:, 1], self.probabilities[:, 0])
 
 
 class SigmoidPredictions(Predictions):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from actcli.calibration.conformal import Conformal
     from actcli.calibration.methods import Calibration
+    from actcli.prediction.costs import Costs
+    from actcli.prediction.taxonomy import Taxonomy
 
 __all__ = ["Rules"]
 
@@ -40,6 +42,10 @@ class Rules:
         The path of the file that `class_names` come from, for messages.
     strict
         Whether a threshold is reached only above it.
+    costs
+        Of the decisions, which are then those of the smallest expected cost.
+    taxonomy
+        Of the classes: a label that is not probable enough is rolled up.
     skip
         Whether wrong rows are left out; otherwise the first of them is an error (``--on-bad-row``).
     columns
@@ -60,6 +66,8 @@ class Rules:
     thresholds: Mapping[str, float] | None = None
     thresholds_file: str | None = None
     strict: bool = False
+    costs: Costs | None = None
+    taxonomy: Taxonomy | None = None
     at_least_one: bool = False
     abstain_below: float | None = None
     abstain_margin: float | None = None
@@ -72,6 +80,10 @@ class Rules:
     def __post_init__(self) -> None:
         if self.renormalize and self.origin is Origin.LOGITS:
             raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
+        if self.costs is not None and (self.thresholds is not None or self.strict):
+            raise UsageError(
+                "costs decide in place of a threshold, so there cannot be both", hint="leave one of them out"
+            )
 
     @property
     def temperature(self) -> float:
