@@ -92,7 +92,7 @@ class CostRule(NamedTuple):
 
     def undecidable(self, masked: Array) -> Array:
         """Return the rows in which every decision is a masked class, shape (N,), bool."""
-        return ~self._possible(masked).any(axis=1)
+        return np.logical_not(self._possible(masked).any(axis=1))
 
     def _possible(self, masked: Array) -> Array:
         """Return which decisions each row may have, shape (N, D), bool."""

@@ -180,7 +180,7 @@ def plan(
 def _settled(rules: Rules, classes: Sequence[str]) -> tuple[CostRule | None, RollUp | None]:
     """Return the rules of costs and of a taxonomy for these classes; refuse a name that stands for two things."""
     costs, taxonomy = None, None
-    names = {label: "a class of the input" for label in classes}
+    names = dict.fromkeys(classes, "a class of the input")
     if rules.costs is not None:
         from actcli.prediction.costs import settled_costs
 

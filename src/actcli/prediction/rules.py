@@ -81,9 +81,7 @@ class Rules:
         if self.renormalize and self.origin is Origin.LOGITS:
             raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
         if self.costs is not None and (self.thresholds is not None or self.strict):
-            raise UsageError(
-                "costs decide in place of a threshold, so there cannot be both", hint="leave one of them out"
-            )
+            raise UsageError("costs decide in place of a threshold: there cannot be both", hint="leave out one of them")
 
     @property
     def temperature(self) -> float:

@@ -143,19 +143,20 @@ class RollUp(NamedTuple):
 
     def lineages(self, nodes: Array) -> Sets:
         """Return the way from the root to a node for each row; that of -1 is empty."""
-        parents = self.parents.tolist()
         distinct, inverse = np.unique(nodes, return_inverse=True)
-        ways = []
-        for node in distinct.tolist():
-            way = []
-            while node >= 0:
-                way.append(node)
-                node = parents[node]
-            ways.append(np.array(way[::-1], dtype=np.int64))
+        ways = [self._way(node) for node in distinct.tolist()]
         lengths = np.array([len(way) for way in ways], dtype=np.int64)[inverse]
         codes = [ways[place] for place in inverse.tolist()]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         return Sets(offsets, np.concatenate(codes) if codes else np.zeros(0, dtype=np.int64))
+
+    def _way(self, node: int) -> Array:
+        """Return the nodes from the root to a node; none for -1."""
+        way = []
+        while node >= 0:
+            way.append(node)
+            node = int(self.parents[node])
+        return np.array(way[::-1], dtype=np.int64)
 
 
 def read_taxonomy(path: str, at: float) -> Taxonomy:

@@ -101,15 +101,15 @@ class _Decisions:
 
     def add_identifiers(self) -> None:
         """Add the carried columns, or the numbers of the rows."""
-        carried = [number for number, column in enumerate(self._shown.columns) if column.carried is not None]
+        carried = [position for position, column in enumerate(self._shown.columns) if column.carried is not None]
         if not carried:
             numbers = [Text(str(number), style="dim") for number in self._shown.numbers]
             width = min(widest(["row", *map(str, self._shown.numbers)]), _WIDEST_NUMBER)
             self._add("row", numbers, most=width, right=True)
         most = max(8, (self._width - self._needed()) // max(1, len(carried)) - GAP)
-        for number in carried:
-            header = shown_name(self._shown.columns[number].headers[0])
-            texts = [shown_name(row[number]) for row in self._shown.head]
+        for position in carried:
+            header = shown_name(self._shown.columns[position].headers[0])
+            texts = [shown_name(row[position]) for row in self._shown.head]
             width = min(widest([header, *texts]), most)
             self._add(header, [Text(shortened(text, width)) for text in texts], most=width)
 
