@@ -12,7 +12,7 @@ from actcli.cli.declaration import files_read
 from actcli.cli.evaluating import refuse_single_class
 from actcli.cli.inputs import check_input
 from actcli.cli.option_values import decimal_share
-from actcli.cli.policies import with_policy_names
+from actcli.cli.policies import removed_note, score_rules, with_policy_names
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import DataError, ReaderGoneError, UsageError, say, visible
 from actcli.tasks import ResultFormat, Step, Task
@@ -228,8 +228,7 @@ def _rules(request: FitRequest) -> Rules:
     input, rules = request.rows.input, request.rows.classes.rules()
     if request.held is not None:
         input, rules = with_policy_names(request.held, request.target.policy, input, rules)
-        if request.step.part is not Step.CALIBRATION:
-            rules["calibration"] = request.held.calibration
+        rules |= score_rules(request.held, before=request.step.part)
     return Rules(**rules | input.rules())
 
 
@@ -275,13 +274,10 @@ def _with_step(request: FitRequest, context: FitContext, result: FitResult) -> t
     return context.policy.with_step(request.step.part, result.value, record)
 
 
-def _notes(request: FitRequest, removed: Sequence[str]) -> list[str]:
+def _notes(request: FitRequest, removed: Sequence[Step]) -> list[str]:
     notes = []
     if removed:
-        names = {"thresholds": "thresholds", "conformal": "conformal rule"}
-        parts = ", ".join(names[part] for part in removed)
-        name = visible(request.target.policy, 200)
-        notes.append(f"{name}: removed, because this step changes what they depend on: {parts}")
+        notes.append(removed_note(request.target.policy, removed))
     if request.share is None:
         notes.append("these numbers are of the very rows that were fitted; --holdout 0.3 keeps rows apart to judge by")
     return notes

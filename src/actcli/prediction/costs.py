@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from actcli.errors import DataError, listed, visible
+from actcli.errors import DataError, UsageError, listed, visible
 from actcli.formats.column_roles import is_number
 from actcli.prediction.decisions import cheapest, expected_costs
 from actcli.prediction.option_files import csv_rows, parsed_json, read_text
+from actcli.prediction.policy_values import by_label
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import TypeAlias
 
+    from actcli.prediction.policy_values import Value
+
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["LARGEST_COST", "CostRule", "Costs", "read_costs", "settled_costs"]
+__all__ = ["LARGEST_COST", "CostRule", "Costs", "costs_in", "read_costs", "settled_costs"]
 
 LARGEST_COST = 1e30
 """The largest absolute value of a cost: its sums stay finite in float32."""
@@ -49,12 +53,19 @@ class Costs(NamedTuple):
     path: str | None = None
     lines: Mapping[str, int] = MappingProxyType({})
 
-    def renamed(self, names: Mapping[str, str]) -> Costs:
-        """Return the costs with other names for the classes, by the old names."""
-        return Costs(
-            tuple(names.get(name, name) for name in self.decisions),
-            {names[name]: prices for name, prices in self.matrix.items()},
-        )
+    def with_names(self, renamed: Mapping[str, str]) -> Costs:
+        """Return the costs with other names for the classes.
+
+        Raises
+        ------
+        UsageError
+            If a new name is that of another decision.
+        """
+        decisions = tuple(renamed.get(name, name) for name in self.decisions)
+        if len(set(decisions)) < len(decisions):
+            taken = next(name for name in self.decisions if name not in renamed and name in renamed.values())
+            raise UsageError(f"{visible(taken)!r} is a decision that has costs, so it cannot be the name of a class")
+        return Costs(decisions, {renamed[name]: prices for name, prices in self.matrix.items()})
 
 
 class CostRule(NamedTuple):
@@ -128,6 +139,21 @@ def read_costs(path: str) -> Costs:
     """
     text = read_text(path, "--costs takes a CSV or JSON file")
     return _json_costs(text, path) if text.lstrip().startswith(("{", "[")) else _csv_costs(text, path)
+
+
+def costs_in(value: Value, task: Task, classes: Sequence[str]) -> Costs:
+    """Return costs from a part of a policy for `task` with these classes."""
+    if task is Task.MULTILABEL:
+        raise value.contradiction("multilabel has none")
+    parts = value.object(("decisions", "matrix"))
+    decisions = parts["decisions"].unique_texts()
+    matrix = {}
+    for truth, item in parts["matrix"].named():
+        costs = item.items()
+        if len(costs) != len(decisions):
+            raise item.contradiction(f"{len(costs)} costs, but {len(decisions)} decisions")
+        matrix[truth] = tuple(cost.between(-LARGEST_COST, LARGEST_COST) for cost in costs)
+    return Costs(decisions, dict(zip(classes, by_label(parts["matrix"], matrix, classes), strict=True)))
 
 
 def settled_costs(costs: Costs, classes: Sequence[str]) -> CostRule:

@@ -84,10 +84,7 @@ def _json_thresholds(text: str, path: str) -> dict[str, float]:
 
 def _csv_thresholds(text: str, path: str) -> dict[str, float]:
     result: dict[str, float] = {}
-    rows = csv_rows(text, path)
-    if rows and [cell.strip() for cell in rows[0][1]] == ["name", "threshold"]:
-        del rows[0]
-    for line, row in rows:
+    for line, row in csv_rows(text, path, ("name", "threshold")):
         where = f"{visible(path, 200)}:{line}"
         if len(row) != 2:
             raise DataError(f"{where}: {len(row)} cells, not a name and a threshold")
@@ -185,20 +182,25 @@ def parsed_json(text: str, path: str) -> Any:
         raise DataError(f"{name}: is not JSON that can be read: {visible(str(error), 100)}") from None
 
 
-def csv_rows(text: str, path: str) -> list[tuple[int, list[str]]]:
-    """Return the rows of a CSV text with their lines; blank lines are skipped.
+def csv_rows(text: str, path: str, header: tuple[str, ...] | None = None) -> list[tuple[int, list[str]]]:
+    """Return the rows of a CSV text, each with the number of its last line, without a first row that reads `header`.
+
+    Blank lines are skipped.
 
     Raises
     ------
     DataError
-        If it is not CSV; `path` begins the message.
+        If it is not CSV.
     """
     csv.field_size_limit(2 * LARGEST)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        return [(reader.line_num, row) for row in reader if row and (len(row) > 1 or row[0].strip())]
+        rows = [(reader.line_num, row) for row in reader if row and (len(row) > 1 or row[0].strip())]
     except csv.Error as error:
         raise DataError(f"{visible(path, 200)}:{reader.line_num}: is not CSV: {error}") from None
+    if header is not None and rows and tuple(cell.strip() for cell in rows[0][1]) == header:
+        del rows[0]
+    return rows
 
 
 def _names_in(text: str, path: str) -> list[str]:

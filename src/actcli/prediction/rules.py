@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from actcli.calibration.conformal import Conformal
     from actcli.calibration.methods import Calibration
+    from actcli.prediction.allow import Allow, ClassChoice
     from actcli.prediction.costs import Costs
+    from actcli.prediction.prior import Prior, PriorChoice
     from actcli.prediction.taxonomy import Taxonomy
 
 __all__ = ["Rules"]
@@ -28,8 +30,12 @@ class Rules:
     ----------
     origin
         What the numbers of the input are (``--from``).
+    allow
+        Which classes are possible: from ``--allow``, ``--deny`` and ``--allow-by``, or from a policy.
     calibration
         Changes the logits: from ``--temperature``, or from a policy.
+    prior
+        The shares of the classes: from ``--train-prior`` and ``--prior``, or from a policy.
     conformal
         Makes prediction sets: from a policy.
     policy
@@ -53,7 +59,9 @@ class Rules:
     """
 
     origin: Origin = Origin.LOGITS
+    allow: Allow | ClassChoice | None = None
     calibration: Calibration | None = None
+    prior: Prior | PriorChoice | None = None
     conformal: Conformal | None = None
     policy: str | None = None
     renormalize: bool = False

@@ -9,15 +9,19 @@ import numpy as np
 
 from actcli.errors import DataError, UsageError, listed, visible
 from actcli.prediction.option_files import csv_rows, read_text
+from actcli.prediction.policy_values import check_utf8
 from actcli.streaming.batch import Sets
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
+    from actcli.prediction.policy_values import Value
+
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["RollUp", "Taxonomy", "read_taxonomy", "settled_taxonomy"]
+__all__ = ["RollUp", "Taxonomy", "read_taxonomy", "settled_taxonomy", "taxonomy_in"]
 
 _HINT = "each line is a name and its parent; the parent of a root is empty"
 
@@ -47,17 +51,17 @@ class Taxonomy(NamedTuple):
         """The names of the nodes that are parents, in the order in which they first are."""
         return tuple(dict.fromkeys(parent for parent in self.parents.values() if parent is not None))
 
-    def renamed(self, names: Mapping[str, str]) -> Taxonomy:
-        """Return the taxonomy with other names for the classes, by the old names.
+    def with_names(self, renamed: Mapping[str, str]) -> Taxonomy:
+        """Return the taxonomy with other names for the classes.
 
         Raises
         ------
         UsageError
             If a new name is that of another node.
         """
-        parents = {names.get(name, name): parent for name, parent in self.parents.items()}
+        parents = {renamed.get(name, name): parent for name, parent in self.parents.items()}
         if len(parents) < len(self.parents):
-            taken = next(name for name in names.values() if name in self.parents and name not in names)
+            taken = next(name for name in renamed.values() if name in self.parents and name not in renamed)
             raise UsageError(f"{visible(taken)!r} is a node of the taxonomy, so it cannot be the name of a class")
         return Taxonomy(parents, self.at)
 
@@ -168,12 +172,10 @@ def read_taxonomy(path: str, at: float) -> Taxonomy:
         If the file cannot be read, names a node twice, or its parents do not lead to roots.
     """
     name = visible(path, 200)
-    rows = csv_rows(read_text(path, "--taxonomy takes a CSV file"), path)
-    if rows and [cell.strip() for cell in rows[0][1]] == ["name", "parent"]:
-        del rows[0]
+    text = read_text(path, "--taxonomy takes a CSV file")
     parents: dict[str, str | None] = {}
     lines: dict[str, int] = {}
-    for line, row in rows:
+    for line, row in csv_rows(text, path, ("name", "parent")):
         where = f"{name}:{line}"
         if len(row) != 2:
             raise DataError(f"{where}: {len(row)} cells, not a name and its parent", hint=_HINT)
@@ -188,6 +190,25 @@ def read_taxonomy(path: str, at: float) -> Taxonomy:
         raise DataError(f"{name}: holds no taxonomy", hint=_HINT)
     taxonomy = Taxonomy(parents, at, path, lines)
     taxonomy.check()
+    return taxonomy
+
+
+def taxonomy_in(value: Value, task: Task, classes: Sequence[str]) -> Taxonomy:
+    """Return a taxonomy from a part of a policy for `task` with these classes."""
+    if task is not Task.SOFTMAX:
+        raise value.contradiction(f"{task} has none")
+    parts = value.object(("parents", "at"))
+    parents = {name: None if item.value is None else item.text() for name, item in parts["parents"].named()}
+    for name in parents:
+        if not name.strip():
+            raise parts["parents"].contradiction("a name is empty")
+        check_utf8(name, parts["parents"])
+    taxonomy = Taxonomy(parents, parts["at"].between(0, 1))
+    try:
+        taxonomy.check()
+        settled_taxonomy(taxonomy, classes)
+    except DataError as error:
+        raise parts["parents"].contradiction(str(error).partition(": ")[2]) from None
     return taxonomy
 
 
