@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actcli.evaluation.truth import Truth, TruthSpec
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.metrics.settings import MetricSettings
+    from actcli.prediction.costs import CostRule
     from actcli.prediction.rules import Rules
     from actcli.streaming.batch import Layout
     from actcli.streaming.output import Output
@@ -117,6 +118,7 @@ def evaluation_request(
     """
     policy = options.policy
     rules = options.sets.rules() | options.classes.rules() | policy.rules() | options.thresholds.rules()
+    rules |= options.costs.rules()
     task = options.task or (Task.SOFTMAX if policy.policy is None else _policy_task(policy.policy))
     decisive, others = _given_options(options)
     _check_task(task, [*decisive, *others])
@@ -125,6 +127,11 @@ def evaluation_request(
     if policy.policy is not None:
         input, rules = with_policy(policy.policy, task, options.input, rules)
         options = replace(options, input=input)
+        if "taxonomy" in rules:
+            raise UsageError(
+                f"{visible(policy.policy, 200)}: holds a taxonomy, and what is evaluated are classes",
+                hint="evaluate with a policy without a taxonomy",
+            )
     return EvaluationRequest(
         task=task,
         options=options,
@@ -152,6 +159,7 @@ def _given_options(options: EvaluationOptions) -> tuple[list[str], list[str]]:
         "--positive": classes.positive is not None,
         "--negative": classes.negative is not None,
         "--label-separator": options.recorded.label_separator is not None,
+        "--costs": options.costs.costs is not None,
     }
     return [name for name, given in decisive.items() if given], [name for name, given in others.items() if given]
 
@@ -176,7 +184,7 @@ def _check_task(task: Task, given: Sequence[str]) -> None:
                 "--label-separator",
             }
         case Task.MULTILABEL:
-            meaningless = {"--positive", "--negative"}
+            meaningless = {"--positive", "--negative", "--costs"}
         case Task.BINARY:
             meaningless = {"--at-least-one", "--top-k", "--label-separator"}
         case _:
@@ -232,14 +240,16 @@ def measure(
         rules = _rules(request, inputs.layout)
         settings = _settings(request, rules, inputs.layout)
         planned = plan(task, inputs.layout, rules, properties=properties(settings))
-        classes = planned.layout.classes
+        classes, costs = planned.layout.classes, planned.costs
+        if costs is not None and costs.others:
+            settings = replace(settings, others=len(costs.others), coverage=True)
         spec = TruthSpec(task, classes, request.separator)
-        recorded = _recorded_predictions(request, inputs.layout, spec)
+        recorded = _recorded_predictions(request, inputs.layout, spec, costs)
         for bound in request.bounds:
             bound.refuse_unknown(settings, classes)
         truth = _truth(request, spec, inputs.layout)
         worst = None if report is None else WorstPredictions(task, planned.layout, options.truth.truth_column)
-        evaluator = Evaluator(settings, truth, recorded, SpooledScoreStore(), worst)
+        evaluator = Evaluator(settings, truth, recorded, SpooledScoreStore(), worst, costs)
         identities = [*inputs.identities, *truth.identities, *files_read(options)]
         with (
             open_result(_result_output(output, report), inputs=identities) as target,
@@ -319,6 +329,7 @@ def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Metri
         2 if request.task is Task.BINARY else len(layout.classes),
         top_k=rules.top_k is not None and request.task is Task.SOFTMAX,
         coverage=request.label_column(layout) is not None and request.task is not Task.MULTILABEL,
+        costs=rules.costs is not None,
         **request.settings,
     )
 
@@ -333,7 +344,9 @@ def _truth(request: EvaluationRequest, spec: TruthSpec, layout: Layout) -> Truth
     return settle(spec, layout, file=options.truth, column=options.truth_column, taken=taken)
 
 
-def _recorded_predictions(request: EvaluationRequest, layout: Layout, spec: TruthSpec) -> RecordedPredictions | None:
+def _recorded_predictions(
+    request: EvaluationRequest, layout: Layout, spec: TruthSpec, costs: CostRule | None
+) -> RecordedPredictions | None:
     """Return the predictions that the input records, if it records any."""
     column = request.label_column(layout)
     abstain_label = request.options.recorded.abstain_label
@@ -349,7 +362,8 @@ def _recorded_predictions(request: EvaluationRequest, layout: Layout, spec: Trut
     from actcli.evaluation.recorded_predictions import RecordedPredictions
 
     kind = next(carried.kind for carried in layout.carried if carried.name == column)
-    return RecordedPredictions(spec, column, kind, "abstain" if abstain_label is None else abstain_label)
+    decisions = None if costs is None else costs.by_name(spec.classes)
+    return RecordedPredictions(spec, column, kind, "abstain" if abstain_label is None else abstain_label, decisions)
 
 
 def _warnings(result: Evaluation) -> list[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.metrics.score_store import ScoreStore
     from actcli.metrics.settings import MetricSettings
+    from actcli.prediction.costs import CostRule
     from actcli.streaming.batch import Batch, Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -36,7 +37,8 @@ def properties(settings: MetricSettings) -> tuple[str, ...]:
     """Return the properties of the predictions that an `Evaluator` needs."""
     if not settings.exclusive:
         return ("multihot", "probabilities", "log_probabilities", "log_complements")
-    return ("index", "probabilities", "log_probabilities", *(["top_k"] if settings.top_k else []))
+    decided = "label" if settings.costs else "index"
+    return (decided, "probabilities", "log_probabilities", *(["top_k"] if settings.top_k else []))
 
 
 class EncodedRows(NamedTuple):
@@ -47,7 +49,8 @@ class EncodedRows(NamedTuple):
     batch
         The rows.
     decided
-        Codes, shape (N,), -1 for a withheld label; or for multilabel a table, shape (N, C), of 0 and 1.
+        Codes, shape (N,), -1 for a withheld label, C and more for a decision that is no class; or for multilabel a
+        table, shape (N, C), of 0 and 1.
     bins
         The calibration bins of the cells, for multilabel with equally wide bins.
     """
@@ -77,10 +80,8 @@ class EvaluationEncoder:
         bins = None
         if not self.settings.exclusive and not self.settings.equal_mass:
             bins = cell_bins(self.settings, batch.values["probabilities"])
-        if self.recorded is not None:
-            decided = self.recorded.take(batch)
-        else:
-            decided = batch.values["index" if self.settings.exclusive else "multihot"]
+        computed = properties(self.settings)[0]
+        decided = batch.values[computed] if self.recorded is None else self.recorded.take(batch)
         return EncodedRows(batch.without_scores(), decided, bins)
 
 
@@ -99,6 +100,8 @@ class Evaluator:
         Where to keep the probabilities for the metrics that rank all rows; by default in memory.
     worst
         Keeps the worst predictions, if they are wanted.
+    costs
+        The costs of the decisions, if the settings ask for them.
     """
 
     def __init__(
@@ -108,12 +111,14 @@ class Evaluator:
         recorded: RecordedPredictions | None = None,
         scores: ScoreStore | None = None,
         worst: WorstPredictions | None = None,
+        costs: CostRule | None = None,
     ) -> None:
         self.encoder = EvaluationEncoder(settings, recorded)
         self._settings = settings
         self._accumulator = MetricAccumulator(settings, scores)
         self._truth = truth
         self._worst = worst
+        self._costs = costs
 
     def open(self, layout: Layout) -> int:
         """Return about how many bytes a row takes."""
@@ -127,7 +132,11 @@ class Evaluator:
         logarithms = batch.values["log_probabilities"]
         if self._settings.exclusive:
             best = batch.values["top_k"].codes if self._settings.top_k else None
-            statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best)
+            of_costs = {}
+            if self._costs is not None:
+                of_costs = {"decision": decided, "cost": self._costs.costs_of(truth, decided)}
+                decided = np.where(decided < self._settings.classes, decided, -1)
+            statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best) | of_costs
         else:
             chosen, complements = np.asarray(decided, dtype=np.bool_), batch.values["log_complements"]
             statistics = label_rows(self._settings, truth, chosen, probabilities, logarithms, complements, bins)
@@ -155,7 +164,7 @@ class Evaluator:
 
     def result(self, classes: Sequence[str]) -> Evaluation:
         """Return the evaluation; `classes` are the names of the classes."""
-        return evaluation_of(self._accumulator, classes)
+        return evaluation_of(self._accumulator, classes, () if self._costs is None else (*classes, *self._costs.others))
 
     def ranked(self, number: int) -> tuple[Array, Array]:
         """Return the probability of a class in each row with a label, and where the class is true; shape (N,)."""

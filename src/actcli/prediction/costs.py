@@ -118,15 +118,21 @@ class CostRule(NamedTuple):
 
     def expected_of(self, probabilities: Array, decided: Array) -> Array:
         """Return the expected cost of one decision for each row, given by its code: shape (N,), float64."""
-        costs = self.by_code(decided)
+        places = np.searchsorted(self.codes, decided)
         total = np.zeros(len(probabilities))
-        for truth, of_truth in enumerate(costs):
-            total += probabilities[:, truth] * of_truth
+        for truth, costs in enumerate(self.matrix):
+            total += probabilities[:, truth] * costs[places]
         return total
 
-    def by_code(self, decided: Array) -> Array:
-        """Return the costs of decisions, given by their codes: shape (C, N)."""
-        return np.asarray(self.matrix[:, np.searchsorted(self.codes, decided)])
+    def by_name(self, classes: Sequence[str]) -> dict[str, int]:
+        """Return the code of each decision by its name; `classes` are the names of the classes."""
+        names = (*classes, *self.others)
+        return {names[code]: code for code in self.codes.tolist()}
+
+    def costs_of(self, truth: Array, decided: Array) -> Array:
+        """Return the cost of decisions, given by their codes and the true classes: shape (N,); -1 costs nothing."""
+        places = np.searchsorted(self.codes, np.maximum(decided, self.codes[0]))
+        return np.where(decided >= 0, self.matrix[truth, places], 0.0)
 
 
 def read_costs(path: str) -> Costs:
