@@ -39,7 +39,16 @@ if TYPE_CHECKING:
     from actcli.errors import ActcliError, CheckError, DataError, OutputError, UsageError
     from actcli.evaluation.arrays import evaluate
     from actcli.evaluation.result import CalibrationBin, Evaluation, Intervals
-    from actcli.prediction.decisions import argmax, at_least_one, best_among, margin, reached, top_k
+    from actcli.prediction.decisions import (
+        argmax,
+        at_least_one,
+        best_among,
+        cheapest,
+        expected_costs,
+        margin,
+        reached,
+        top_k,
+    )
 
 __version__ = "0.1.0"
 
@@ -62,8 +71,10 @@ __all__ = [
     "argmax",
     "at_least_one",
     "best_among",
+    "cheapest",
     "cross_entropy_gradient",
     "evaluate",
+    "expected_costs",
     "fit_conformal",
     "fit_isotonic",
     "fit_platt",
@@ -103,7 +114,16 @@ _HOMES = {
         "fit_vector_scaling",
     ),
     "calibration.conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
-    "prediction.decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
+    "prediction.decisions": (
+        "argmax",
+        "at_least_one",
+        "best_among",
+        "cheapest",
+        "expected_costs",
+        "margin",
+        "reached",
+        "top_k",
+    ),
     "calibration.thresholds": ("Tuned", "tune_thresholds"),
     "errors": ("ActcliError", "CheckError", "DataError", "OutputError", "UsageError"),
     "evaluation.arrays": ("evaluate",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,14 +16,14 @@ from actcli.prediction.policy_values import by_label
 from actcli.tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import TypeAlias
 
     from actcli.prediction.policy_values import Value
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["LARGEST_COST", "CostRule", "Costs", "costs_in", "read_costs", "settled_costs"]
+__all__ = ["LARGEST_COST", "CostRule", "Costs", "costs_from", "costs_in", "read_costs", "settled_costs"]
 
 LARGEST_COST = 1e30
 """The largest absolute value of a cost: its sums stay finite in float32."""
@@ -144,7 +145,7 @@ def read_costs(path: str) -> Costs:
         If the file cannot be read, or a decision, a class or a cost is missing, repeated or wrong.
     """
     text = read_text(path, "--costs takes a CSV or JSON file")
-    return _json_costs(text, path) if text.lstrip().startswith(("{", "[")) else _csv_costs(text, path)
+    return costs_from(parsed_json(text, path), path) if text.lstrip().startswith(("{", "[")) else _csv_costs(text, path)
 
 
 def costs_in(value: Value, task: Task, classes: Sequence[str]) -> Costs:
@@ -201,7 +202,7 @@ def _csv_costs(text: str, path: str) -> Costs:
     for line, [truth, *cells] in rest:
         where = f"{name}:{line}"
         if len(cells) != len(decisions):
-            raise DataError(f"{where}: {len(cells)} costs, and the first line names {len(decisions)} decisions")
+            raise DataError(f"{where}: {len(cells) + 1} cells, and the first line has {len(decisions) + 1}")
         if truth in matrix:
             raise DataError(f"{where}: there are two lines for the true class {visible(truth)!r}")
         matrix[truth] = _costs(zip(decisions, map(_parsed, cells), strict=True), where)
@@ -216,10 +217,16 @@ def _parsed(cell: str) -> object:
     return float(cell) if is_number(cell) else cell
 
 
-def _json_costs(text: str, path: str) -> Costs:
+def costs_from(found: Any, path: str) -> Costs:
+    """Return the costs in a document of the form ``{truth: {decision: cost}}``; `path` begins the messages.
+
+    Raises
+    ------
+    DataError
+        If it has another form, or a decision or a cost is missing or wrong.
+    """
     name = visible(path, 200)
-    found = parsed_json(text, path)
-    if not isinstance(found, dict) or not all(isinstance(costs, dict) for costs in found.values()):
+    if not isinstance(found, Mapping) or not all(isinstance(costs, Mapping) for costs in found.values()):
         raise DataError(f"{name}: is no JSON object of the form {{truth: {{decision: cost}}}}")
     if not found:
         raise DataError(f"{name}: holds no costs")

@@ -178,7 +178,8 @@ def read_taxonomy(path: str, at: float) -> Taxonomy:
     for line, row in csv_rows(text, path, ("name", "parent")):
         where = f"{name}:{line}"
         if len(row) != 2:
-            raise DataError(f"{where}: {len(row)} cells, not a name and its parent", hint=_HINT)
+            cells = f"{len(row)} cell{'' if len(row) == 1 else 's'}"
+            raise DataError(f"{where}: {cells}, not a name and its parent", hint=_HINT)
         node, parent = row
         if not node.strip():
             raise DataError(f"{where}: the name is empty", hint=_HINT)
