@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from actcli.activations import (
         cross_entropy_gradient,
+        energy,
         log_sigmoid,
         log_softmax,
         sigmoid,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         fit_temperature,
         fit_vector_scaling,
     )
+    from actcli.calibration.prior import prior_shift
     from actcli.calibration.thresholds import Tuned, tune_thresholds
     from actcli.errors import ActcliError, CheckError, DataError, OutputError, UsageError
     from actcli.evaluation.arrays import evaluate
@@ -63,6 +65,7 @@ __all__ = [
     "at_least_one",
     "best_among",
     "cross_entropy_gradient",
+    "energy",
     "evaluate",
     "fit_conformal",
     "fit_isotonic",
@@ -73,6 +76,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "margin",
+    "prior_shift",
     "reached",
     "sigmoid",
     "sigmoid_derivative",
@@ -85,6 +89,7 @@ __all__ = [
 _HOMES = {
     "activations": (
         "cross_entropy_gradient",
+        "energy",
         "log_sigmoid",
         "log_softmax",
         "sigmoid",
@@ -104,6 +109,7 @@ _HOMES = {
     ),
     "calibration.conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
     "prediction.decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
+    "calibration.prior": ("prior_shift",),
     "calibration.thresholds": ("Tuned", "tune_thresholds"),
     "errors": ("ActcliError", "CheckError", "DataError", "OutputError", "UsageError"),
     "evaluation.arrays": ("evaluate",),

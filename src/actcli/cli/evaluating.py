@@ -153,7 +153,10 @@ def _given_options(options: EvaluationOptions) -> tuple[list[str], list[str]]:
         "--negative": classes.negative is not None,
         "--label-separator": options.recorded.label_separator is not None,
     }
-    return [name for name, given in decisive.items() if given], [name for name, given in others.items() if given]
+    scores = [*policy.allowed.given, *policy.shares.given]
+    return [name for name, given in decisive.items() if given] + scores, [
+        name for name, given in others.items() if given
+    ]
 
 
 def _policy_task(path: str) -> Task:
@@ -318,7 +321,7 @@ def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Metri
         request.task,
         2 if request.task is Task.BINARY else len(layout.classes),
         top_k=rules.top_k is not None and request.task is Task.SOFTMAX,
-        coverage=request.label_column(layout) is not None and request.task is not Task.MULTILABEL,
+        coverage=(request.label_column(layout) is not None or rules.abstains) and request.task is not Task.MULTILABEL,
         **request.settings,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from actcli.errors import UsageError, listed, visible
 from actcli.streaming.batch import Carried, Column, Kind
-from actcli.tasks import Task
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,6 +65,8 @@ _SHARED = {
     "probabilities": _matrix("probabilities", "p_"),
     "log_probabilities": _matrix("log_probabilities", "logp_"),
     "logits": _matrix("logits", "logit_"),
+    "energy": _number("energy"),
+    "max_logit": _number("max_logit"),
 }
 _EXCLUSIVE = {
     "label": _label,
@@ -171,6 +173,8 @@ def _column(
             raise UsageError("--columns: top_k needs --top-k K")
         if name == "prediction_set" and rules.conformal is None:
             raise UsageError("--columns: prediction_set needs a --policy that actcli conformal has written to")
+        if name in ("energy", "max_logit") and rules.origin is not Origin.LOGITS:
+            raise UsageError(f"--columns: {name} is of logits, and the input holds {rules.origin}")
         return OUTPUT[task][name](classes, rules)
     if name == "row":
         return Column("row", Kind.ROW, ("row",), dtype="int64")

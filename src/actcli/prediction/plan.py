@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from actcli.prediction.mask import Mask
     from actcli.prediction.rules import Rules
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -74,6 +75,8 @@ class PredictionPlan(Plan):
         Of each class, shape (C,), in the dtype of the computation.
     properties
         The properties of `Predictions` to compute, and "file", the number of the input file.
+    mask
+        Which classes are not possible.
     """
 
     input_classes: tuple[str, ...]
@@ -82,20 +85,23 @@ class PredictionPlan(Plan):
     rules: Rules
     thresholds: Array
     properties: tuple[str, ...]
+    mask: Mask | None = None
 
     def decide(self, batch: Batch) -> Batch:
         """Return the batch with the values of the properties, and without its scores."""
         exclusive = self.scoring.task is not Task.MULTILABEL and len(self.input_classes) > 1
         batch = checked(batch, self.input_classes, self.layout.dtype, self.rules, exclusive=exclusive)
-        scores = batch.scores
-        arranged = in_block_order(self.arrangement.applied(scores, self.rules.origin))
-        found = predictions(arranged, self.scoring, self.rules, self.thresholds)
+        suspicious = self.rules.origin is Origin.LOGITS and like_probabilities(batch.scores, sums=exclusive)
+        arranged = in_block_order(self.arrangement.applied(batch.scores, self.rules.origin))
+        unmasked = None
+        if self.mask is not None:
+            batch, unmasked, arranged = self.mask.applied(batch, arranged, self.rules)
+        found = predictions(arranged, self.scoring, self.rules, self.thresholds, unmasked)
         values = {
-            name: np.full(len(scores), batch.file) if name == "file" else getattr(found, name)
+            name: np.full(len(batch), batch.file) if name == "file" else getattr(found, name)
             for name in self.properties
         }
         values = {name: rounded(value, self.rules.precision) for name, value in values.items()}
-        suspicious = self.rules.origin is Origin.LOGITS and like_probabilities(scores, sums=exclusive)
         # Nothing reads the scores from here on. To drop them frees their memory, and their place in the cache.
         return batch.without_scores(values=values, like_probabilities=suspicious)
 
@@ -142,6 +148,7 @@ def plan(
     notes += _check_thresholds(task, classes, rules)
     # A calibration that changes nothing is left out: so the numbers of the input come out to the last bit.
     calibration = None if rules.calibration == Temperature(1.0) else rules.calibration
+    shift, mask = _shift_and_mask(task, layout, classes, rules)
     return PredictionPlan(
         # The number of rows is unknown where wrong rows are left out.
         layout=replace(layout, classes=classes, dtype=dtype, rows=None if rules.skip else layout.rows),
@@ -149,11 +156,27 @@ def plan(
         notes=notes,
         input_classes=layout.classes,
         arrangement=arrangement,
-        scoring=Scoring(task, rules.origin, rules.renormalize, calibration),
+        scoring=Scoring(task, rules.origin, rules.renormalize, calibration, shift, mask is not None),
         rules=rules,
         thresholds=np.array([rules.threshold_of(name) for name in classes], dtype=dtype),
         properties=tuple(properties),
+        mask=mask,
     )
+
+
+def _shift_and_mask(
+    task: Task, layout: Layout, classes: Sequence[str], rules: Rules
+) -> tuple[Array | None, Mask | None]:
+    """Return what the prior adds to the scores, and the mask; None without them."""
+    if rules.prior is None and rules.allow is None:
+        return None, None
+    from actcli.prediction.mask import settled_mask
+
+    prior = None if rules.prior is None else rules.prior.settled(task, classes)
+    # Equal shares change nothing, to the last bit.
+    shift = None if prior is None else prior.shift(task, classes)
+    allow = None if rules.allow is None else rules.allow.settled(classes)
+    return shift, settled_mask(allow, shift, task, classes, layout.carried, rules)
 
 
 def _check_calibration(rules: Rules, dtype: np.dtype[Any]) -> None:
