@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from actcli.activations import (
         cross_entropy_gradient,
+        energy,
         log_sigmoid,
         log_softmax,
         sigmoid,
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
         fit_temperature,
         fit_vector_scaling,
     )
+    from actcli.calibration.prior import prior_shift
     from actcli.calibration.thresholds import Tuned, tune_thresholds
     from actcli.errors import ActcliError, CheckError, DataError, OutputError, UsageError
     from actcli.evaluation.arrays import evaluate
     from actcli.evaluation.result import CalibrationBin, Evaluation, Intervals
+    from actcli.prediction.combining import weighted_mean
     from actcli.prediction.decisions import (
         argmax,
         at_least_one,
@@ -73,6 +76,7 @@ __all__ = [
     "best_among",
     "cheapest",
     "cross_entropy_gradient",
+    "energy",
     "evaluate",
     "expected_costs",
     "fit_conformal",
@@ -84,6 +88,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "margin",
+    "prior_shift",
     "reached",
     "sigmoid",
     "sigmoid_derivative",
@@ -91,11 +96,13 @@ __all__ = [
     "softmax_jacobian",
     "top_k",
     "tune_thresholds",
+    "weighted_mean",
 ]
 
 _HOMES = {
     "activations": (
         "cross_entropy_gradient",
+        "energy",
         "log_sigmoid",
         "log_softmax",
         "sigmoid",
@@ -114,6 +121,7 @@ _HOMES = {
         "fit_vector_scaling",
     ),
     "calibration.conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
+    "prediction.combining": ("weighted_mean",),
     "prediction.decisions": (
         "argmax",
         "at_least_one",
@@ -124,6 +132,7 @@ _HOMES = {
         "reached",
         "top_k",
     ),
+    "calibration.prior": ("prior_shift",),
     "calibration.thresholds": ("Tuned", "tune_thresholds"),
     "errors": ("ActcliError", "CheckError", "DataError", "OutputError", "UsageError"),
     "evaluation.arrays": ("evaluate",),

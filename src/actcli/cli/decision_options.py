@@ -7,6 +7,7 @@ import typer
 
 from actcli.cli.declaration import DECISION, options
 from actcli.cli.option_values import named, share
+from actcli.cli.score_options import AllowOptions, PriorOptions
 from actcli.errors import UsageError, visible
 from actcli.tasks import Task, ThresholdOperator
 
@@ -25,19 +26,9 @@ class DecisionOptions(Protocol):
 
 
 @options
-class PolicyOptions:
-    """How scores are calibrated, and decided on where a policy says it."""
+class TemperatureOptions:
+    """How scores are calibrated by hand."""
 
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            "--policy",
-            metavar="FILE",
-            help="A policy file, which calibrate, tune and conformal write: how scores become decisions.",
-            callback=named,
-            rich_help_panel=DECISION,
-        ),
-    ] = None
     temperature: Annotated[
         float | None,
         typer.Option("--temperature", metavar="T", help="Divide the logits by T > 0.", rich_help_panel=DECISION),
@@ -58,6 +49,35 @@ class PolicyOptions:
         from actcli.calibration.methods import Temperature
 
         return {"calibration": Temperature(self.temperature)}
+
+
+@options
+class PolicyOptions(TemperatureOptions):
+    """How scores are calibrated and adapted, and decided on where a policy says it."""
+
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            help="A policy file, which calibrate, tune and conformal write: how scores become decisions.",
+            callback=named,
+            rich_help_panel=DECISION,
+        ),
+    ] = None
+    allowed: AllowOptions
+    shares: PriorOptions
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rules that the options beside ``--policy`` give.
+
+        Raises
+        ------
+        ActcliError
+            If an option has a bad value, or a file that it names cannot be read.
+        """
+        rules = {"allow": self.allowed.choice(), "prior": self.shares.choice(recorded=self.policy is not None)}
+        return super().rules() | {name: value for name, value in rules.items() if value is not None}
 
 
 @options
@@ -300,10 +320,8 @@ class AbstainOptions:
         Raises
         ------
         UsageError
-            If a value is out of range, or there is a label for what cannot happen.
+            If a value is out of range.
         """
-        if self.abstain_label is not None and self.abstain_below is None and self.abstain_margin is None:
-            raise UsageError("--abstain-label says what to write, but not when", hint="add --abstain-below P")
         rules: dict[str, Any] = {
             "abstain_below": share(self.abstain_below, "--abstain-below"),
             "abstain_margin": share(self.abstain_margin, "--abstain-margin"),

@@ -46,6 +46,8 @@ def predict(
     check_input(task, input.files)
     if policy.policy is not None:
         input, rules = with_policy(policy.policy, task, input, rules)
+    if "abstain_label" in rules and rules["abstain_below"] is None and rules["abstain_margin"] is None:
+        raise UsageError("--abstain-label says what to write, but not when", hint="add --abstain-below P")
     read_options = input.read_options("column" if task is Task.BINARY else "row")
     format = settled_format(output)
     settled = _rules(task, input, output, format, rules)
@@ -80,6 +82,8 @@ def predict(
 _READ_BY_OTHER_NAMES = {
     "strict": ("--threshold-op", "strict"),
     "calibration": ("--temperature", "scores"),
+    "allow": ("--allow", "scores"),
+    "prior": ("--prior", "scores"),
     "costs": ("--costs", "cost_rule"),
     "taxonomy": ("--taxonomy", "taxonomy"),
 }

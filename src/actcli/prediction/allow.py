@@ -41,6 +41,10 @@ class Allow(NamedTuple):
             groups={value: tuple(renamed[name] for name in names) for value, names in self.groups.items()}
         )
 
+    def settled(self, classes: Sequence[str]) -> Allow:  # noqa: ARG002  the reader of the policy checks them
+        """Return it as it is."""
+        return self
+
 
 class ClassChoice(NamedTuple):
     """What ``--allow``, ``--deny`` and ``--allow-by`` say.
@@ -60,7 +64,7 @@ class ClassChoice(NamedTuple):
     deny: Mapping[str, str]
     by: str | None = None
 
-    def allowed(self, classes: Sequence[str]) -> Allow:
+    def settled(self, classes: Sequence[str]) -> Allow:
         """Return which of `classes` are possible.
 
         Raises

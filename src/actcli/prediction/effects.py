@@ -68,7 +68,7 @@ def _read(plan: PredictionPlan, column: str) -> set[str]:
         plan.rules.origin
     ]
     row = np.full((1, len(classes)), value, dtype=plan.layout.dtype)
-    made = predictions(row, plan.scoring, rules, plan.thresholds, plan.costs, plan.taxonomy)
+    made = predictions(row, plan.scoring, rules, plan.thresholds, costs=plan.costs, taxonomy=plan.taxonomy)
     found = _recorded(made, read)
     read.clear()
     OUTPUT[plan.scoring.task][column](classes, rules)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from actcli.errors import UsageError, listed, visible
 from actcli.streaming.batch import Carried, Column, Kind
-from actcli.tasks import Task
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,6 +86,8 @@ _SHARED = {
     "probabilities": _matrix("probabilities", "p_"),
     "log_probabilities": _matrix("log_probabilities", "logp_"),
     "logits": _matrix("logits", "logit_"),
+    "energy": _number("energy"),
+    "max_logit": _number("max_logit"),
 }
 _EXCLUSIVE = {
     "label": _label,
@@ -180,6 +182,8 @@ def missing_for(name: str, rules: Rules) -> str | None:
     """Return what an output column needs and the rules do not have; None if there is nothing."""
     if name == "prediction_set" and rules.conformal is None:
         return "a --policy that actcli conformal has written to"
+    if name in ("energy", "max_logit") and rules.origin is not Origin.LOGITS:
+        return f"logits, and the input holds {rules.origin}"
     if name in ("costs", "expected_cost") and rules.costs is None:
         return "--costs FILE"
     if name in ("leaf", "lineage") and rules.taxonomy is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
-from actcli.activations import exponentials, log_sigmoid, log_softmax_rows, row_sums, sigmoid
+from actcli.activations import energy_rows, exponentials, log_sigmoid, log_softmax_rows, row_sums, sigmoid
 from actcli.prediction import decisions
 from actcli.prediction.scoring import log, log_complement
 from actcli.streaming.batch import Sets, TopK
@@ -31,17 +31,19 @@ def predictions(
     scoring: Scoring,
     rules: Rules,
     thresholds: Array,
+    unmasked: Array | None = None,
+    *,
     costs: CostRule | None = None,
     taxonomy: RollUp | None = None,
 ) -> SoftmaxPredictions | SigmoidPredictions:
     """Return the predictions of the task of `scoring`; the parameters are those of `Predictions`."""
     match scoring.task:
         case Task.SOFTMAX:
-            return SoftmaxPredictions(given, scoring, rules, thresholds, costs, taxonomy)
+            return SoftmaxPredictions(given, scoring, rules, thresholds, unmasked, costs=costs, taxonomy=taxonomy)
         case Task.MULTILABEL:
-            return SigmoidPredictions(given, scoring, rules, thresholds)
+            return SigmoidPredictions(given, scoring, rules, thresholds, unmasked)
         case Task.BINARY:
-            return BinaryPredictions(given, scoring, rules, thresholds, costs)
+            return BinaryPredictions(given, scoring, rules, thresholds, unmasked, costs=costs)
         case _:
             assert_never(scoring.task)
 
@@ -59,10 +61,15 @@ class Predictions:
         What is asked for.
     thresholds
         Of each class, shape (C,), in the computing dtype.
+    unmasked
+        `given` before the mask, if there is one.
     """
 
-    def __init__(self, given: Array, scoring: Scoring, rules: Rules, thresholds: Array) -> None:
+    def __init__(
+        self, given: Array, scoring: Scoring, rules: Rules, thresholds: Array, unmasked: Array | None = None
+    ) -> None:
         self.given = given
+        self.unmasked = given if unmasked is None else unmasked
         self.scoring = scoring
         self.rules = rules
         self.thresholds = thresholds
@@ -70,8 +77,18 @@ class Predictions:
 
     @cached_property
     def logits(self) -> Array:
-        """The logits, before calibration."""
-        return self.scoring.logits(self.given)
+        """The logits as given: before mask, calibration and prior."""
+        return self.scoring._replace(masks=False).logits(self.unmasked)
+
+    @property
+    def energy(self) -> Array:
+        """The energy of the logits as given (Liu, Wang, Owens and Li, NeurIPS 2020, arXiv:2010.03759)."""
+        return energy_rows(self.logits)
+
+    @property
+    def max_logit(self) -> Array:
+        """The largest of the logits as given."""
+        return np.asarray(self.logits.max(axis=1))
 
     @cached_property
     def probabilities(self) -> Array:
@@ -112,13 +129,18 @@ class Predictions:
         """Where a class cannot be the label, shape (N, C), bool."""
         return self.scoring.masked(self.given)
 
+    @cached_property
+    def _ranking(self) -> Array:
+        """The scores, with -inf where a class is masked: a masked probability is 0, which others can be too."""
+        return np.where(self._masked, -np.inf, self.scores) if self.scoring.masks else self.scores
+
 
 class SoftmaxPredictions(Predictions):
     """Exactly one class is right in each row: softmax.
 
     Parameters
     ----------
-    given, scoring, rules, thresholds
+    given, scoring, rules, thresholds, unmasked
         As for `Predictions`.
     costs
         The rule that decides, if there are costs.
@@ -132,10 +154,12 @@ class SoftmaxPredictions(Predictions):
         scoring: Scoring,
         rules: Rules,
         thresholds: Array,
+        unmasked: Array | None = None,
+        *,
         costs: CostRule | None = None,
         taxonomy: RollUp | None = None,
     ) -> None:
-        super().__init__(given, scoring, rules, thresholds)
+        super().__init__(given, scoring, rules, thresholds, unmasked)
         self.cost_rule = costs
         self.taxonomy = taxonomy
 
@@ -261,13 +285,12 @@ class SoftmaxPredictions(Predictions):
         return _sets(self.rules.conformal.sets(exact.probabilities) & ~self._masked)
 
     def _in_float64(self) -> SoftmaxPredictions:
-        given = self.given.astype(np.float64)
-        return type(self)(given, self.scoring, self.rules, self.thresholds, self.cost_rule, self.taxonomy)
+        return type(self)(self.given.astype(np.float64), self.scoring, self.rules, self.thresholds)
 
     @property
     def top_k(self) -> TopK:
         """The classes with the highest scores, without masked ones."""
-        codes = decisions.top_k(self.scores, self.rules.top_k or self.scores.shape[1])
+        codes = decisions.top_k(self._ranking, self.rules.top_k or self.scores.shape[1])
         masked = np.take_along_axis(self._masked, codes, axis=1)
         return TopK(np.where(masked, -1, codes), np.take_along_axis(self.probabilities, codes, axis=1))
 
@@ -316,9 +339,9 @@ class SigmoidPredictions(Predictions):
         if not self.rules.strict and (self.thresholds == 0).any():
             chosen &= ~self._masked
         if self.rules.top_k is not None:
-            chosen = decisions.best_among(chosen, self.scores, self.rules.top_k)
+            chosen = decisions.best_among(chosen, self._ranking, self.rules.top_k)
         if self.rules.at_least_one:
-            chosen = decisions.at_least_one(chosen, self.scores)
+            chosen = decisions.at_least_one(chosen, self._ranking)
         return chosen
 
     @cached_property
