@@ -171,11 +171,14 @@ def _shift_and_mask(
     if rules.prior is None and rules.allow is None:
         return None, None
     from actcli.prediction.mask import settled_mask
+    from actcli.prediction.prior import nothing_left
 
     prior = None if rules.prior is None else rules.prior.settled(task, classes)
     # Equal shares change nothing, to the last bit.
     shift = None if prior is None else prior.shift(task, classes)
     allow = None if rules.allow is None else rules.allow.settled(classes)
+    if message := nothing_left(task, allow, prior):
+        raise UsageError(message)
     return shift, settled_mask(allow, shift, task, classes, layout.carried, rules)
 
 
