@@ -1,7 +1,7 @@
 """The options that say how scores become decisions. Each is declared once."""
 
 import math
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -10,6 +10,9 @@ from actcli.cli.option_values import named, share
 from actcli.cli.score_options import AllowOptions, PriorOptions
 from actcli.errors import UsageError, visible
 from actcli.tasks import Task, ThresholdOperator
+
+if TYPE_CHECKING:
+    from actcli.prediction.taxonomy import Taxonomy
 
 
 class DecisionOptions(Protocol):
@@ -242,16 +245,31 @@ class TaxonomyOptions:
         DataError
             If the file cannot be read, or is wrong.
         """
+        found = self.changed(None)
+        return {} if found is None else {"taxonomy": found}
+
+    def changed(self, held: "Taxonomy | None") -> "Taxonomy | None":
+        """Return the taxonomy that these options give, None if they give none; what they do not say is as in `held`.
+
+        Raises
+        ------
+        UsageError, DataError
+            As for `rules`.
+        """
         at = share(self.rollup_at, "--rollup-at")
         if at is None and self.taxonomy is None:
-            return {}
+            return None
         if self.taxonomy is None:
-            raise UsageError("--rollup-at says when a label goes up, but not where to", hint="add --taxonomy FILE")
+            if held is None or at is None:
+                raise UsageError("--rollup-at says when a label goes up, but not where to", hint="add --taxonomy FILE")
+            return held._replace(at=at)
         if at is None:
-            raise UsageError("--taxonomy does not say when a label goes up", hint="add --rollup-at P")
+            if held is None:
+                raise UsageError("--taxonomy does not say when a label goes up", hint="add --rollup-at P")
+            at = held.at
         from actcli.prediction.taxonomy import read_taxonomy
 
-        return {"taxonomy": read_taxonomy(self.taxonomy, at)}
+        return read_taxonomy(self.taxonomy, at)
 
 
 TopK = Annotated[

@@ -12,7 +12,7 @@ from actcli.cli.declaration import files_read
 from actcli.cli.evaluating import refuse_single_class
 from actcli.cli.inputs import check_input
 from actcli.cli.option_values import decimal_share
-from actcli.cli.policies import removed_note, score_rules, with_policy_names
+from actcli.cli.policies import check_policy_path, removed_note, score_rules, with_policy_names
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import DataError, ReaderGoneError, UsageError, say, visible
 from actcli.tasks import ResultFormat, Step, Task
@@ -104,7 +104,7 @@ def fit(step: FitStep, target: FitOptions, rows: FittedRowOptions, output: Resul
     input, truth = rows.input, rows.truth
     check_input(step.command, input.files, "--truth labels.csv --policy policy.json", truth=truth.truth)
     format = result_format(output)
-    _check_policy_path(target.policy, output.output)
+    check_policy_path(target.policy, output.output)
     share = None if rows.holdout is None else decimal_share(rows.holdout, "--holdout")
     if share is None and rows.seed is not None:
         raise UsageError("--seed says which rows --holdout draws", hint="add --holdout 0.3")
@@ -193,15 +193,6 @@ def _gathered(request: FitRequest, inputs: Inputs, planned: Plan, truth: Truth) 
     if not watch.rows:
         raise DataError(f"{inputs.title}: has no rows, so there is nothing to fit")
     return sink.rows(), watch.warnings()
-
-
-def _check_policy_path(policy: str, output: str | None) -> None:
-    from actcli.streaming.output import is_device, is_same_path
-
-    if policy == "-" or (os.path.exists(policy) and is_device(policy)):
-        raise UsageError(f"--policy: {visible(policy, 200)} is no file that can be read again")
-    if output is not None and is_same_path(output, policy):
-        raise UsageError("--output and --policy are the same file")
 
 
 def _task(request: FitRequest, classes: int) -> Task:

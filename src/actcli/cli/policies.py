@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 
     AnyInput = TypeVar("AnyInput", bound=InputOptions)
 
-__all__ = ["STEP_NAMES", "recorded_shares", "removed_note", "score_rules", "with_policy", "with_policy_names"]
+__all__ = [
+    "STEP_NAMES",
+    "check_policy_path",
+    "recorded_shares",
+    "removed_note",
+    "score_rules",
+    "with_policy",
+    "with_policy_names",
+]
 
 STEP_NAMES = {
     Step.ALLOW: "allowed classes",
@@ -94,6 +103,22 @@ def score_rules(policy: Policy, before: Step | None = None) -> dict[str, Any]:
     steps = [step for step in (Step.ALLOW, Step.CALIBRATION, Step.PRIOR) if policy.part(step) is not None]
     order = list(Step)
     return {step: policy.part(step) for step in steps if before is None or order.index(step) < order.index(before)}
+
+
+def check_policy_path(policy: str, output: str | None) -> None:
+    """Refuse a policy file that cannot be read again, or that the report would replace.
+
+    Raises
+    ------
+    UsageError
+        If it is one.
+    """
+    from actcli.streaming.output import is_device, is_same_path
+
+    if policy == "-" or (os.path.exists(policy) and is_device(policy)):
+        raise UsageError(f"{visible(policy, 200)} is no file that can be read again")
+    if output is not None and is_same_path(output, policy):
+        raise UsageError("the policy and --output are the same file")
 
 
 def removed_note(path: str, removed: Sequence[Step]) -> str:

@@ -73,6 +73,11 @@ COMMANDS = {
         "prediction-sets",
         keeps_rows=True,
     ),
+    "policy": Entry(
+        "Show a policy, check it, and set what is not fitted: possible classes, class shares, costs, a taxonomy.",
+        "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
+        "policy-file",
+    ),
     "plot": Entry(
         "Charts: the functions, reliability, confidence, curves, thresholds, confusion.",
         "the numbers: actcli evaluate logits.csv --truth truth.csv",

@@ -68,6 +68,17 @@ class Costs(NamedTuple):
             raise UsageError(f"{visible(taken)!r} is a decision that has costs, so it cannot be the name of a class")
         return Costs(decisions, {renamed[name]: prices for name, prices in self.matrix.items()})
 
+    def settled(self, classes: Sequence[str]) -> Costs:
+        """Return the costs of these classes, in their order, as a policy holds them.
+
+        Raises
+        ------
+        DataError
+            As for `settled_costs`.
+        """
+        settled_costs(self, classes)
+        return Costs(self.decisions, {label: self.matrix[label] for label in classes})
+
 
 class CostRule(NamedTuple):
     """Costs for classes in a known order. The decisions have their order in ties: by class, then those that are none.

@@ -145,7 +145,7 @@ def settled_mask(
     Raises
     ------
     UsageError
-        If no class is left, or an option names a column that is not carried.
+        If an option names a column that is not carried.
     DataError
         If a policy does.
     """
@@ -155,10 +155,6 @@ def settled_mask(
         hidden = np.zeros((1, len(classes)), dtype=np.bool_)
         return Mask(hidden, without_share, exclusive) if without_share.any() else None
     hidden = np.array([[name not in allowed for name in classes] for allowed in map(set, allow.groups.values())])
-    for value, row in zip(allow.groups, hidden, strict=True):
-        if exclusive and (row | without_share).all():
-            where = f" where {visible(allow.by)} is {visible(value)!r}" if allow.by is not None else ""
-            raise UsageError(f"--prior: the classes that are allowed{where} all have a share of 0, so none is left")
     if allow.by is None:
         return Mask(hidden, without_share, exclusive) if (hidden.any() or without_share.any()) else None
     kinds = {column.name: column.kind for column in carried}

@@ -202,11 +202,14 @@ def _shift_and_mask(
     if rules.prior is None and rules.allow is None:
         return None, None
     from actcli.prediction.mask import settled_mask
+    from actcli.prediction.prior import nothing_left
 
     prior = None if rules.prior is None else rules.prior.settled(task, classes)
     # Equal shares change nothing, to the last bit.
     shift = None if prior is None else prior.shift(task, classes)
     allow = None if rules.allow is None else rules.allow.settled(classes)
+    if message := nothing_left(task, allow, prior):
+        raise UsageError(message)
     return shift, settled_mask(allow, shift, task, classes, layout.carried, rules)
 
 
@@ -220,13 +223,11 @@ def _settled(rules: Rules, classes: Sequence[str]) -> tuple[CostRule | None, Rol
         costs = settled_costs(rules.costs, classes)
         names |= dict.fromkeys(costs.others, "a decision that has costs")
     if rules.taxonomy is not None:
-        from actcli.prediction.taxonomy import settled_taxonomy
+        from actcli.prediction.taxonomy import clash, settled_taxonomy
 
         taxonomy = settled_taxonomy(rules.taxonomy, classes)
-        for name in taxonomy.names:
-            check_utf8(name)
-            if name in names:
-                raise DataError(f"{visible(name)!r} is {names[name]} and a node of the taxonomy")
+        if message := clash(rules.costs, rules.taxonomy):
+            raise DataError(message)
         names |= dict.fromkeys(taxonomy.names, "a node of the taxonomy")
     if rules.abstains and rules.abstain_label in names:
         what = names[rules.abstain_label]

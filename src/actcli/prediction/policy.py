@@ -191,6 +191,10 @@ class Policy:
         """Return the content of the file: keys in a fixed order, one item a line, so that files can be compared."""
         from actcli.formats.json_text import json_text
 
+        return json_text(self.document()) + "\n"
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document of the file, its keys in a fixed order."""
         document: dict[str, Any] = {
             "actcli": VERSION,
             "task": self.task,
@@ -202,7 +206,7 @@ class Policy:
         document |= {step: self._part_document(step) for step in self.steps}
         if self.fitted:
             document["fitted"] = {step: _record_document(self.fitted[step]) for step in Step if step in self.fitted}
-        return json_text(document) + "\n"
+        return document
 
     def _part_document(self, step: Step) -> Any:
         """Return a step that the policy holds as the file holds it."""

@@ -16,8 +16,8 @@ from actcli.prediction.option_files import decoded, parsed_json, read_bytes
 from actcli.prediction.policy import VERSION, Policy, Record
 from actcli.prediction.policy_parts import abstain_in, calibration_in, conformal_in, thresholds_in
 from actcli.prediction.policy_values import ContradictionError, MalformedError, Value, check_utf8
-from actcli.prediction.prior import prior_in
-from actcli.prediction.taxonomy import taxonomy_in
+from actcli.prediction.prior import nothing_left, prior_in
+from actcli.prediction.taxonomy import clash, taxonomy_in
 from actcli.tasks import FITTED_STEPS, Origin, Step, Task
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ def parsed_policy(document: Any) -> Policy:
     for step in Step:
         if step in parts:
             policy = replace(policy, **{step: _part(step, parts[step], policy)})
+    if message := nothing_left(policy.task, policy.allow, policy.prior):
+        raise parts["prior"].contradiction(message)
+    if message := clash(policy.costs, policy.taxonomy):
+        raise parts["taxonomy"].contradiction(message)
     return replace(policy, fitted=_fitted(parts["fitted"])) if "fitted" in parts else policy
 
 

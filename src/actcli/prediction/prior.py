@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from actcli.prediction.allow import Allow
     from actcli.prediction.policy_values import Value
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Prior", "PriorChoice", "SharesGiven", "prior_in", "read_shares"]
+__all__ = ["Prior", "PriorChoice", "SharesGiven", "nothing_left", "prior_in", "read_shares"]
 
 
 class Prior(NamedTuple):
@@ -204,6 +205,17 @@ def _collected(pairs: Iterable[tuple[str, Any, str]], where: str) -> SharesGiven
     if not shares:
         raise given.error(None, "holds no shares")
     return given
+
+
+def nothing_left(task: Task, allow: Allow | None, prior: Prior | None) -> str | None:
+    """Return what is wrong where all exclusive classes that are allowed have a new share of 0, or None."""
+    if task is Task.MULTILABEL or allow is None or prior is None:
+        return None
+    for value, names in allow.groups.items():
+        if not any(prior.new[name] for name in names):
+            where = "" if allow.by is None else f" where {visible(allow.by)} is {visible(value)!r}"
+            return f"the classes that are allowed{where} all have a new share of 0, so none is left"
+    return None
 
 
 def prior_in(value: Value, task: Task, classes: Sequence[str]) -> Prior:

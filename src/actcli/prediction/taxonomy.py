@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
+    from actcli.prediction.costs import Costs
     from actcli.prediction.policy_values import Value
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["RollUp", "Taxonomy", "read_taxonomy", "settled_taxonomy", "taxonomy_in"]
+__all__ = ["RollUp", "Taxonomy", "clash", "read_taxonomy", "settled_taxonomy", "taxonomy_in"]
 
 _HINT = "each line is a name and its parent; the parent of a root is empty"
 
@@ -64,6 +65,17 @@ class Taxonomy(NamedTuple):
             taken = next(name for name in renamed.values() if name in self.parents and name not in renamed)
             raise UsageError(f"{visible(taken)!r} is a node of the taxonomy, so it cannot be the name of a class")
         return Taxonomy(parents, self.at)
+
+    def settled(self, classes: Sequence[str]) -> Taxonomy:
+        """Return the taxonomy of these classes as a policy holds it.
+
+        Raises
+        ------
+        DataError
+            As for `settled_taxonomy`.
+        """
+        settled_taxonomy(self, classes)
+        return Taxonomy(self.parents, self.at)
 
     def check(self) -> None:
         """Refuse a parent that is no node, and a cycle.
@@ -241,6 +253,15 @@ def settled_taxonomy(taxonomy: Taxonomy, classes: Sequence[str]) -> RollUp:
     depths = _depths(parents.tolist())
     order = np.argsort(-depths, kind="stable")
     return RollUp(tuple(inner), parents, order[parents[order] >= 0], taxonomy.at)
+
+
+def clash(costs: Costs | None, taxonomy: Taxonomy | None) -> str | None:
+    """Return what is wrong where a decision that has costs is a node that is no class, or None."""
+    if costs is None or taxonomy is None:
+        return None
+    inner = set(taxonomy.inner)
+    name = next((decision for decision in costs.decisions if decision in inner), None)
+    return None if name is None else f"{visible(name)!r} is a decision that has costs and a node of the taxonomy"
 
 
 def _depths(parents: Sequence[int]) -> Array:
