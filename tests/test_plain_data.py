@@ -174,6 +174,20 @@ def test_options(options: list[str | Path], both_ways: Callable[..., None]) -> N
     both_ways(*options)
 
 
+def test_costs_and_a_taxonomy(both_ways: Callable[..., None], tmp_path: Path) -> None:
+    """Files that options name are read before the chunks."""
+    names = (SAMPLES / "digits_classes.txt").read_text(encoding="utf-8").split()
+    costs, tree = tmp_path / "costs.csv", tmp_path / "tree.csv"
+    matrix = [
+        ",".join([name, "0.4", *(str(abs(row - column)) for column in range(10))]) for row, name in enumerate(names)
+    ]
+    costs.write_text("\n".join([",".join(["truth", "review", *names]), *matrix]), encoding="utf-8")
+    tree.write_text("digit,\n" + "".join(f"{name},digit\n" for name in names), encoding="utf-8")
+    rolled = ("--taxonomy", tree, "--rollup-at", "0.9", "--columns", "label,leaf,lineage,costs,expected_cost")
+    both_ways("softmax", sample(DIGITS), "--costs", costs, *rolled)
+    both_ways("evaluate", *truth(DIGITS), "--costs", costs, "--bootstrap", "20", output="result.json")
+
+
 @pytest.mark.parametrize("name", ["json", "npy"])
 def test_rows_that_are_left_out(name: str, both_ways: Callable[..., None], tmp_path: Path) -> None:
     """What is wrong with them comes back from the other process."""

@@ -168,6 +168,12 @@ MISFITS = [
     (WHOLE, "taxonomy", {"parents": {"cat": "dog", "dog": None}, "at": 1}, "its parent 'dog' is a class"),
     (WHOLE, "taxonomy", {"parents": {"cat": "cat", "dog": None}, "at": 1}, "'cat': is its own ancestor"),
     (WHOLE, "taxonomy", {"parents": {"cat": None, "dog": None, "ox": None}, "at": 1}, "'ox': is neither a class"),
+    (
+        changed(WHOLE, "costs", {"decisions": ["pet"], "matrix": {"cat": [0], "dog": [0]}}),
+        "taxonomy",
+        TAXONOMY,
+        "taxonomy: 'pet' is a decision that has costs and a node of the taxonomy",
+    ),
     (WHOLE, "taxonomy", {"parents": {"cat": " ", "dog": " ", " ": None}, "at": 1}, "parents: a name is empty"),
     (LABELS, "abstain", {"below": 0.5}, "abstain: multilabel has none"),
     (WHOLE, "abstain", {"below": 0.5, "delta": 0.1}, "abstain.delta: is for at_accuracy"),

@@ -337,6 +337,65 @@ def test_an_option_for_what_the_policy_holds(
     assert words in result.err
 
 
+def test_actcli_policy_sets_both(actcli: Actcli, costs: Path, pets: Path, tmp_path: Path) -> None:
+    """What it writes holds the document above; a part that changes removes a fitted abstention."""
+    held = policy(tmp_path / "policy.json", abstain={"below": 0.5})
+    rows = [",".join(map(str, [name, *row])) for name, row in PET_COSTS["matrix"].items()]  # type: ignore[attr-defined]
+    costs.write_text("\n".join(["truth,cat,dog,ox,ask", *reversed(rows)]), encoding="utf-8")
+    result = actcli("policy", held, "--costs", costs, "--taxonomy", pets, "--rollup-at", "0.84")
+    assert result.code == 0
+    assert "removed, because this step changes what they depend on: abstention" in result.err
+    written = json.loads(held.read_text(encoding="utf-8"))
+    assert (written["costs"], written["taxonomy"]) == (PET_COSTS, PET_TREE)
+    assert "abstain" not in written
+    assert actcli("policy", held, "--rollup-at", "0.5").code == 0
+    assert json.loads(held.read_text(encoding="utf-8"))["taxonomy"] == PET_TREE | {"at": 0.5}
+    shown = actcli("policy", held, "-f", "table").text
+    assert "smallest expected cost of 4 decisions; no class: ask" in " ".join(shown.split())
+    assert "rolls a label below 0.5 up: 2 nodes above the classes" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--rollup-at", "0.5"), 2, "add --taxonomy FILE"),
+        (("--taxonomy", "PETS"), 2, "add --rollup-at P"),
+        (("--costs", "COSTS"), 1, "costs.csv:2: 'malignant' is not a class"),
+        (("--costs", "NODES", "--taxonomy", "PETS", "--rollup-at", "0.5"), 2, "'pet' is a decision that has costs and"),
+        (("--task", "multilabel", "--class-names", "a,b", "--costs", "COSTS"), 2, "--costs is for softmax and binary"),
+        (("--task", "binary", "--class-names", "a,b", "--rollup-at", "1"), 2, "--taxonomy is for softmax"),
+    ],
+)
+def test_what_actcli_policy_refuses(
+    options: tuple[str, ...], code: int, words: str, actcli: Actcli, costs: Path, pets: Path, tmp_path: Path
+) -> None:
+    """Nothing is written."""
+    nodes = tmp_path / "nodes.csv"
+    nodes.write_bytes(b"truth,pet\ncat,0\ndog,0\nox,0\n")
+    held = tmp_path / "new.json" if "--task" in options else policy(tmp_path / "policy.json")
+    before = held.read_bytes() if held.exists() else None
+    paths = {"COSTS": costs, "PETS": pets, "NODES": nodes}
+    result = actcli("policy", held, *(paths.get(option, option) for option in options))
+    assert (result.code, result.out) == (code, b"")
+    assert words in result.err
+    assert (held.read_bytes() if held.exists() else None) == before
+
+
+def test_costs_decide_in_place_of_the_thresholds_of_a_policy(actcli: Actcli, tmp_path: Path) -> None:
+    """Which it keeps. A threshold that is given beside costs is a usage error."""
+    document = {"actcli": 1, "task": "binary", "from": "logits", "classes": ["benign", "malignant"]}
+    document |= {"thresholds": {"malignant": 0.99}}
+    held = tmp_path / "policy.json"
+    held.write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "costs.csv").write_bytes(MISSED)
+    assert actcli(*CANCER[:2], "--policy", held, "--costs", tmp_path / "costs.csv").code == 2
+    assert actcli("policy", held, "--costs", tmp_path / "costs.csv").code == 0
+    assert json.loads(held.read_text(encoding="utf-8"))["thresholds"] == {"malignant": 0.99}
+    options = ("--columns", "label", "-q")
+    from_policy = actcli(*CANCER[:2], "--policy", held, *options)
+    assert from_policy.out == actcli(*CANCER, "--costs", tmp_path / "costs.csv", *options).out
+
+
 # Evaluation
 
 
