@@ -42,6 +42,9 @@ NUMERIC = ("activations", "calibration", "metrics")
 TESTS_OF_ALL = {"benchmarks", "docs", "faults", "memory", "plain_data", "sample_data", "structure"}
 """What test modules outside the rooms are about."""
 
+WITHOUT_TABLE = {"policy"}
+"""The commands that read no table of scores."""
+
 RESULTS = {"inspect"}
 """The commands whose result is no table of rows, and decides nothing."""
 HEAVY = ("numpy", "pyarrow", "rich", "typer")
@@ -198,7 +201,7 @@ def test_help_of_a_command(name: str, actcli: Actcli) -> None:
             assert described, line
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - WITHOUT_TABLE))
 def test_help_names_every_format(name: str, actcli: Actcli) -> None:
     """That can be read, and that can be written."""
     words = actcli(name, "--help").text.replace(",", " ").replace(";", " ").split()

@@ -284,14 +284,14 @@ def energy(x: ArrayLike, *, axis: int = -1) -> Floats:
     Raises
     ------
     ValueError
-        If `x` holds NaN or is not of real numbers.
+        If `x` is not of real numbers, or has no such axis.
 
     References
     ----------
     Liu, Wang, Owens and Li, "Energy-based out-of-distribution detection", NeurIPS 2020, arXiv:2010.03759.
     """
-    rows, restored = _as_rows(x, axis, 1)
-    return np.asarray(restored(energy_rows(rows)[:, np.newaxis])).squeeze(axis)
+    rows, shape = _rows_of(np.moveaxis(np.asarray(x), axis, -1), 1)
+    return energy_rows(rows).reshape(shape[:-1])
 
 
 def energy_rows(logits: Floats) -> Floats:

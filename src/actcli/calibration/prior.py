@@ -53,9 +53,16 @@ def prior_shift(train: ArrayLike, new: ArrayLike, *, task: str = "softmax") -> N
         raise ValueError("a share in training is 0" + ("" if exclusive else " or 1"))
     with np.errstate(divide="ignore"):
         shift: NDArray[np.float64] = np.log(shares) - np.log(old)
-        if not exclusive:
-            shift -= np.log1p(-shares) - np.log1p(-old)
-    return shift
+        if exclusive:
+            # Never divided by their sum, so that small counts beside large ones do not become 0.
+            return np.asarray(shift - (_log_total(shares) - _log_total(old)))
+        return np.asarray(shift - (np.log1p(-shares) - np.log1p(-old)))
+
+
+def _log_total(counts: NDArray[np.float64]) -> float:
+    """Return the logarithm of the sum of counts, whatever their size."""
+    most = counts.max()
+    return float(np.log(most) + np.log((counts / most).sum()))
 
 
 def _checked(shares: ArrayLike, *, exclusive: bool) -> NDArray[np.float64]:
@@ -68,9 +75,6 @@ def _checked(shares: ArrayLike, *, exclusive: bool) -> NDArray[np.float64]:
         if (values > 1).any():
             raise ValueError("the share of a label must not be above 1")
         return values
-    most = values.max()
-    if most == 0:
+    if not values.any():
         raise ValueError("all shares are 0")
-    # Divided by the largest first, so that no sum of large counts is infinite.
-    values = values / most
-    return np.asarray(values / values.sum())
+    return values

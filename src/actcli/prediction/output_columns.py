@@ -182,8 +182,6 @@ def missing_for(name: str, rules: Rules) -> str | None:
     """Return what an output column needs and the rules do not have; None if there is nothing."""
     if name == "prediction_set" and rules.conformal is None:
         return "a --policy that actcli conformal has written to"
-    if name in ("energy", "max_logit") and rules.origin is not Origin.LOGITS:
-        return f"logits, and the input holds {rules.origin}"
     if name in ("costs", "expected_cost") and rules.costs is None:
         return "--costs FILE"
     if name in ("leaf", "lineage") and rules.taxonomy is None:
@@ -210,6 +208,8 @@ def _column(
             raise UsageError("--columns: top_k needs --top-k K")
         if (missing := missing_for(name, rules)) is not None:
             raise UsageError(f"--columns: {name} needs {missing}")
+        if name in ("energy", "max_logit") and rules.origin is not Origin.LOGITS:
+            raise UsageError(f"--columns: {name} is of logits, and the input holds {rules.origin}")
         return OUTPUT[task][name](classes, rules)
     if name == "row":
         return Column("row", Kind.ROW, ("row",), dtype="int64")

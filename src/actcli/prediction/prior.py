@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Prior", "PriorChoice", "SharesGiven", "nothing_left", "prior_in", "read_shares"]
 
 
+_LARGEST = 1e300
+"""Of numbers below it, no sum is infinite."""
+
+
 class Prior(NamedTuple):
     """The share of each class, by its name.
 
@@ -137,19 +141,20 @@ def _checked_shares(
     for name in classes:
         if name not in shares:
             return _Problem(None, f"there is no share for {visible(name)!r}")
-    for name, share in shares.items():
-        if task is Task.MULTILABEL and share > 1:
+    if task is Task.MULTILABEL:
+        found = {name: shares[name] for name in classes}
+    else:
+        total = math.fsum(shares.values()) if max(shares.values()) < _LARGEST else math.inf
+        if not 0 < total < math.inf:
+            return _Problem(None, "all shares are 0" if total == 0 else "the shares are too large")
+        found = {name: shares[name] / total for name in classes}
+    for name, share in found.items():
+        if share > 1:
             return _Problem(name, f"the share of {visible(name)!r} is {share:g}, above 1")
         if training and (share == 0 or (task is Task.MULTILABEL and share == 1)):
-            return _Problem(
-                name, f"the share of {visible(name)!r} in training is {share:g}, so nothing was learned about it"
-            )
-    if task is Task.MULTILABEL:
-        return {name: shares[name] for name in classes}
-    total = math.fsum(shares.values()) if max(shares.values()) < 1e300 else math.inf
-    if not 0 < total < math.inf:
-        return _Problem(None, "all shares are 0" if total == 0 else "the shares are too large")
-    return {name: shares[name] / total for name in classes}
+            text = f"the share of {visible(name)!r} in training is {share:g}, so nothing was learned about it"
+            return _Problem(name, text)
+    return found
 
 
 def read_shares(value: str, option: str) -> SharesGiven:

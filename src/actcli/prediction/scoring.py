@@ -100,26 +100,30 @@ class Scoring(NamedTuple):
         """Return numbers of the input as logits, before calibration."""
         if self.origin is Origin.LOGITS:
             return given
-        values = self._of_rest(given)
-        logarithms = log(values) if self.origin is Origin.PROBABILITIES else values
+        values = self._normalized(np.maximum(given, 0) if self.masks and self._are_probabilities else given)
+        logarithms = log(values) if self._are_probabilities else values
         return logarithms - log_complement(logarithms) if self.task is Task.MULTILABEL else logarithms
+
+    @property
+    def _are_probabilities(self) -> bool:
+        return self.origin is Origin.PROBABILITIES
+
+    def _normalized(self, values: Array) -> Array:
+        """Return probabilities or log-probabilities, divided by the sum of their row if that is asked for."""
+        if not self.renormalize:
+            return values
+        return _normalized(values) if self._are_probabilities else log_softmax_rows(values, 1)
 
     def _of_rest(self, given: Array) -> Array:
         """Return probabilities or log-probabilities without masked cells; exclusive ones sum to 1 over the rest."""
-        if self.origin is Origin.LOG_PROBABILITIES:
-            if self.renormalize:
-                return log_softmax_rows(given, 1)
-            masked = self._masked_rows(given)
-            if masked.any():
-                given = given.copy(order="K")
-                given[masked] = log_softmax_rows(in_block_order(given[masked]), 1)
-            return given
-        values = np.maximum(given, 0) if self.masks else given
+        values = np.maximum(given, 0) if self.masks and self._are_probabilities else given
         if self.renormalize:
-            return _normalized(values)
+            return self._normalized(values)
         masked = self._masked_rows(given)
         if masked.any():
-            values[masked] = _normalized(in_block_order(values[masked]))
+            rest = in_block_order(values[masked])
+            values = values.copy(order="K")
+            values[masked] = _normalized(rest) if self._are_probabilities else log_softmax_rows(rest, 1)
         return values
 
     def _masked_rows(self, given: Array) -> Array:

@@ -69,7 +69,6 @@ def policy(
       actcli policy policy.json
       actcli policy policy.json --deny okapi
       actcli policy policy.json --train-prior cat=0.5,dog=0.5 --prior cat=0.9,dog=0.1
-      actcli policy policy.json --costs costs.csv --taxonomy tree.csv --rollup-at 0.8
       actcli policy new.json --task softmax --class-names cat,dog --allow regions.csv --allow-by region
 
     A part that is set replaces the old one; what was made for the old one is removed, and this is said.
