@@ -89,6 +89,7 @@ COMMANDS = {
     "policy": Entry(
         "Show a policy, check it, and set what is not fitted: possible classes, class shares, costs, a taxonomy.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
+        FIT,
         "policy-file",
     ),
     "plot": Entry(
