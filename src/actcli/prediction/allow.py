@@ -101,7 +101,7 @@ def read_names(value: str, option: str) -> dict[str, str]:
     UsageError
         If the list has empty names or duplicates.
     """
-    if not os.path.exists(value) and not _is_path(value):
+    if not _is_path(value):
         return _unique((name, option) for name in split_list(value, option))
     text = read_text(value, f"{option} takes names with commas between, or a file with one name a line")
     lines = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
@@ -112,7 +112,9 @@ def read_names(value: str, option: str) -> dict[str, str]:
 
 
 def _is_path(value: str) -> bool:
-    """Return whether a value looks like the path of a file, so that a missing one is said to be missing."""
+    """Return whether a value is a file, or looks like the path of one, so that a missing one is said to be missing."""
+    if os.path.exists(value):
+        return not os.path.isdir(value)
     return "," not in value and (os.sep in value or bool(os.path.splitext(value)[1]))
 
 

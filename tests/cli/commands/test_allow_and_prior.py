@@ -267,6 +267,13 @@ def test_classes_by_a_column(suffix: str, actcli: Actcli, tmp_path: Path) -> Non
         np.testing.assert_allclose(values, exact, rtol=1e-15)
 
 
+def test_a_folder_is_no_list_of_names(actcli: Actcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a name that a folder has too is a name."""
+    (tmp_path / "cat").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert actcli("softmax", "--allow", "cat", "--columns", "label", stdin=written(POSSIBLE[:1])).text == "label\ncat\n"
+
+
 def test_groups_of_numbers(actcli: Actcli, tmp_path: Path) -> None:
     """Are matched as they are written, whatever type the format gives them."""
     groups, source = tmp_path / "groups.csv", tmp_path / "cameras.jsonl"
