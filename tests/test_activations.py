@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from actcli import activations
-from actcli.activations import log_sigmoid, log_softmax, sigmoid, softmax
+from actcli.activations import energy, log_sigmoid, log_softmax, sigmoid, softmax
 
 LARGEST = float(np.finfo(np.float64).max)
 SMALLEST = 5e-324
@@ -227,3 +227,15 @@ def test_few_and_many_classes_meet() -> None:
     for classes in (activations.FEW_CLASSES, activations.FEW_CLASSES + 1):
         scores = np.random.default_rng(classes).normal(size=(9, classes))
         np.testing.assert_allclose(softmax(scores), scipy.special.softmax(scores, axis=1), rtol=1e-14)
+
+
+def test_energy() -> None:
+    """-logsumexp (SciPy), along any axis; of nothing but masked classes it is infinite; float32 stays."""
+    logits = np.array([[1.0, 2.0, -np.inf], [1000.0, 999.0, 3.0], [-np.inf] * 3])
+    exact = -scipy.special.logsumexp(logits, axis=1)
+    np.testing.assert_allclose(energy(logits), exact, rtol=1e-15)
+    np.testing.assert_allclose(energy(logits.T, axis=0), exact, rtol=1e-15)
+    assert energy(logits[0]).shape == ()
+    assert energy(logits.astype(np.float32)).dtype == np.float32
+    with pytest.raises(ValueError, match="must be real"):
+        energy(["a"])

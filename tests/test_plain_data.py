@@ -162,6 +162,8 @@ def test_every_format_out(task: str, data: str, name: str, both_ways: Callable[.
         ["softmax", SAMPLES / "digits_logits.npy", "--columns", "row,probabilities,log_probabilities,onehot,entropy"],
         ["multilabel", sample(PROPERTIES), "--at-least-one", "--top-k", "2", "--columns", "id,indices,count,multihot"],
         ["binary", sample(CANCER), "--threshold", "0.7", "--dtype", "float32"],
+        ["softmax", sample(DIGITS), "--deny", "one,two", "--columns", "id,label,probabilities,logits,energy"],
+        ["binary", sample(CANCER), "--train-prior", "negative=1,positive=1", "--prior", "negative=9,positive=1"],
         ["combine", sample(DIGITS), sample(DIGITS), "--weights", ".7,.3"],
         ["compare", sample(DIGITS), "--threshold", "0.4"],
         ["gradient", sample(DIGITS), "--of", "sigmoid"],
@@ -172,6 +174,29 @@ def test_every_format_out(task: str, data: str, name: str, both_ways: Callable[.
 def test_options(options: list[str | Path], both_ways: Callable[..., None]) -> None:
     """Whatever decides, and whatever is written."""
     both_ways(*options)
+
+
+def test_costs_and_a_taxonomy(both_ways: Callable[..., None], tmp_path: Path) -> None:
+    """Files that options name are read before the chunks."""
+    names = (SAMPLES / "digits_classes.txt").read_text(encoding="utf-8").split()
+    costs, tree = tmp_path / "costs.csv", tmp_path / "tree.csv"
+    matrix = [
+        ",".join([name, "0.4", *(str(abs(row - column)) for column in range(10))]) for row, name in enumerate(names)
+    ]
+    costs.write_text("\n".join([",".join(["truth", "review", *names]), *matrix]), encoding="utf-8")
+    tree.write_text("digit,\n" + "".join(f"{name},digit\n" for name in names), encoding="utf-8")
+    rolled = ("--taxonomy", tree, "--rollup-at", "0.9", "--columns", "label,leaf,lineage,costs,expected_cost")
+    both_ways("softmax", sample(DIGITS), "--costs", costs, *rolled)
+    both_ways("evaluate", *truth(DIGITS), "--costs", costs, "--bootstrap", "20", output="result.json")
+
+
+def test_classes_by_a_column(both_ways: Callable[..., None], tmp_path: Path) -> None:
+    """The mask of each row, and rows that have none."""
+    groups = tmp_path / "groups.csv"
+    groups.write_text("id,class\ndigit-0021,two\n*,one\n*,nine\n", encoding="utf-8")
+    both_ways("softmax", sample(DIGITS), "--allow", groups, "--allow-by", "id")
+    groups.write_text("id,class\ndigit-0021,two\ndigit-0028,nine\n", encoding="utf-8")
+    both_ways("softmax", sample(DIGITS), "--allow", groups, "--allow-by", "id", "--on-bad-row", "skip")
 
 
 @pytest.mark.parametrize("name", ["json", "npy"])

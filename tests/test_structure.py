@@ -43,7 +43,7 @@ TESTS_OF_ALL = {"benchmarks", "docs", "faults", "memory", "plain_data", "sample_
 """What test modules outside the rooms are about."""
 
 RESULTS = {"inspect"}
-READS_NOTHING = {"demo"}
+READS_NOTHING = {"demo", "policy"}
 """The commands whose result is no table of rows, and decides nothing."""
 HEAVY = ("numpy", "pyarrow", "rich", "typer")
 

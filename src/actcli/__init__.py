@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from actcli.activations import (
         cross_entropy_gradient,
+        energy,
         log_sigmoid,
         log_softmax,
         sigmoid,
@@ -35,12 +36,22 @@ if TYPE_CHECKING:
         fit_temperature,
         fit_vector_scaling,
     )
+    from actcli.calibration.prior import prior_shift
     from actcli.calibration.thresholds import Tuned, tune_thresholds
     from actcli.errors import ActcliError, CheckError, DataError, OutputError, UsageError
     from actcli.evaluation.arrays import evaluate
     from actcli.evaluation.result import CalibrationBin, Evaluation, Intervals
     from actcli.prediction.combining import weighted_mean
-    from actcli.prediction.decisions import argmax, at_least_one, best_among, margin, reached, top_k
+    from actcli.prediction.decisions import (
+        argmax,
+        at_least_one,
+        best_among,
+        cheapest,
+        expected_costs,
+        margin,
+        reached,
+        top_k,
+    )
 
 __version__ = "0.1.0"
 
@@ -63,8 +74,11 @@ __all__ = [
     "argmax",
     "at_least_one",
     "best_among",
+    "cheapest",
     "cross_entropy_gradient",
+    "energy",
     "evaluate",
+    "expected_costs",
     "fit_conformal",
     "fit_isotonic",
     "fit_platt",
@@ -74,6 +88,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "margin",
+    "prior_shift",
     "reached",
     "sigmoid",
     "sigmoid_derivative",
@@ -87,6 +102,7 @@ __all__ = [
 _HOMES = {
     "activations": (
         "cross_entropy_gradient",
+        "energy",
         "log_sigmoid",
         "log_softmax",
         "sigmoid",
@@ -106,7 +122,17 @@ _HOMES = {
     ),
     "calibration.conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
     "prediction.combining": ("weighted_mean",),
-    "prediction.decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
+    "prediction.decisions": (
+        "argmax",
+        "at_least_one",
+        "best_among",
+        "cheapest",
+        "expected_costs",
+        "margin",
+        "reached",
+        "top_k",
+    ),
+    "calibration.prior": ("prior_shift",),
     "calibration.thresholds": ("Tuned", "tune_thresholds"),
     "errors": ("ActcliError", "CheckError", "DataError", "OutputError", "UsageError"),
     "evaluation.arrays": ("evaluate",),

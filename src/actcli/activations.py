@@ -266,6 +266,43 @@ def cross_entropy_gradient(x: ArrayLike, truth: ArrayLike, *, temperature: float
     return np.ascontiguousarray(gradient.reshape(shape))
 
 
+def energy(x: ArrayLike, *, axis: int = -1) -> Floats:
+    """Return -log(sum(exp(x))): low for inputs like those of the training data, high for others.
+
+    Parameters
+    ----------
+    x
+        Logits, of any shape.
+    axis
+        The axis of the classes.
+
+    Returns
+    -------
+    array
+        The shape of `x` without the axis; float32 for float16 and float32, else float64.
+
+    Raises
+    ------
+    ValueError
+        If `x` is not of real numbers, or has no such axis.
+
+    References
+    ----------
+    Liu, Wang, Owens and Li, "Energy-based out-of-distribution detection", NeurIPS 2020, arXiv:2010.03759.
+    """
+    rows, shape = _rows_of(np.moveaxis(np.asarray(x), axis, -1), 1)
+    return energy_rows(rows).reshape(shape[:-1])
+
+
+def energy_rows(logits: Floats) -> Floats:
+    """Return -log(sum(exp(logits))) of each row of `logits`, shape (N, C)."""
+    highest = logits.max(axis=1)
+    # The energy of a row of -inf is +inf, which the shifted sum does not tell.
+    finite = np.where(np.isfinite(highest), highest, 0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(-(np.log(row_sums(np.exp(logits - finite[:, np.newaxis]))) + finite))
+
+
 def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype in which scores of `dtype` are computed: float32 for float16 and float32, else float64."""
     narrow = dtype.kind == "f" and dtype.itemsize <= 4

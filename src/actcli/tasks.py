@@ -80,11 +80,20 @@ class Method(StrEnum):
 
 
 class Step(StrEnum):
-    """A step of a policy, in the order in which they are fitted."""
+    """A step of a policy, in the order in which they are applied, and the key of the file that holds it."""
 
+    ALLOW = "allow"
     CALIBRATION = "calibration"
+    PRIOR = "prior"
     THRESHOLDS = "thresholds"
+    COSTS = "costs"
+    TAXONOMY = "taxonomy"
     CONFORMAL = "conformal"
+    ABSTAIN = "abstain"
+
+
+FITTED_STEPS = (Step.CALIBRATION, Step.THRESHOLDS, Step.CONFORMAL, Step.ABSTAIN)
+"""Steps that are fitted on rows whose truth is known, so that the policy records them."""
 
 
 class Metric(StrEnum):

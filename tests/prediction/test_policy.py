@@ -14,11 +14,16 @@ from hypothesis import strategies as st
 
 from actcli.calibration.conformal import Conformal, RiskControl
 from actcli.calibration.methods import Calibration, Isotonic, Platt, Temperature, VectorScaling
+from actcli.cli.policies import STEP_NAMES
 from actcli.errors import DataError
 from actcli.prediction import policy as policies
-from actcli.prediction.policy import Policy, Record
+from actcli.prediction.allow import Allow
+from actcli.prediction.costs import Costs
+from actcli.prediction.policy import Abstain, Policy, Record, stale_after
 from actcli.prediction.policy_reader import ContradictionError, MalformedError, parsed_policy, read_policy
-from actcli.tasks import Origin, Step, Task
+from actcli.prediction.prior import Prior
+from actcli.prediction.taxonomy import Taxonomy
+from actcli.tasks import FITTED_STEPS, Origin, Step, Task
 
 SCHEMA = json.loads(Path(policies.__file__).with_name("policy.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -47,6 +52,10 @@ LABELS: dict[str, Any] = {
     "classes": ["cat", "dog"],
     "thresholds": {"cat": 0.31},
 }
+
+
+COSTS = {"decisions": ["cat", "dog"], "matrix": {"cat": [0, 1], "dog": [10, 0]}}
+TAXONOMY = {"parents": {"cat": "pet", "dog": "pet", "pet": None}, "at": 0.75}
 
 
 def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -90,12 +99,84 @@ WRONG = [
     (WHOLE, "conformal.score", "raps", "conformal: has no 'lambda'"),
     (LABELS, "thresholds.cat", 1.5, "thresholds.cat: 1.5 is above 1"),
     (LABELS, "thresholds.cat", None, "thresholds.cat: None is no number"),
+    (WHOLE, "allow", [], "allow: 0 items"),
+    (WHOLE, "allow", ["cat", "cat"], "allow: 'cat' is there twice"),
+    (WHOLE, "allow", [""], r"allow\[0\]: is empty"),
+    (WHOLE, "allow", "cat", "allow: 'cat' is no object"),
+    (WHOLE, "allow", {"groups": {"*": ["cat"]}}, "allow: has no 'by'"),
+    (WHOLE, "allow", {"by": "country", "groups": {}}, "allow.groups: has no group"),
+    (WHOLE, "allow", {"by": "country", "groups": {"*": []}}, r"allow.groups.\*: 0 items"),
+    (WHOLE, "prior", {"new": {"cat": 1, "dog": 1}}, "prior: has no 'train'"),
+    (WHOLE, "prior", {"train": {"cat": 1, "dog": 1}, "new": {"cat": -1, "dog": 1}}, "prior.new.cat: -1 is below 0"),
+    (WHOLE, "prior", {"train": {"cat": 1, "dog": 1}, "new": {"cat": "1", "dog": 1}}, "prior.new.cat: '1' is no number"),
+    (WHOLE, "costs", [], "costs: .* is no object"),
+    (WHOLE, "costs", {"decisions": ["cat"]}, "costs: has no 'matrix'"),
+    (WHOLE, "costs", COSTS | {"decisions": []}, "costs.decisions: 0 items"),
+    (WHOLE, "costs", COSTS | {"decisions": ["cat", "cat"]}, "costs.decisions: 'cat' is there twice"),
+    (WHOLE, "costs", COSTS | {"decisions": ["cat", ""]}, r"costs.decisions\[1\]: is empty"),
+    (WHOLE, "costs", COSTS | {"matrix": {"cat": 1}}, "costs.matrix.cat: 1 is no array"),
+    (WHOLE, "costs", COSTS | {"matrix": {"cat": [0, "1"]}}, r"costs.matrix.cat\[1\]: '1' is no number"),
+    (WHOLE, "costs", COSTS | {"matrix": {"cat": [0, 1e31]}}, r"costs.matrix.cat\[1\]: 1e\+31 is above 1e\+30"),
+    (WHOLE, "costs", COSTS | {"unit": "euro"}, "costs.unit: is no known key"),
+    (WHOLE, "taxonomy", None, "taxonomy: None is no object"),
+    (WHOLE, "taxonomy", {"parents": {"cat": None, "dog": None}}, "taxonomy: has no 'at'"),
+    (WHOLE, "taxonomy", {"parents": ["cat"], "at": 0.5}, "taxonomy.parents: .* is no object"),
+    (WHOLE, "taxonomy", {"parents": {"cat": 1, "dog": None}, "at": 0.5}, "taxonomy.parents.cat: 1 is no string"),
+    (WHOLE, "taxonomy", TAXONOMY | {"at": 1.5}, "taxonomy.at: 1.5 is above 1"),
+    (WHOLE, "abstain", 0.5, "abstain: 0.5 is no object"),
+    (WHOLE, "abstain", {"at_accuracy": 0.9}, "abstain: has no 'below'"),
+    (WHOLE, "abstain", {"below": 1.5}, "abstain.below: 1.5 is above 1"),
+    (WHOLE, "abstain", {"below": 0.5, "at_accuracy": 0.9, "delta": 0}, "abstain.delta: 0 is not above 0"),
+    (WHOLE, "abstain", {"below": 0.5, "margin": 0.1}, "abstain.margin: is no known key"),
     (WHOLE, "fitted.calibration.rows", 0, "fitted.calibration.rows: 0 is below 1"),
     (WHOLE, "fitted.calibration.rows", 2.5, "fitted.calibration.rows: 2.5 is no integer"),
 ]
 """What the schema refuses, and what is said of it."""
 
 MISFITS = [
+    (WHOLE, "allow", ["bird"], "allow: 'bird' is not a class"),
+    (WHOLE, "allow", {"by": "country", "groups": {"*": ["bird"]}}, r"allow.groups.\*: 'bird' is not a class"),
+    (WHOLE, "prior", {"train": {"cat": 1}, "new": {"cat": 1, "dog": 1}}, "prior.train: there is no share for 'dog'"),
+    (WHOLE, "prior", {"train": {"cat": 1, "dog": 1, "ox": 1}, "new": {}}, "prior.train: 'ox' is not a class"),
+    (
+        WHOLE,
+        "prior",
+        {"train": {"cat": 1, "dog": 0}, "new": {"cat": 1, "dog": 1}},
+        "prior.train: the share of 'dog' in training is 0",
+    ),
+    (WHOLE, "prior", {"train": {"cat": 1, "dog": 1}, "new": {"cat": 0, "dog": 0}}, "prior.new: all shares are 0"),
+    (WHOLE, "prior", {"train": {"cat": 1e308, "dog": 1e308}, "new": {"cat": 1, "dog": 1}}, "are too large"),
+    (
+        LABELS,
+        "prior",
+        {"train": {"cat": 0.5, "dog": 1}, "new": {"cat": 1, "dog": 1}},
+        "prior.train: the share of 'dog' in training is 1",
+    ),
+    (
+        LABELS,
+        "prior",
+        {"train": {"cat": 0.5, "dog": 0.5}, "new": {"cat": 2, "dog": 1}},
+        "prior.new: the share of 'cat' is 2, above 1",
+    ),
+    (WHOLE, "costs", COSTS | {"matrix": {"cat": [0, 1]}}, "costs.matrix: there is none for 'dog'"),
+    (WHOLE, "costs", COSTS | {"matrix": {"cat": [0, 1], "ox": [1, 0]}}, "costs.matrix: 'ox' is not a class"),
+    (WHOLE, "costs", COSTS | {"matrix": {"cat": [0], "dog": [1, 0]}}, "costs.matrix.cat: 1 costs, but 2 decisions"),
+    (LABELS, "costs", COSTS, "costs: multilabel has none"),
+    (LABELS, "taxonomy", TAXONOMY, "taxonomy: multilabel has none"),
+    (WHOLE, "taxonomy", {"parents": {"cat": None}, "at": 1}, "has no line for the class 'dog'"),
+    (WHOLE, "taxonomy", {"parents": {"cat": "pet", "dog": None}, "at": 1}, "'cat': its parent 'pet' has no line"),
+    (WHOLE, "taxonomy", {"parents": {"cat": "dog", "dog": None}, "at": 1}, "its parent 'dog' is a class"),
+    (WHOLE, "taxonomy", {"parents": {"cat": "cat", "dog": None}, "at": 1}, "'cat': is its own ancestor"),
+    (WHOLE, "taxonomy", {"parents": {"cat": None, "dog": None, "ox": None}, "at": 1}, "'ox': is neither a class"),
+    (
+        changed(WHOLE, "costs", {"decisions": ["pet"], "matrix": {"cat": [0], "dog": [0]}}),
+        "taxonomy",
+        TAXONOMY,
+        "taxonomy: 'pet' is a decision that has costs and a node of the taxonomy",
+    ),
+    (WHOLE, "taxonomy", {"parents": {"cat": " ", "dog": " ", " ": None}, "at": 1}, "parents: a name is empty"),
+    (LABELS, "abstain", {"below": 0.5}, "abstain: multilabel has none"),
+    (WHOLE, "abstain", {"below": 0.5, "delta": 0.1}, "abstain.delta: is for at_accuracy"),
     (WHOLE, "thresholds", {"cat": 0.5}, "softmax has none"),
     (WHOLE, "positive", "cat", "softmax has no positive class"),
     (WHOLE, "classes", ["cat"], "softmax needs two or more"),
@@ -171,6 +252,16 @@ ISOTONIC = changed(
 )
 VALID = [
     WHOLE,
+    changed(WHOLE, "allow", ["dog"]),
+    changed(WHOLE, "allow", {"by": "country", "groups": {"KE": ["cat"], "*": ["cat", "dog"]}}),
+    changed(WHOLE, "prior", {"train": {"cat": 70, "dog": 30}, "new": {"cat": 0.0, "dog": 1.0}}),
+    changed(LABELS, "prior", {"train": {"cat": 0.5, "dog": 0.25}, "new": {"cat": 1.0, "dog": 0.0}}),
+    changed(WHOLE, "abstain", {"below": 0.75, "at_accuracy": 0.9, "delta": 0.05}),
+    changed(WHOLE, "abstain", {"below": 0.75}),
+    changed(WHOLE, "costs", COSTS),
+    changed(WHOLE, "costs", {"decisions": ["review", "cat"], "matrix": {"dog": [0.5, -3.0], "cat": [1, 1e30]}}),
+    changed(WHOLE, "taxonomy", TAXONOMY),
+    changed(WHOLE, "taxonomy", {"parents": {"dog": None, "cat": None}, "at": 0}),
     LABELS,
     ISOTONIC,
     changed(
@@ -198,6 +289,10 @@ leaves = st.one_of(
     st.just(["cat", "dog"]),
     st.just(["cat", "cat"]),
     st.just({"cat": 0.5}),
+    st.just({"cat": 0.5, "dog": 1}),
+    st.just({"below": 0.5}),
+    st.just(COSTS),
+    st.just(TAXONOMY),
     st.just([[1.0, 0.5]]),
     st.just([[1.0, 0.5, 2.0]]),
 )
@@ -366,18 +461,78 @@ def test_what_is_written_is_read_again(calibration: Calibration | None, quantile
     assert "\n  " in policy.text()
 
 
-def test_a_step_makes_later_ones_stale() -> None:
-    """It removes them, with their records, and says which."""
-    policy = Policy(Task.BINARY, Origin.LOGITS, ("no", "yes"), "yes")
-    policy, removed = policy.with_step(Step.THRESHOLDS, {"yes": 0.3}, RECORD)
-    assert removed == ()
-    policy, removed = policy.with_step(Step.CONFORMAL, Conformal("lac", 0.1, 0.8), RECORD)
-    assert (removed, policy.thresholds) == ((), {"yes": 0.3})
-    policy, removed = policy.with_step(Step.THRESHOLDS, {"yes": 0.4}, RECORD)
-    assert (removed, policy.conformal is None) == ((), False)
-    policy, removed = policy.with_step(Step.CALIBRATION, Temperature(2.0), RECORD)
-    assert removed == ("thresholds", "conformal")
-    assert (policy.thresholds, policy.conformal, list(policy.fitted)) == (None, None, ["calibration"])
+VALUES: dict[Step, Any] = {
+    Step.ALLOW: Allow({"*": ("no", "yes")}),
+    Step.CALIBRATION: Temperature(2.0),
+    Step.PRIOR: Prior({"no": 0.5, "yes": 0.5}, {"no": 0.9, "yes": 0.1}),
+    Step.THRESHOLDS: {"yes": 0.3},
+    Step.COSTS: Costs(("no", "yes", "review"), {"no": (0.0, 1.0, 0.25), "yes": (10.0, 0.0, 0.5)}),
+    Step.TAXONOMY: Taxonomy({"no": "any", "yes": "any", "any": None}, 0.75),
+    Step.CONFORMAL: Conformal("lac", 0.1, 0.8),
+    Step.ABSTAIN: Abstain(0.7, 0.95),
+}
+"""A value of each step of a binary policy."""
+
+STALE = {
+    Step.ALLOW: (Step.CONFORMAL, Step.ABSTAIN),
+    Step.CALIBRATION: (Step.PRIOR, Step.THRESHOLDS, Step.COSTS, Step.TAXONOMY, Step.CONFORMAL, Step.ABSTAIN),
+    Step.PRIOR: (Step.THRESHOLDS, Step.COSTS, Step.TAXONOMY, Step.CONFORMAL, Step.ABSTAIN),
+    Step.THRESHOLDS: (Step.ABSTAIN,),
+    Step.COSTS: (Step.ABSTAIN,),
+    Step.TAXONOMY: (Step.ABSTAIN,),
+    Step.CONFORMAL: (Step.ABSTAIN,),
+    Step.ABSTAIN: (),
+}
+"""What a change of each step makes stale, written by hand."""
+
+
+def whole_policy() -> Policy:
+    """Return a binary policy that holds every step, with a record of each that is fitted."""
+    return Policy(
+        Task.BINARY,
+        Origin.LOGITS,
+        ("no", "yes"),
+        "yes",
+        **{step.value: value for step, value in VALUES.items()},
+        fitted=dict.fromkeys(FITTED_STEPS, RECORD),
+    )
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_a_step_makes_later_ones_stale(step: Step) -> None:
+    """It removes them, with their records, says which, and leaves the others alone."""
+    policy, removed = whole_policy().with_step(step, VALUES[step], RECORD)
+    assert removed == STALE[step] == stale_after(step, Task.BINARY)
+    assert {held: policy.part(held) for held in Step} == {
+        held: None if held in removed else value for held, value in VALUES.items()
+    }
+    assert set(policy.fitted) == {*FITTED_STEPS, step} - set(removed)
+    assert policy.conflicts(step) == (step,)
+    assert whole_policy().conflicts(step) == tuple(held for held in Step if held in (step, *removed))
+
+
+def test_a_step_that_is_not_there_is_not_removed() -> None:
+    """Nor said to be."""
+    policy = Policy(Task.BINARY, Origin.LOGITS, ("no", "yes"), "yes", thresholds={"yes": 0.3})
+    assert policy.with_step(Step.CALIBRATION, Temperature(2.0), RECORD)[1] == (Step.THRESHOLDS,)
+
+
+def test_a_step_without_a_record_loses_the_old_one() -> None:
+    """The record is of another value."""
+    policy, _ = whole_policy().with_step(Step.ABSTAIN, Abstain(0.5))
+    assert set(policy.fitted) == set(FITTED_STEPS) - {Step.ABSTAIN}
+
+
+def test_every_step_has_a_name() -> None:
+    """For messages."""
+    assert set(STEP_NAMES) == set(Step)
+
+
+def test_other_names_for_the_classes() -> None:
+    """Take the place of the old ones in every part, and in the records; the text is that of a policy made with them."""
+    renamed = json.loads(whole_policy().with_names(("ham", "spam")).text())
+    texts = whole_policy().text().replace('"no"', '"ham"').replace('"yes"', '"spam"')
+    assert renamed == json.loads(texts)
 
 
 def test_of_labels_thresholds_and_the_conformal_rule_replace_one_another() -> None:

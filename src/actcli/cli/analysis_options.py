@@ -1,15 +1,7 @@
-"""The options of `compare` and `gradient`, which analyse scores: no policy decides, and the columns are settled."""
+"""The options of `compare` and `gradient`, which analyse scores: the columns are settled."""
 
-from actcli.cli.decision_options import PolicyOptions
 from actcli.cli.declaration import options
 from actcli.cli.tables import TableOptions
-
-
-@options
-class TemperatureOptions(PolicyOptions):
-    """How scores are calibrated, without a policy."""
-
-    policy: None = None
 
 
 @options

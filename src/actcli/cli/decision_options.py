@@ -1,14 +1,18 @@
 """The options that say how scores become decisions. Each is declared once."""
 
 import math
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from actcli.cli.declaration import DECISION, options
 from actcli.cli.option_values import named, share
+from actcli.cli.score_options import AllowOptions, PriorOptions
 from actcli.errors import UsageError, visible
 from actcli.tasks import Task, ThresholdOperator
+
+if TYPE_CHECKING:
+    from actcli.prediction.taxonomy import Taxonomy
 
 
 class DecisionOptions(Protocol):
@@ -25,19 +29,9 @@ class DecisionOptions(Protocol):
 
 
 @options
-class PolicyOptions:
-    """How scores are calibrated, and decided on where a policy says it."""
+class TemperatureOptions:
+    """How scores are calibrated by hand."""
 
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            "--policy",
-            metavar="FILE",
-            help="A policy file, which calibrate, tune and conformal write: how scores become decisions.",
-            callback=named,
-            rich_help_panel=DECISION,
-        ),
-    ] = None
     temperature: Annotated[
         float | None,
         typer.Option("--temperature", metavar="T", help="Divide the logits by T > 0.", rich_help_panel=DECISION),
@@ -58,6 +52,35 @@ class PolicyOptions:
         from actcli.calibration.methods import Temperature
 
         return {"calibration": Temperature(self.temperature)}
+
+
+@options
+class PolicyOptions(TemperatureOptions):
+    """How scores are calibrated and adapted, and decided on where a policy says it."""
+
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            help="A policy file, which calibrate, tune and conformal write: how scores become decisions.",
+            callback=named,
+            rich_help_panel=DECISION,
+        ),
+    ] = None
+    allowed: AllowOptions
+    shares: PriorOptions
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rules that the options beside ``--policy`` give.
+
+        Raises
+        ------
+        ActcliError
+            If an option has a bad value, or a file that it names cannot be read.
+        """
+        rules = {"allow": self.allowed.choice(), "prior": self.shares.choice(recorded=self.policy is not None)}
+        return super().rules() | {name: value for name, value in rules.items() if value is not None}
 
 
 @options
@@ -158,6 +181,97 @@ class ThresholdOptions:
         }
 
 
+@options
+class CostOptions:
+    """What each decision costs."""
+
+    costs: Annotated[
+        str | None,
+        typer.Option(
+            "--costs",
+            metavar="FILE",
+            help="What each decision costs for each true class, CSV or JSON: decide for the smallest expected cost.",
+            callback=named,
+            rich_help_panel=DECISION,
+        ),
+    ] = None
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rule that ``--costs`` gives.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read, or is wrong.
+        """
+        if self.costs is None:
+            return {}
+        from actcli.prediction.costs import read_costs
+
+        return {"costs": read_costs(self.costs)}
+
+
+@options
+class TaxonomyOptions:
+    """Which node of a taxonomy the label is."""
+
+    taxonomy: Annotated[
+        str | None,
+        typer.Option(
+            "--taxonomy",
+            metavar="FILE",
+            help="A tree whose leaves are the classes, CSV with name,parent: improbable labels go up to a parent.",
+            callback=named,
+            rich_help_panel=DECISION,
+        ),
+    ] = None
+    rollup_at: Annotated[
+        float | None,
+        typer.Option(
+            "--rollup-at",
+            metavar="P",
+            help="The label is the lowest node of --taxonomy whose probability is at least P.",
+            rich_help_panel=DECISION,
+        ),
+    ] = None
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rule that ``--taxonomy`` gives.
+
+        Raises
+        ------
+        UsageError
+            If one of the options is there without the other, or a value is out of range.
+        DataError
+            If the file cannot be read, or is wrong.
+        """
+        found = self.changed(None)
+        return {} if found is None else {"taxonomy": found}
+
+    def changed(self, held: "Taxonomy | None") -> "Taxonomy | None":
+        """Return the taxonomy that these options give, None if they give none; what they do not say is as in `held`.
+
+        Raises
+        ------
+        UsageError, DataError
+            As for `rules`.
+        """
+        at = share(self.rollup_at, "--rollup-at")
+        if at is None and self.taxonomy is None:
+            return None
+        if self.taxonomy is None:
+            if held is None or at is None:
+                raise UsageError("--rollup-at says when a label goes up, but not where to", hint="add --taxonomy FILE")
+            return held._replace(at=at)
+        if at is None:
+            if held is None:
+                raise UsageError("--taxonomy does not say when a label goes up", hint="add --rollup-at P")
+            at = held.at
+        from actcli.prediction.taxonomy import read_taxonomy
+
+        return read_taxonomy(self.taxonomy, at)
+
+
 TopK = Annotated[
     int | None,
     typer.Option("-k", "--top-k", metavar="K", min=1, help="List the K best classes.", rich_help_panel=DECISION),
@@ -224,10 +338,8 @@ class AbstainOptions:
         Raises
         ------
         UsageError
-            If a value is out of range, or there is a label for what cannot happen.
+            If a value is out of range.
         """
-        if self.abstain_label is not None and self.abstain_below is None and self.abstain_margin is None:
-            raise UsageError("--abstain-label says what to write, but not when", hint="add --abstain-below P")
         rules: dict[str, Any] = {
             "abstain_below": share(self.abstain_below, "--abstain-below"),
             "abstain_margin": share(self.abstain_margin, "--abstain-margin"),

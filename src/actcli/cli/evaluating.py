@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.formats import Inputs
     from actcli.metrics.settings import MetricSettings
+    from actcli.prediction.costs import CostRule
     from actcli.prediction.rules import Rules
     from actcli.streaming.batch import Layout
     from actcli.streaming.output import Output
@@ -75,6 +76,7 @@ def evaluation_request(
     """
     policy = options.policy
     rules = options.sets.rules() | options.classes.rules() | policy.rules() | options.thresholds.rules()
+    rules |= options.costs.rules()
     task = options.task or (Task.SOFTMAX if policy.policy is None else _policy_task(policy.policy))
     decisive, others = _given_options(options)
     _check_task(task, [*decisive, *others])
@@ -83,6 +85,11 @@ def evaluation_request(
     if policy.policy is not None:
         input, rules = with_policy(policy.policy, task, options.input, rules)
         options = replace(options, input=input)
+        if "taxonomy" in rules:
+            raise UsageError(
+                f"{visible(policy.policy, 200)}: holds a taxonomy, and what is evaluated are classes",
+                hint="evaluate with a policy without a taxonomy",
+            )
     return EvaluationRequest(
         task=task,
         options=options,
@@ -111,8 +118,12 @@ def _given_options(options: EvaluationOptions) -> tuple[list[str], list[str]]:
         "--positive": classes.positive is not None,
         "--negative": classes.negative is not None,
         "--label-separator": options.recorded.label_separator is not None,
+        "--costs": options.costs.costs is not None,
     }
-    return [name for name, given in decisive.items() if given], [name for name, given in others.items() if given]
+    scores = [*policy.allowed.given, *policy.shares.given]
+    return [name for name, given in decisive.items() if given] + scores, [
+        name for name, given in others.items() if given
+    ]
 
 
 def _policy_task(path: str) -> Task:
@@ -135,7 +146,7 @@ def _check_task(task: Task, given: Sequence[str]) -> None:
                 "--label-separator",
             }
         case Task.MULTILABEL:
-            meaningless = {"--positive", "--negative"}
+            meaningless = {"--positive", "--negative", "--costs"}
         case Task.BINARY:
             meaningless = {"--at-least-one", "--top-k", "--label-separator"}
         case _:
@@ -196,7 +207,7 @@ def measure(
         worst = None
         if report is not None and settings.probabilities:
             worst = WorstPredictions(task, prepared.layout, options.truth.truth_column)
-        evaluator = Evaluator(settings, truth, prepared.recorded, SpooledScoreStore(), worst)
+        evaluator = Evaluator(settings, truth, prepared.recorded, SpooledScoreStore(), worst, prepared.costs)
         identities = [*inputs.identities, *truth.identities, *files_read(options)]
         with (
             open_result(_result_output(output, report), inputs=identities) as target,
@@ -244,11 +255,14 @@ def prepare(request: EvaluationRequest, inputs: Inputs) -> PreparedEvaluation:
     rules = rules_of(request, layout)
     settings = _settings(request, rules, layout)
     planned = plan(request.task, layout, rules, properties=properties(settings))
+    costs = planned.costs
+    if costs is not None and costs.others:
+        settings = replace(settings, others=len(costs.others), coverage=True)
     spec = request.truth_spec(planned.layout.classes)
-    recorded = _recorded_predictions(request, layout, spec)
+    recorded = _recorded_predictions(request, layout, spec, costs)
     truth = truth_of(request, spec, layout)
     return PreparedEvaluation(
-        planned.layout, settings, planned.decide, inputs.chunks, truth, (spec,), planned.notes, recorded
+        planned.layout, settings, planned.decide, inputs.chunks, truth, (spec,), planned.notes, recorded, costs
     )
 
 
@@ -294,12 +308,15 @@ def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Metri
         request.task,
         2 if request.task is Task.BINARY else len(layout.classes),
         top_k=rules.top_k is not None and request.task is Task.SOFTMAX,
-        coverage=request.label_column(layout) is not None and request.task is not Task.MULTILABEL,
+        coverage=(request.label_column(layout) is not None or rules.abstains) and request.task is not Task.MULTILABEL,
+        costs=rules.costs is not None,
         **request.settings,
     )
 
 
-def _recorded_predictions(request: EvaluationRequest, layout: Layout, spec: TruthSpec) -> RecordedPredictions | None:
+def _recorded_predictions(
+    request: EvaluationRequest, layout: Layout, spec: TruthSpec, costs: CostRule | None
+) -> RecordedPredictions | None:
     """Return the predictions that the input records, if it records any."""
     column = request.label_column(layout)
     abstain_label = request.options.recorded.abstain_label
@@ -315,7 +332,8 @@ def _recorded_predictions(request: EvaluationRequest, layout: Layout, spec: Trut
     from actcli.evaluation.recorded_predictions import RecordedPredictions
 
     kind = next(carried.kind for carried in layout.carried if carried.name == column)
-    return RecordedPredictions(spec, column, kind, "abstain" if abstain_label is None else abstain_label)
+    decisions = None if costs is None else costs.by_name(spec.classes)
+    return RecordedPredictions(spec, column, kind, "abstain" if abstain_label is None else abstain_label, decisions)
 
 
 def _warnings(result: Evaluation) -> list[str]:

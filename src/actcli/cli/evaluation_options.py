@@ -7,6 +7,7 @@ import typer
 from actcli.cli.decision_options import (
     AbstainLabel,
     BinaryClassOptions,
+    CostOptions,
     LabelSetOptions,
     PolicyOptions,
     TaskOption,
@@ -92,6 +93,7 @@ class EvaluationOptions:
     task: TaskOption = None
     policy: PolicyOptions
     thresholds: ThresholdOptions
+    costs: CostOptions
     sets: EvaluatedLabelSetOptions
     classes: BinaryClassOptions
     recorded: RecordedLabelOptions

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from actcli.evaluation.recorded_predictions import RecordedPredictions
     from actcli.evaluation.truth import Truth, TruthSpec
     from actcli.metrics.settings import MetricSettings
+    from actcli.prediction.costs import CostRule
     from actcli.streaming.batch import Chunk, Layout, Stage
 
 __all__ = ["EvaluationRequest", "PreparedEvaluation", "truth_of"]
@@ -98,6 +99,8 @@ class PreparedEvaluation(NamedTuple):
         What a user should know.
     recorded
         The decisions that the input holds beside its probabilities.
+    costs
+        By which decisions are made and measured, if there are any.
     """
 
     layout: Layout
@@ -108,6 +111,7 @@ class PreparedEvaluation(NamedTuple):
     specs: tuple[TruthSpec, ...]
     notes: Sequence[str]
     recorded: RecordedPredictions | None = None
+    costs: CostRule | None = None
 
     def has_split(self) -> bool:
         """Return whether the separator of label sets was looked for in a text."""

@@ -12,7 +12,7 @@ from actcli.cli.declaration import files_read
 from actcli.cli.evaluating import refuse_single_class
 from actcli.cli.inputs import check_input
 from actcli.cli.option_values import decimal_share
-from actcli.cli.policies import with_policy_names
+from actcli.cli.policies import check_policy_path, removed_note, score_rules, with_policy_names
 from actcli.cli.results import json_bytes, open_result, result_format
 from actcli.errors import DataError, ReaderGoneError, UsageError, say, visible
 from actcli.tasks import ResultFormat, Step, Task
@@ -104,7 +104,7 @@ def fit(step: FitStep, target: FitOptions, rows: FittedRowOptions, output: Resul
     input, truth = rows.input, rows.truth
     check_input(step.command, input.files, "--truth labels.csv --policy policy.json", truth=truth.truth)
     format = result_format(output)
-    _check_policy_path(target.policy, output.output)
+    check_policy_path(target.policy, output.output)
     share = None if rows.holdout is None else decimal_share(rows.holdout, "--holdout")
     if share is None and rows.seed is not None:
         raise UsageError("--seed says which rows --holdout draws", hint="add --holdout 0.3")
@@ -201,15 +201,6 @@ def _gathered(request: FitRequest, inputs: Inputs, planned: Plan, truth: Truth) 
     return rows, watch.warnings()
 
 
-def _check_policy_path(policy: str, output: str | None) -> None:
-    from actcli.streaming.output import is_device, is_same_path
-
-    if policy == "-" or (os.path.exists(policy) and is_device(policy)):
-        raise UsageError(f"--policy: {visible(policy, 200)} is no file that can be read again")
-    if output is not None and is_same_path(output, policy):
-        raise UsageError("--output and --policy are the same file")
-
-
 def _task(request: FitRequest, classes: int) -> Task:
     """Return the task: as asked, else as the policy says, else by the number of classes."""
     given, held = request.target.task, request.held
@@ -234,8 +225,7 @@ def _rules(request: FitRequest) -> Rules:
     input, rules = request.rows.input, request.rows.classes.rules()
     if request.held is not None:
         input, rules = with_policy_names(request.held, request.target.policy, input, rules)
-        if request.step.part is not Step.CALIBRATION:
-            rules["calibration"] = request.held.calibration
+        rules |= score_rules(request.held, before=request.step.part)
     return Rules(**rules | input.rules())
 
 
@@ -281,13 +271,10 @@ def _with_step(request: FitRequest, context: FitContext, result: FitResult) -> t
     return context.policy.with_step(request.step.part, result.value, record)
 
 
-def _notes(request: FitRequest, removed: Sequence[str]) -> list[str]:
+def _notes(request: FitRequest, removed: Sequence[Step]) -> list[str]:
     notes = []
     if removed:
-        names = {"thresholds": "thresholds", "conformal": "conformal rule"}
-        parts = ", ".join(names[part] for part in removed)
-        name = visible(request.target.policy, 200)
-        notes.append(f"{name}: removed, because this step changes what they depend on: {parts}")
+        notes.append(removed_note(request.target.policy, removed))
     if request.share is None:
         notes.append("these numbers are of the very rows that were fitted; --holdout 0.3 keeps rows apart to judge by")
     return notes

@@ -89,6 +89,7 @@ def _refuse_score_options(request: EvaluationRequest) -> None:
         "--classes": input.classes is not None,
         "--from": input.origin is not None,
         "--renormalize": input.renormalize,
+        "--costs": request.options.costs.costs is not None,
         "--bins": binning.bins != type(binning).bins,
         "--binning": binning.binning is not Binning.EQUAL_WIDTH,
     } | dict.fromkeys(request.decisive, True)

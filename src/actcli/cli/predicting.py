@@ -46,6 +46,8 @@ def predict(
     check_input(task, input.files)
     if policy.policy is not None:
         input, rules = with_policy(policy.policy, task, input, rules)
+    if "abstain_label" in rules and rules["abstain_below"] is None and rules["abstain_margin"] is None:
+        raise UsageError("--abstain-label says what to write, but not when", hint="add --abstain-below P")
     read_options = input.read_options("column" if task is Task.BINARY else "row")
     format = settled_format(output)
     settled = _rules(task, input, output, format, rules)
@@ -57,7 +59,8 @@ def predict(
     inputs = open_inputs(input.paths, read_options)
     try:
         planned = plan(task, inputs.layout, settled, inputs.names)
-        if output.label_separator is not None and not any(column.kind is Kind.SET for column in planned.columns):
+        sets = [column for column in planned.columns if column.kind is Kind.SET and column.separator is None]
+        if output.label_separator is not None and not sets:
             raise UsageError("--label-separator is for the labels of a set, and no set is written")
         if given:
             from actcli.prediction.effects import check_effects
@@ -76,7 +79,14 @@ def predict(
         inputs.close()
 
 
-_READ_BY_OTHER_NAMES = {"strict": ("--threshold-op", "strict"), "calibration": ("--temperature", "scores")}
+_READ_BY_OTHER_NAMES = {
+    "strict": ("--threshold-op", "strict"),
+    "calibration": ("--temperature", "scores"),
+    "allow": ("--allow", "scores"),
+    "prior": ("--prior", "scores"),
+    "costs": ("--costs", "cost_rule"),
+    "taxonomy": ("--taxonomy", "taxonomy"),
+}
 
 
 def _given_options(rules: dict[str, Any], output: TableOptions) -> dict[str, str]:

@@ -86,6 +86,12 @@ COMMANDS = {
         "prediction-sets",
         keeps_rows=True,
     ),
+    "policy": Entry(
+        "Show a policy, check it, and set what is not fitted: possible classes, class shares, costs, a taxonomy.",
+        "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
+        FIT,
+        "policy-file",
+    ),
     "plot": Entry(
         "Charts: the functions, reliability, confidence, curves, thresholds, confusion.",
         "the numbers: actcli evaluate logits.csv --truth truth.csv",

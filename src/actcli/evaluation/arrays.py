@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from actcli.evaluation.class_labels import code_array, set_array
 from actcli.evaluation.evaluator import Evaluator, properties
 from actcli.evaluation.truth import ArrayTruth
 from actcli.metrics.settings import MetricSettings
+from actcli.prediction.costs import costs_from
 from actcli.prediction.plan import plan
 from actcli.prediction.rules import Rules
 from actcli.streaming.batch import Batch, Layout
@@ -44,6 +45,7 @@ def evaluate(
     strict: bool = False,
     top_k: int | None = None,
     at_least_one: bool = False,
+    costs: Mapping[str, Mapping[str, float]] | None = None,
     bins: int = 15,
     equal_mass: bool = False,
     ranking: bool = True,
@@ -75,6 +77,9 @@ def evaluate(
         For softmax: the K of the top-K accuracy. For multilabel: the most labels that a row gets.
     at_least_one
         For multilabel: whether a row with no class above the threshold gets its best class.
+    costs
+        For softmax and binary: by the name of the true class, the cost of each decision by its name. The decision of a
+        row is the one of the smallest expected cost. This adds "mean_cost".
     bins, equal_mass
         The number of bins of the calibration error, and whether they hold equally many rows instead of being equally
         wide.
@@ -109,6 +114,8 @@ def evaluate(
     0.6666666666666666
     """
     decided_task, scores = enum_member(Task, task, "task"), _score_table(logits, task)
+    if costs is not None and decided_task is Task.MULTILABEL:
+        raise ValueError("costs are for softmax and binary")
     if bins < 1 or bootstrap < 0 or seed < 0:
         raise ValueError("bins must be at least 1, bootstrap and seed at least 0")
     named = None if isinstance(threshold, float | int) else dict(threshold)
@@ -122,6 +129,7 @@ def evaluate(
         strict=strict,
         top_k=top_k,
         at_least_one=at_least_one,
+        costs=None if costs is None else costs_from(costs, "costs"),
     )
     settings = MetricSettings(
         decided_task,
@@ -130,17 +138,20 @@ def evaluate(
         equal_mass=equal_mass,
         ranking=ranking,
         top_k=top_k is not None and decided_task is Task.SOFTMAX,
+        costs=costs is not None,
         bootstrap=bootstrap,
         seed=seed,
     )
     layout = Layout(tuple(map(str, range(scores.shape[1]))), (), scores.dtype, len(scores))
     planned = plan(decided_task, layout, rules, properties=properties(settings))
+    if planned.costs is not None and planned.costs.others:
+        settings = replace(settings, others=len(planned.costs.others), coverage=True)
     codes = (code_array if settings.exclusive else set_array)(truth, planned.layout.classes)
     if len(codes) != len(scores):
         raise ValueError(f"there are {len(codes)} truths, but {len(scores)} rows of scores")
     if not len(scores):
         raise ValueError("there are no rows")
-    evaluator = Evaluator(settings, ArrayTruth(codes))
+    evaluator = Evaluator(settings, ArrayTruth(codes), costs=planned.costs)
     for start in range(0, len(scores), _ROWS_AT_ONCE):
         decided = planned.decide(Batch(scores[start : start + _ROWS_AT_ONCE], {}, _Places(start)))
         if decided.fault is not None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.metrics.score_store import ScoreStore
     from actcli.metrics.settings import MetricSettings
+    from actcli.prediction.costs import CostRule
     from actcli.streaming.batch import Batch, Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -40,8 +41,15 @@ def properties(settings: MetricSettings) -> tuple[str, ...]:
     if not settings.probabilities:
         return ()
     if not settings.exclusive:
-        return ("multihot", "probabilities", "log_probabilities", "log_complements")
-    return ("index", "probabilities", "log_probabilities", *(["top_k"] if settings.top_k else []))
+        return (_decided(settings), *_OF_CELLS)
+    return (_decided(settings), *_OF_CELLS[:2], *(["top_k"] if settings.top_k else []))
+
+
+def _decided(settings: MetricSettings) -> str:
+    """Return the property that holds the decisions."""
+    if not settings.exclusive:
+        return "multihot"
+    return "label" if settings.costs else "index"
 
 
 class EncodedRows(NamedTuple):
@@ -52,7 +60,8 @@ class EncodedRows(NamedTuple):
     batch
         The rows.
     decided
-        Codes, shape (N,), -1 for a withheld label; or for multilabel a table, shape (N, C), of 0 and 1.
+        Codes, shape (N,), -1 for a withheld label, C and more for a decision that is no class; or for multilabel a
+        table, shape (N, C), of 0 and 1.
     bins
         The calibration bins of the cells, for multilabel with equally wide bins.
     """
@@ -88,10 +97,7 @@ class EvaluationEncoder:
         settings = self.settings
         if settings.probabilities and not settings.exclusive and not settings.equal_mass:
             bins = cell_bins(settings, batch.values["probabilities"])
-        if self.recorded is not None:
-            decided = self.recorded.take(batch)
-        else:
-            decided = batch.values["index" if settings.exclusive else "multihot"]
+        decided = batch.values[_decided(settings)] if self.recorded is None else self.recorded.take(batch)
         return EncodedRows(batch.without_scores(), decided, bins)
 
 
@@ -110,6 +116,8 @@ class Evaluator:
         Where to keep the probabilities for the metrics that rank all rows; by default in memory.
     worst
         Keeps the worst predictions, if they are wanted.
+    costs
+        The costs of the decisions, if the settings ask for them.
     """
 
     def __init__(
@@ -119,12 +127,14 @@ class Evaluator:
         recorded: RecordedPredictions | None = None,
         scores: ScoreStore | None = None,
         worst: WorstPredictions | None = None,
+        costs: CostRule | None = None,
     ) -> None:
         self.encoder = EvaluationEncoder(settings, recorded)
         self._settings = settings
         self._accumulator = MetricAccumulator(settings, scores)
         self._truth = truth
         self._worst = worst
+        self._costs = costs
 
     def open(self, layout: Layout) -> int:
         """Return about how many bytes a row takes."""
@@ -139,7 +149,11 @@ class Evaluator:
         probabilities, logarithms, complements = map(batch.values.get, _OF_CELLS)
         if self._settings.exclusive:
             best = batch.values["top_k"].codes if self._settings.top_k else None
-            statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best)
+            of_costs = {}
+            if self._costs is not None:
+                of_costs = {"decision": decided, "cost": self._costs.costs_of(truth, decided)}
+                decided = np.where(decided < self._settings.classes, decided, -1)
+            statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best) | of_costs
         else:
             chosen = np.asarray(decided, dtype=np.bool_)
             statistics = label_rows(self._settings, truth, chosen, probabilities, logarithms, complements, bins)
@@ -167,7 +181,7 @@ class Evaluator:
 
     def result(self, classes: Sequence[str]) -> Evaluation:
         """Return the evaluation; `classes` are the names of the classes."""
-        return evaluation_of(self._accumulator, classes)
+        return evaluation_of(self._accumulator, classes, () if self._costs is None else (*classes, *self._costs.others))
 
     def ranked(self, number: int) -> tuple[Array, Array]:
         """Return the probability of a class in each row with a label, and where the class is true; shape (N,)."""

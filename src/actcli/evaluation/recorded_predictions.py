@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from actcli.errors import visible
 from actcli.evaluation.carried_columns import exclusive_codes, label_array
+from actcli.evaluation.class_labels import LabelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     import numpy as np
@@ -35,15 +38,20 @@ class RecordedPredictions:
         The name of the column of labels, and how its data look.
     withheld
         The text in place of a withheld label, unless a class has that name.
+    decisions
+        With costs, the codes of the decisions that have one, by name.
     """
 
     spec: TruthSpec
     column: str
     kind: Kind
     withheld: str
+    decisions: Mapping[str, int] | None = None
 
     def take(self, batch: Batch) -> Array:
-        """Return the decisions: codes, shape (N,), -1 for a withheld label; or for label sets a table, (N, C), bool.
+        """Return the decisions: codes, shape (N,), or for label sets a table, (N, C), bool.
+
+        Code -1 is a withheld label; C and more are decisions that are no class.
 
         Raises
         ------
@@ -56,4 +64,11 @@ class RecordedPredictions:
 
     def _code(self, value: object) -> int:
         book = self.spec.book
-        return -1 if value == self.withheld and value not in book else book.code(value)
+        if self.decisions is not None and isinstance(value, str) and value in self.decisions:
+            return self.decisions[value]
+        if value == self.withheld and value not in book:
+            return -1
+        code = book.code(value)
+        if self.decisions is not None and code not in self.decisions.values():
+            raise LabelError(f'"{visible(book.classes[code])}" is no decision that has a cost')
+        return code

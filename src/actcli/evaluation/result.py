@@ -84,12 +84,15 @@ class Evaluation:
     per_class
         The metrics of each class, by the name of the class and of the metric.
     confusion_matrix
-        Shape (C, C), a row for each true class and a column for each predicted one; for multilabel (C, 2, 2), of each
+        Shape (C, C), a row for each true class and a column for each predicted one, with costs (C, D) with a column for
+        each decision; for multilabel (C, 2, 2), of each
         label ((true negatives, false positives), (false negatives, true positives)). None for very many classes.
     calibration_bins
         The bins that the calibration error is computed from; none without probabilities.
     intervals
         The intervals of the metrics; None without a bootstrap.
+    decisions
+        With costs, the names of the columns of the confusion matrix: the classes, then the decisions that are no class.
     """
 
     task: Task
@@ -100,6 +103,7 @@ class Evaluation:
     confusion_matrix: Array | None
     calibration_bins: tuple[CalibrationBin, ...]
     intervals: Intervals | None = None
+    decisions: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the document for JSON: dicts, lists and numbers; None for an undefined number."""
@@ -112,6 +116,8 @@ class Evaluation:
             "confusion_matrix": None if self.confusion_matrix is None else self.confusion_matrix.tolist(),
             "calibration_bins": [asdict(each) for each in self.calibration_bins],
         }
+        if self.decisions:
+            found["decisions"] = list(self.decisions)
         if self.intervals is not None:
             found["intervals"] = {
                 "level": 0.95,
@@ -127,8 +133,8 @@ class Evaluation:
         return self.metrics[name] if label is None else self.per_class[label][name]
 
 
-def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str]) -> Evaluation:
-    """Return the evaluation of the rows that were added up; `classes` are the names of the classes."""
+def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str], decisions: Sequence[str] = ()) -> Evaluation:
+    """Return the evaluation of the rows that were added up; `classes` and `decisions` are names."""
     settings = accumulator.settings
     metrics, by_class, bins = accumulator.result()
     intervals = None
@@ -157,6 +163,7 @@ def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str]) -> Eva
         accumulator.confusion if settings.exclusive else _label_confusions(by_class),
         _calibration_bins(bins),
         intervals,
+        tuple(decisions),
     )
 
 

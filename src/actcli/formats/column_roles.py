@@ -46,7 +46,7 @@ RECORDED_LOGARITHMS = "logp_"
 
 _RECORDED_NAMES = re.compile(
     r"label|labels|index|indices|count|probability|margin|entropy|reason|prediction_set|row|file|top_k|multihot"
-    r"|(?:label|probability)_\d+|(?:p|logp|logit|is)_.+",
+    r"|energy|max_logit|expected_cost|leaf|lineage|(?:label|probability)_\d+|(?:p|logp|logit|is|cost)_.+",
     re.DOTALL,
 )
 """The other columns that actcli may have written."""

@@ -290,7 +290,8 @@ class DelimitedEncoder(TextEncoder):
                 return [self.picked(column, batch.data(column))]
             case Kind.SET:
                 sets = batch.data(column)
-                texts = join_lists(sets.offsets, self.picked(column, sets.codes), self.label_separator)
+                separator = column.separator or self.label_separator
+                texts = join_lists(sets.offsets, self.picked(column, sets.codes), separator)
                 return [lead, quoted_all(texts, self.delimiter)]
             case Kind.RANKING:
                 ranks = zip(*(part.T for part in batch.data(column)), strict=True)

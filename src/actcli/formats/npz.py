@@ -201,7 +201,8 @@ class NpzEncoder:
         match column.kind:
             case Kind.SET:
                 sets = batch.data(column)
-                return join_lists(sets.offsets, pick(column.labels, sets.codes), self.label_separator).to_pylist()
+                separator = column.separator or self.label_separator
+                return join_lists(sets.offsets, pick(column.labels, sets.codes), separator).to_pylist()
             case Kind.VALUE if dtype is not None:
                 return _numbers_of(batch.data(column), _key(column))
             case Kind.TEXT | Kind.VALUE | Kind.JSON:

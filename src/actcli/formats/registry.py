@@ -249,12 +249,15 @@ def _check_label_separator(columns: Sequence[Column], separator: str) -> None:
     from actcli.streaming.batch import Kind
 
     for column in columns:
+        between = column.separator or separator
         for label in column.labels if column.kind is Kind.SET else ():
-            if separator in label:
+            if between in label:
                 raise UsageError(
                     f'column "{visible(column.name)}": the class name "{visible(label)}" contains '
-                    f'"{visible(separator)}", which separates the labels of a set',
-                    hint="choose another text between the labels: --label-separator TEXT",
+                    f'"{visible(between)}", which separates the labels of a set',
+                    hint="choose another text between the labels: --label-separator TEXT"
+                    if column.separator is None
+                    else "write JSON, Parquet or Arrow, which hold lists",
                 )
 
 

@@ -67,9 +67,10 @@ class MetricAccumulator:
         self._confidences: list[tuple[Array, Array]] = []
         self.rows = 0
         self.confusion: Array | None = None
-        """The confusion matrix, shape (C, C): a row for each true class. None for multilabel and very many classes."""
+        """The confusion matrix, shape (C, D): a row for each true class, and a column for each class and each of the
+        other decisions. None for multilabel and very many classes."""
         if settings.exclusive and settings.classes <= LARGEST_CONFUSION:
-            self.confusion = np.zeros((settings.classes, settings.classes), dtype=np.int64)
+            self.confusion = np.zeros((settings.classes, settings.classes + settings.others), dtype=np.int64)
 
     def add(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array | None) -> None:
         """Add rows.
@@ -79,7 +80,8 @@ class MetricAccumulator:
         numbers
             The number of each row, shape (N,), increasing also from one call to the next.
         statistics
-            The statistics of the rows, by `exclusive_rows` or `label_rows`.
+            The statistics of the rows, by `exclusive_rows` or `label_rows`. With costs also the code of each
+            "decision", which is C and more where it is no class, and its "cost".
         probabilities
             Shape (N, C), float64; None if there are only labels.
         """
@@ -87,7 +89,9 @@ class MetricAccumulator:
         answered = np.flatnonzero(statistics["predicted"] >= 0) if self.settings.exclusive else np.arange(len(numbers))
         self._keep(numbers, statistics, probabilities, answered)
         if self.confusion is not None:
-            np.add.at(self.confusion, (statistics["truth"][answered], statistics["predicted"][answered]), 1)
+            decisions = statistics["decision" if self.settings.costs else "predicted"]
+            decided = np.flatnonzero(decisions >= 0)
+            np.add.at(self.confusion, (statistics["truth"][decided], decisions[decided]), 1)
         blocks = numbers // self._block_rows
         for start, end in runs(blocks):
             if blocks[start] != self._block:

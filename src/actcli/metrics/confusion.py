@@ -100,7 +100,7 @@ class Confusion(NamedTuple):
     Parameters
     ----------
     truth, predicted
-        The indices of the two classes.
+        The index of the row, and that of the column.
     rows
         How often that happens.
     share
@@ -119,7 +119,8 @@ def most_frequent_confusions(matrix: Array, most: int) -> list[Confusion]:
     Parameters
     ----------
     matrix
-        Shape (C, C), whole numbers: a row for each true class, a column for each predicted one.
+        Shape (C, D), whole numbers: a row for each true class, a column for each predicted one and for each decision
+        that is no class.
     most
         How many cells to return at most. Equal cells come in the order of the matrix.
     """
@@ -127,7 +128,7 @@ def most_frequent_confusions(matrix: Array, most: int) -> list[Confusion]:
     np.fill_diagonal(wrong, 0)
     found = []
     for place in np.argsort(-wrong, axis=None, kind="stable")[:most].tolist():
-        truth, predicted = divmod(place, len(wrong))
+        truth, predicted = divmod(place, wrong.shape[1])
         if rows := int(wrong[truth, predicted]):
             found.append(Confusion(truth, predicted, rows, rows / int(matrix[truth].sum())))
     return found

@@ -124,7 +124,7 @@ class Metric:
     name: str
     formula: Callable[[Totals], Array]
     smaller_is_better: bool = False
-    needs: Literal["probabilities", "ranking", "top_k", "coverage"] | None = None
+    needs: Literal["probabilities", "ranking", "top_k", "coverage", "costs"] | None = None
     is_count: bool = False
 
 
@@ -223,6 +223,11 @@ def _coverage(totals: Totals) -> Array:
     return ratio(totals.rows, totals.sums["every"])
 
 
+def _mean_cost(totals: Totals) -> Array:
+    """Return the mean cost of the decisions; rows whose label is withheld without a cost are left out."""
+    return ratio(totals.sums["cost"], totals.sums["decided"])
+
+
 def _youden(totals: Totals) -> Array:
     """Return sensitivity + specificity - 1.
 
@@ -275,6 +280,7 @@ def _averages(names: tuple[str, ...], means: tuple[str, ...]) -> tuple[Metric, .
 
 
 _EXCLUSIVE = (
+    Metric("mean_cost", _mean_cost, smaller_is_better=True, needs="costs"),
     Metric("log_loss", _log_loss, smaller_is_better=True, needs="probabilities"),
     Metric("brier_loss", partial(_share_of_rows, "brier"), smaller_is_better=True, needs="probabilities"),
     Metric("ece", _ece, smaller_is_better=True, needs="probabilities"),

@@ -30,6 +30,10 @@ class MetricSettings:
         Whether the row statistics say if the truth is among the best K classes.
     coverage
         Whether labels may be withheld, so that the share of rows with a label is reported.
+    costs
+        Whether decisions have costs, so that their mean is reported.
+    others
+        The number of decisions that are no class.
     bootstrap
         The number of replicates for the intervals; 0 is none.
     seed
@@ -45,6 +49,8 @@ class MetricSettings:
     ranking: bool = True
     top_k: bool = False
     coverage: bool = False
+    costs: bool = False
+    others: int = 0
     bootstrap: int = 0
     seed: int = 0
     probabilities: bool = True

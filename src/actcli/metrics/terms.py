@@ -59,6 +59,10 @@ def _exclusive_terms(settings: MetricSettings, rows: Mapping[str, Array]) -> dic
         "predicted": CodedValues(np.maximum(predicted, 0), settings.classes, answered),
         "true_positives": CodedValues(truth, settings.classes, (truth == predicted).astype(np.float64)),
     }
+    if settings.costs:
+        decided = (rows["decision"] >= 0).astype(np.float64)
+        found["decided"] = Values(decided)
+        found["cost"] = Values(rows["cost"] * decided)
     if "hit" in rows:
         found["hit"] = Values(rows["hit"] * answered)
     if not settings.probabilities:

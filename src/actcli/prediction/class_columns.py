@@ -83,8 +83,15 @@ def named_by_columns(columns: tuple[str, ...], rules: Rules) -> Rules:
     if not _named_by_policy(rules) or rules.class_names != numbered or columns == numbered:
         return rules
     renamed = dict(zip(numbered, columns, strict=True))
+    # What options give already has the names of the columns.
+    parts = {
+        part: value.with_names(renamed)
+        for part in ("allow", "prior", "costs", "taxonomy")
+        if hasattr(value := getattr(rules, part), "with_names")
+    }
     return replace(
         rules,
+        **parts,
         class_names=columns,
         names_file=None,
         thresholds=rules.thresholds and {renamed.get(name, name): value for name, value in rules.thresholds.items()},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from actcli.errors import UsageError
-from actcli.prediction.output_columns import OUTPUT
+from actcli.prediction.output_columns import OUTPUT, missing_for
 from actcli.prediction.predictions import predictions
 from actcli.streaming.batch import TopK
 from actcli.tasks import Origin
@@ -42,7 +42,7 @@ def check_effects(plan: PredictionPlan, given: Mapping[str, str]) -> None:
     UsageError
         If the value of an option is not read.
     """
-    known = {name: _read(plan, name) for name in OUTPUT[plan.scoring.task] if _is_possible(name, plan)}
+    known = {name: _read(plan, name) for name in OUTPUT[plan.scoring.task] if missing_for(name, plan.rules) is None}
     unused = {
         option: name
         for option, name in given.items()
@@ -58,10 +58,6 @@ def check_effects(plan: PredictionPlan, given: Mapping[str, str]) -> None:
         )
 
 
-def _is_possible(column: str, plan: PredictionPlan) -> bool:
-    return column != "prediction_set" or plan.rules.conformal is not None
-
-
 def _read(plan: PredictionPlan, column: str) -> set[str]:
     """Return the names of what an output column is computed from."""
     read: set[str] = set()
@@ -72,7 +68,8 @@ def _read(plan: PredictionPlan, column: str) -> set[str]:
         plan.rules.origin
     ]
     row = np.full((1, len(classes)), value, dtype=plan.layout.dtype)
-    found = _recorded(predictions(row, plan.scoring, rules, plan.thresholds), read)
+    made = predictions(row, plan.scoring, rules, plan.thresholds, costs=plan.costs, taxonomy=plan.taxonomy)
+    found = _recorded(made, read)
     read.clear()
     OUTPUT[plan.scoring.task][column](classes, rules)
     values = getattr(found, column)

@@ -15,7 +15,16 @@ from actcli.formats.column_roles import check_unique, split_list
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["decoded", "parsed_json", "read_bytes", "read_class_names", "read_text", "read_thresholds", "share"]
+__all__ = [
+    "csv_rows",
+    "decoded",
+    "parsed_json",
+    "read_bytes",
+    "read_class_names",
+    "read_text",
+    "read_thresholds",
+    "share",
+]
 
 LARGEST = 1 << 26
 """The most bytes of such a file."""
@@ -75,7 +84,7 @@ def _json_thresholds(text: str, path: str) -> dict[str, float]:
 
 def _csv_thresholds(text: str, path: str) -> dict[str, float]:
     result: dict[str, float] = {}
-    for line, row in _csv_rows(text, path):
+    for line, row in csv_rows(text, path, ("name", "threshold")):
         where = f"{visible(path, 200)}:{line}"
         if len(row) != 2:
             raise DataError(f"{where}: {len(row)} cells, not a name and a threshold")
@@ -173,14 +182,23 @@ def parsed_json(text: str, path: str) -> Any:
         raise DataError(f"{name}: is not JSON that can be read: {visible(str(error), 100)}") from None
 
 
-def _csv_rows(text: str, path: str) -> list[tuple[int, list[str]]]:
+def csv_rows(text: str, path: str, header: tuple[str, ...] | None = None) -> list[tuple[int, list[str]]]:
+    """Return the rows of a CSV text, each with the number of its last line, without a first row that reads `header`.
+
+    Blank lines are skipped.
+
+    Raises
+    ------
+    DataError
+        If it is not CSV.
+    """
     csv.field_size_limit(2 * LARGEST)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        rows = [(reader.line_num, row) for row in reader if row]
+        rows = [(reader.line_num, row) for row in reader if row and (len(row) > 1 or row[0].strip())]
     except csv.Error as error:
         raise DataError(f"{visible(path, 200)}:{reader.line_num}: is not CSV: {error}") from None
-    if rows and [cell.strip() for cell in rows[0][1]] == ["name", "threshold"]:
+    if header is not None and rows and tuple(cell.strip() for cell in rows[0][1]) == header:
         del rows[0]
     return rows
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from actcli.errors import UsageError, listed, visible
 from actcli.streaming.batch import Carried, Column, Kind
-from actcli.tasks import Task
+from actcli.tasks import Origin, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Maker: TypeAlias = Callable[[Sequence[str], "Rules"], Column]
 
-__all__ = ["OUTPUT", "REASONS", "carried_columns", "output_columns", "printable", "with_names_apart"]
+__all__ = ["OUTPUT", "REASONS", "carried_columns", "missing_for", "output_columns", "printable", "with_names_apart"]
 
 REASONS = ("ok", "below_confidence", "ambiguous")
 """Why there is a label or none: the texts of the column `reason`."""
@@ -40,7 +40,28 @@ def _number(name: str, integers: str | None = None) -> Maker:
 
 
 def _label(classes: Sequence[str], rules: Rules) -> Column:
-    return Column("label", Kind.CODE, ("label",), (*classes, *([rules.abstain_label] if rules.abstains else [])))
+    labels = [*classes]
+    if rules.costs is not None:
+        known = set(classes)
+        labels += [decision for decision in rules.costs.decisions if decision not in known]
+    if rules.taxonomy is not None:
+        labels += rules.taxonomy.inner
+    return Column("label", Kind.CODE, ("label",), (*labels, *([rules.abstain_label] if rules.abstains else [])))
+
+
+def _leaf(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
+    return Column("leaf", Kind.CODE, ("leaf",), tuple(classes))
+
+
+def _lineage(classes: Sequence[str], rules: Rules) -> Column:
+    assert rules.taxonomy is not None
+    return Column("lineage", Kind.SET, ("lineage",), (*classes, *rules.taxonomy.inner), separator=";")
+
+
+def _costs(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
+    assert rules.costs is not None
+    decisions = rules.costs.decisions
+    return Column("costs", Kind.MATRIX, tuple(f"cost_{decision}" for decision in decisions), decisions)
 
 
 def _reason(classes: Sequence[str], rules: Rules) -> Column:  # noqa: ARG001
@@ -65,6 +86,8 @@ _SHARED = {
     "probabilities": _matrix("probabilities", "p_"),
     "log_probabilities": _matrix("log_probabilities", "logp_"),
     "logits": _matrix("logits", "logit_"),
+    "energy": _number("energy"),
+    "max_logit": _number("max_logit"),
 }
 _EXCLUSIVE = {
     "label": _label,
@@ -77,9 +100,11 @@ _EXCLUSIVE = {
     "entropy": _number("entropy"),
     "reason": _reason,
     "prediction_set": _set("prediction_set"),
+    "expected_cost": _number("expected_cost"),
+    "costs": _costs,
 }
 OUTPUT: dict[Task, dict[str, Maker]] = {
-    Task.SOFTMAX: _EXCLUSIVE,
+    Task.SOFTMAX: {**_EXCLUSIVE, "leaf": _leaf, "lineage": _lineage},
     Task.MULTILABEL: {
         "labels": _set("labels"),
         "indices": _set("indices", integers=True),
@@ -153,10 +178,22 @@ def with_names_apart(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tup
     return tuple(result), tuple(notes)
 
 
+def missing_for(name: str, rules: Rules) -> str | None:
+    """Return what an output column needs and the rules do not have; None if there is nothing."""
+    if name == "prediction_set" and rules.conformal is None:
+        return "a --policy that actcli conformal has written to"
+    if name in ("costs", "expected_cost") and rules.costs is None:
+        return "--costs FILE"
+    if name in ("leaf", "lineage") and rules.taxonomy is None:
+        return "--taxonomy FILE"
+    return None
+
+
 def _default(task: Task, rules: Rules) -> tuple[str, ...]:
     if task is Task.MULTILABEL:
         return ("carried", "labels", "probabilities")
-    more = ("reason",) * rules.abstains + ("prediction_set",) * (rules.conformal is not None)
+    more = ("expected_cost",) * (rules.costs is not None)
+    more += ("reason",) * rules.abstains + ("prediction_set",) * (rules.conformal is not None)
     if rules.top_k is not None:
         return ("carried", "top_k", *more)
     return ("carried", "label", "probability", *more, "probabilities")
@@ -169,8 +206,10 @@ def _column(
     if name in OUTPUT[task]:
         if name == "top_k" and rules.top_k is None and task is Task.SOFTMAX:
             raise UsageError("--columns: top_k needs --top-k K")
-        if name == "prediction_set" and rules.conformal is None:
-            raise UsageError("--columns: prediction_set needs a --policy that actcli conformal has written to")
+        if (missing := missing_for(name, rules)) is not None:
+            raise UsageError(f"--columns: {name} needs {missing}")
+        if name in ("energy", "max_logit") and rules.origin is not Origin.LOGITS:
+            raise UsageError(f"--columns: {name} is of logits, and the input holds {rules.origin}")
         return OUTPUT[task][name](classes, rules)
     if name == "row":
         return Column("row", Kind.ROW, ("row",), dtype="int64")

@@ -12,7 +12,7 @@ import numpy as np
 
 from actcli.activations import check_temperature, computing_dtype, in_block_order
 from actcli.calibration.temperature import Temperature
-from actcli.errors import UsageError, listed, visible
+from actcli.errors import DataError, UsageError, listed, visible
 from actcli.formats.column_roles import check_utf8
 from actcli.prediction.class_columns import Arrangement, class_columns, named_by_columns
 from actcli.prediction.output_columns import output_columns
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from actcli.prediction.costs import CostRule
+    from actcli.prediction.mask import Mask
     from actcli.prediction.rules import Rules
+    from actcli.prediction.taxonomy import RollUp
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -72,8 +75,14 @@ class PredictionPlan(Plan):
         What is asked for.
     thresholds
         Of each class, shape (C,), in the dtype of the computation.
+    costs
+        The rule of ``--costs``, if there are costs.
+    taxonomy
+        The roll-up of ``--taxonomy``, if there is a taxonomy.
     properties
         The properties of `Predictions` to compute, and "file", the number of the input file.
+    mask
+        Which classes are not possible.
     """
 
     input_classes: tuple[str, ...]
@@ -81,23 +90,50 @@ class PredictionPlan(Plan):
     scoring: Scoring
     rules: Rules
     thresholds: Array
+    costs: CostRule | None
+    taxonomy: RollUp | None
     properties: tuple[str, ...]
+    mask: Mask | None = None
 
     def decide(self, batch: Batch) -> Batch:
         """Return the batch with the values of the properties, and without its scores."""
         exclusive = self.scoring.task is not Task.MULTILABEL and len(self.input_classes) > 1
         batch = checked(batch, self.input_classes, self.layout.dtype, self.rules, exclusive=exclusive)
-        scores = batch.scores
-        arranged = in_block_order(self.arrangement.applied(scores, self.rules.origin))
-        found = predictions(arranged, self.scoring, self.rules, self.thresholds)
+        suspicious = self.rules.origin is Origin.LOGITS and like_probabilities(batch.scores, sums=exclusive)
+        arranged = in_block_order(self.arrangement.applied(batch.scores, self.rules.origin))
+        unmasked = None
+        if self.mask is not None:
+            batch, unmasked, arranged = self.mask.applied(batch, arranged, self.rules)
+        if self.costs is not None:
+            batch, kept = self._decidable(batch, arranged, self.costs)
+            if kept is not None:
+                arranged = in_block_order(arranged[kept])
+                unmasked = None if unmasked is None else in_block_order(unmasked[kept])
+        found = predictions(
+            arranged, self.scoring, self.rules, self.thresholds, unmasked, costs=self.costs, taxonomy=self.taxonomy
+        )
         values = {
-            name: np.full(len(scores), batch.file) if name == "file" else getattr(found, name)
+            name: np.full(len(batch), batch.file) if name == "file" else getattr(found, name)
             for name in self.properties
         }
         values = {name: rounded(value, self.rules.precision) for name, value in values.items()}
-        suspicious = self.rules.origin is Origin.LOGITS and like_probabilities(scores, sums=exclusive)
         # Nothing reads the scores from here on. To drop them frees their memory, and their place in the cache.
         return batch.without_scores(values=values, like_probabilities=suspicious)
+
+    def _decidable(self, batch: Batch, given: Array, costs: CostRule) -> tuple[Batch, Array | None]:
+        """Return the batch without rows in which every decision is a masked class, and the rows that stay.
+
+        These are positions, shape (N,); None if all rows stay.
+        """
+        wrong = costs.undecidable(self.scoring.masked(given))
+        if not wrong.any():
+            return batch, None
+        right = batch.without(
+            wrong, lambda _, place: DataError(f"{place}: every decision that has a cost is a masked class (-inf)")
+        )
+        if not self.rules.skip:
+            right = right.until_fault()
+        return right, np.flatnonzero(~wrong)[: len(right)]
 
 
 def plan(
@@ -131,10 +167,9 @@ def plan(
     _check_calibration(rules, dtype)
     for name in (*classes, rules.abstain_label):
         check_utf8(name)
-    if rules.abstains and rules.abstain_label in classes:
-        raise UsageError(f"--abstain-label: {visible(rules.abstain_label)!r} is a class of the input")
     if rules.renormalize and (task is Task.MULTILABEL or len(layout.classes) == 1):
         raise UsageError("--renormalize divides the probabilities of a row by their sum; a single one has none")
+    costs, taxonomy = _settled(rules, classes)
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
     if rules is not given:
@@ -147,6 +182,7 @@ def plan(
     notes += _check_thresholds(task, classes, rules)
     # A calibration that changes nothing is left out: so the numbers of the input come out to the last bit.
     calibration = None if rules.calibration == Temperature(1.0) else rules.calibration
+    shift, mask = _shift_and_mask(task, layout, classes, rules)
     return PredictionPlan(
         # The number of rows is unknown where wrong rows are left out.
         layout=replace(layout, classes=classes, dtype=dtype, rows=None if rules.skip else layout.rows),
@@ -154,11 +190,54 @@ def plan(
         notes=notes,
         input_classes=layout.classes,
         arrangement=arrangement,
-        scoring=Scoring(task, rules.origin, rules.renormalize, calibration),
+        scoring=Scoring(task, rules.origin, rules.renormalize, calibration, shift, mask is not None),
         rules=rules,
         thresholds=np.array([rules.threshold_of(name) for name in classes], dtype=dtype),
+        costs=costs,
+        taxonomy=taxonomy,
         properties=tuple(properties),
+        mask=mask,
     )
+
+
+def _shift_and_mask(
+    task: Task, layout: Layout, classes: Sequence[str], rules: Rules
+) -> tuple[Array | None, Mask | None]:
+    """Return what the prior adds to the scores, and the mask; None without them."""
+    if rules.prior is None and rules.allow is None:
+        return None, None
+    from actcli.prediction.mask import settled_mask
+    from actcli.prediction.prior import nothing_left
+
+    prior = None if rules.prior is None else rules.prior.settled(task, classes)
+    # Equal shares change nothing, to the last bit.
+    shift = None if prior is None else prior.shift(task, classes)
+    allow = None if rules.allow is None else rules.allow.settled(classes)
+    if message := nothing_left(task, allow, prior):
+        raise UsageError(message)
+    return shift, settled_mask(allow, shift, task, classes, layout.carried, rules)
+
+
+def _settled(rules: Rules, classes: Sequence[str]) -> tuple[CostRule | None, RollUp | None]:
+    """Return the rules of costs and of a taxonomy for these classes; refuse a name that stands for two things."""
+    costs, taxonomy = None, None
+    names = dict.fromkeys(classes, "a class of the input")
+    if rules.costs is not None:
+        from actcli.prediction.costs import settled_costs
+
+        costs = settled_costs(rules.costs, classes)
+        names |= dict.fromkeys(costs.others, "a decision that has costs")
+    if rules.taxonomy is not None:
+        from actcli.prediction.taxonomy import clash, settled_taxonomy
+
+        taxonomy = settled_taxonomy(rules.taxonomy, classes)
+        if message := clash(rules.costs, rules.taxonomy):
+            raise DataError(message)
+        names |= dict.fromkeys(taxonomy.names, "a node of the taxonomy")
+    if rules.abstains and rules.abstain_label in names:
+        what = names[rules.abstain_label]
+        raise UsageError(f"--abstain-label: {visible(rules.abstain_label)!r} is {what}", hint="choose another text")
+    return costs, taxonomy
 
 
 def _check_calibration(rules: Rules, dtype: np.dtype[Any]) -> None:

@@ -1,37 +1,66 @@
 """The policy: how scores become decisions, and its JSON file.
 
-It holds what was fitted, step by step: a calibration, thresholds, a conformal rule. Each step is fitted on the results
-of the steps before it, so a step that is fitted again makes the steps after it stale.
+It holds what was fitted or decided, step by step: the classes that are allowed, a calibration, a prior, thresholds,
+costs, a taxonomy, a conformal rule, an abstention. Each step is made for the results of the steps before it, so a step
+that changes makes the steps after it stale.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, assert_never
 
 from actcli.calibration.conformal import Conformal, RiskControl
 from actcli.calibration.methods import Calibration, Isotonic, Platt, Temperature, VectorScaling
+from actcli.prediction.allow import allow_document
 from actcli.tasks import YES_OR_NO, ConformalScore, Origin, Step, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from actcli.prediction.allow import Allow
+    from actcli.prediction.costs import Costs
+    from actcli.prediction.prior import Prior
+    from actcli.prediction.taxonomy import Taxonomy
+
 __all__ = [
     "DEFAULT_THRESHOLD",
     "MISSED_LABELS",
     "VERSION",
+    "Abstain",
     "Policy",
     "Record",
     "calibration_document",
     "conformal_document",
+    "stale_after",
 ]
+
+T = TypeVar("T")
 
 VERSION = 1
 DEFAULT_THRESHOLD = 0.5
 """Of a label without a threshold of its own."""
 MISSED_LABELS = "missed-labels"
 """The conformal score of a multi-label task: the share of a row's labels that is missed."""
+
+
+class Abstain(NamedTuple):
+    """When a label is withheld.
+
+    Parameters
+    ----------
+    below
+        A label whose probability is below this is withheld.
+    at_accuracy
+        The least accuracy of the other labels that it was fitted for.
+    delta
+        The largest probability that the accuracy on new rows is less.
+    """
+
+    below: float
+    at_accuracy: float | None = None
+    delta: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +109,9 @@ class Policy:
         Their names in the order of the columns; (negative, positive) where only the positive class has a column.
     positive
         The positive class of a binary task.
-    calibration, thresholds, conformal
-        The steps. Thresholds are by the names of the classes; a binary task has one, of the positive class.
+    allow, calibration, prior, thresholds, costs, taxonomy, conformal, abstain
+        The steps. Thresholds are by the names of the classes; a binary task has one, of the positive class. Costs
+        decide in place of thresholds.
     fitted
         The record of each step.
     """
@@ -90,9 +120,14 @@ class Policy:
     origin: Origin
     classes: tuple[str, ...]
     positive: str | None = None
+    allow: Allow | None = None
     calibration: Calibration | None = None
+    prior: Prior | None = None
     thresholds: Mapping[str, float] | None = None
+    costs: Costs | None = None
+    taxonomy: Taxonomy | None = None
     conformal: Conformal | RiskControl | None = None
+    abstain: Abstain | None = None
     fitted: Mapping[Step, Record] = field(default_factory=dict)
 
     @property
@@ -105,32 +140,52 @@ class Policy:
         """Whether it was fitted without class names."""
         return self.classes in (YES_OR_NO, tuple(map(str, range(len(self.classes)))))
 
+    def part(self, step: Step) -> Any:
+        """Return what the policy holds for a step, or None."""
+        return getattr(self, step)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that the policy holds, in their order."""
+        return tuple(step for step in Step if self.part(step) is not None)
+
+    def conflicts(self, step: Step) -> tuple[Step, ...]:
+        """Return the held steps that an option for `step` contradicts: itself, and those that it would make stale."""
+        return tuple(held for held in self.steps if held is step or held in stale_after(step, self.task))
+
     def with_names(self, names: tuple[str, ...]) -> Policy:
         """Return the policy with other names for its classes, in the same order."""
         renamed = dict(zip(self.classes, names, strict=True))
+
+        def by_name(values: Mapping[str, T]) -> dict[str, T]:
+            return {renamed.get(name, name): value for name, value in values.items()}
+
         return replace(
             self,
             classes=names,
             positive=None if self.positive is None else renamed[self.positive],
-            thresholds=self.thresholds and {renamed[name]: value for name, value in self.thresholds.items()},
+            allow=self.allow and self.allow.with_names(renamed),
+            prior=self.prior and self.prior.with_names(renamed),
+            thresholds=self.thresholds and by_name(self.thresholds),
+            costs=self.costs and self.costs.with_names(renamed),
+            taxonomy=self.taxonomy and self.taxonomy.with_names(renamed),
             fitted={step: record.with_names(renamed) for step, record in self.fitted.items()},
         )
 
-    def with_step(self, step: Step, value: Any, record: Record) -> tuple[Policy, tuple[Step, ...]]:
-        """Return the policy with a newly fitted step, and the other steps, which are removed as stale.
+    def with_step(self, step: Step, value: Any, record: Record | None = None) -> tuple[Policy, tuple[Step, ...]]:
+        """Return the policy with a new step, and the other steps, which are removed as stale.
 
         The conformal rule of a multi-label task is a threshold, so it and the thresholds replace one another.
         """
-        steps = list(Step)
-        stale = steps[steps.index(step) + 1 :]
-        if step is Step.THRESHOLDS and self.task is not Task.MULTILABEL:
-            stale.remove(Step.CONFORMAL)
+        stale = set(stale_after(step, self.task))
         changes: dict[str, Any] = dict.fromkeys(stale) | {step: value}
         if isinstance(value, RiskControl):
-            stale.append(Step.THRESHOLDS)
+            stale.add(Step.THRESHOLDS)
             changes[Step.THRESHOLDS] = dict.fromkeys(self.labels, value.threshold)
-        fitted = {name: self.fitted[name] for name in self.fitted if name not in stale} | {step: record}
-        removed = tuple(name for name in steps if name in stale and getattr(self, name) is not None)
+        fitted = {name: self.fitted[name] for name in self.fitted if name not in stale and name is not step}
+        if record is not None:
+            fitted[step] = record
+        removed = tuple(name for name in self.steps if name in stale)
         if isinstance(self.conformal, RiskControl):
             # Its thresholds are the rule itself.
             removed = tuple(name for name in removed if name is not Step.THRESHOLDS)
@@ -140,6 +195,10 @@ class Policy:
         """Return the content of the file: keys in a fixed order, one item a line, so that files can be compared."""
         from actcli.formats.json_text import json_text
 
+        return json_text(self.document()) + "\n"
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document of the file, its keys in a fixed order."""
         document: dict[str, Any] = {
             "actcli": VERSION,
             "task": self.task,
@@ -148,15 +207,59 @@ class Policy:
         }
         if self.positive is not None:
             document["positive"] = self.positive
-        if self.calibration is not None:
-            document["calibration"] = calibration_document(self.calibration, self.labels)
-        if self.thresholds is not None:
-            document["thresholds"] = dict(self.thresholds)
-        if self.conformal is not None:
-            document["conformal"] = conformal_document(self.conformal)
+        document |= {step: self._part_document(step) for step in self.steps}
         if self.fitted:
             document["fitted"] = {step: _record_document(self.fitted[step]) for step in Step if step in self.fitted}
-        return json_text(document) + "\n"
+        return document
+
+    def _part_document(self, step: Step) -> Any:
+        """Return a step that the policy holds as the file holds it."""
+        value = self.part(step)
+        match step:
+            case Step.ALLOW:
+                return allow_document(value)
+            case Step.CALIBRATION:
+                return calibration_document(value, self.labels)
+            case Step.PRIOR:
+                return {"train": dict(value.train), "new": dict(value.new)}
+            case Step.THRESHOLDS:
+                return dict(value)
+            case Step.COSTS:
+                matrix = {truth: list(costs) for truth, costs in value.matrix.items()}
+                return {"decisions": list(value.decisions), "matrix": matrix}
+            case Step.TAXONOMY:
+                return {"parents": dict(value.parents), "at": value.at}
+            case Step.CONFORMAL:
+                return conformal_document(value)
+            case Step.ABSTAIN:
+                return {name: number for name, number in value._asdict().items() if number is not None}
+            case _:
+                assert_never(step)
+
+
+def stale_after(step: Step, task: Task) -> tuple[Step, ...]:
+    """Return the steps of a policy for `task` that a change of `step` makes stale, in their order.
+
+    Thresholds, costs, a taxonomy and the conformal rule do not depend on one another; the thresholds and the conformal
+    rule of a multi-label task replace one another.
+    What a mask leaves of a calibration, a prior and thresholds is still right; what a conformal rule and an abstention
+    promise was measured with other probabilities.
+    """
+    match step:
+        case Step.ALLOW:
+            return (Step.CONFORMAL, Step.ABSTAIN)
+        case Step.CALIBRATION:
+            return (Step.PRIOR, Step.THRESHOLDS, Step.COSTS, Step.TAXONOMY, Step.CONFORMAL, Step.ABSTAIN)
+        case Step.PRIOR:
+            return (Step.THRESHOLDS, Step.COSTS, Step.TAXONOMY, Step.CONFORMAL, Step.ABSTAIN)
+        case Step.THRESHOLDS:
+            return (Step.CONFORMAL,) if task is Task.MULTILABEL else (Step.ABSTAIN,)
+        case Step.COSTS | Step.TAXONOMY | Step.CONFORMAL:
+            return (Step.ABSTAIN,)
+        case Step.ABSTAIN:
+            return ()
+        case _:
+            assert_never(step)
 
 
 def calibration_document(calibration: Calibration, labels: Sequence[str]) -> dict[str, Any]:

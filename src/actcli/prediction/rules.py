@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from actcli.calibration.conformal import Conformal
     from actcli.calibration.methods import Calibration
+    from actcli.prediction.allow import Allow, ClassChoice
+    from actcli.prediction.costs import Costs
+    from actcli.prediction.prior import Prior, PriorChoice
+    from actcli.prediction.taxonomy import Taxonomy
 
 __all__ = ["Rules"]
 
@@ -26,8 +30,12 @@ class Rules:
     ----------
     origin
         What the numbers of the input are (``--from``).
+    allow
+        Which classes are possible: from ``--allow``, ``--deny`` and ``--allow-by``, or from a policy.
     calibration
         Changes the logits: from ``--temperature``, or from a policy.
+    prior
+        The shares of the classes: from ``--train-prior`` and ``--prior``, or from a policy.
     conformal
         Makes prediction sets: from a policy.
     policy
@@ -40,6 +48,10 @@ class Rules:
         The path of the file that `class_names` come from, for messages.
     strict
         Whether a threshold is reached only above it.
+    costs
+        Of the decisions, which are then those of the smallest expected cost.
+    taxonomy
+        Of the classes: a label that is not probable enough is rolled up.
     skip
         Whether wrong rows are left out; otherwise the first of them is an error (``--on-bad-row``).
     columns
@@ -47,7 +59,9 @@ class Rules:
     """
 
     origin: Origin = Origin.LOGITS
+    allow: Allow | ClassChoice | None = None
     calibration: Calibration | None = None
+    prior: Prior | PriorChoice | None = None
     conformal: Conformal | None = None
     policy: str | None = None
     renormalize: bool = False
@@ -60,6 +74,8 @@ class Rules:
     thresholds: Mapping[str, float] | None = None
     thresholds_file: str | None = None
     strict: bool = False
+    costs: Costs | None = None
+    taxonomy: Taxonomy | None = None
     at_least_one: bool = False
     abstain_below: float | None = None
     abstain_margin: float | None = None
@@ -72,6 +88,8 @@ class Rules:
     def __post_init__(self) -> None:
         if self.renormalize and self.origin is Origin.LOGITS:
             raise UsageError("--renormalize is for probabilities", hint="add --from probabilities")
+        if self.costs is not None and (self.thresholds is not None or self.strict):
+            raise UsageError("costs decide in place of a threshold: there cannot be both", hint="leave out one of them")
 
     @property
     def temperature(self) -> float:

@@ -104,9 +104,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A confusion matrix: a row for each true class, a column for each predicted class."""
+    """A confusion matrix: a row for each true class, a column for each decision: a predicted class, or another one."""
 
     classes: Sequence[str]
+    decisions: Sequence[str]
     counts: Array
 
     def shares(self) -> Array:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from actcli.errors import visible
 from actcli.prediction.output_columns import REASONS
-from actcli.reports.numbers import PROBABILITY_WIDTH, probability
+from actcli.reports.numbers import PROBABILITY_WIDTH, aligned, number, probability
 from actcli.reports.screen import ACCENT, GAP, Screen, empty_table
 from actcli.reports.table_rows import shown_name
 from actcli.reports.widths import fitted, shortened, widest
@@ -33,6 +33,7 @@ _MOST_RUNNERS_UP = 3
 _LONGEST_LABEL = 40
 _WIDEST_RUNNER_UP = 16
 _LEVELS = "▁▂▃▄▅▆▇█"
+_COST = "cost"
 _REASON_WIDTH = len("below_confidence")
 
 
@@ -100,15 +101,15 @@ class _Decisions:
 
     def add_identifiers(self) -> None:
         """Add the carried columns, or the numbers of the rows."""
-        carried = [number for number, column in enumerate(self._shown.columns) if column.carried is not None]
+        carried = [position for position, column in enumerate(self._shown.columns) if column.carried is not None]
         if not carried:
             numbers = [Text(str(number), style="dim") for number in self._shown.numbers]
             width = min(widest(["row", *map(str, self._shown.numbers)]), _WIDEST_NUMBER)
             self._add("row", numbers, most=width, right=True)
         most = max(8, (self._width - self._needed()) // max(1, len(carried)) - GAP)
-        for number in carried:
-            header = shown_name(self._shown.columns[number].headers[0])
-            texts = [shown_name(row[number]) for row in self._shown.head]
+        for position in carried:
+            header = shown_name(self._shown.columns[position].headers[0])
+            texts = [shown_name(row[position]) for row in self._shown.head]
             width = min(widest([header, *texts]), most)
             self._add(header, [Text(shortened(text, width)) for text in texts], most=width)
 
@@ -116,14 +117,18 @@ class _Decisions:
         """Return the width that the decision needs; identifiers get the rest, however long they are."""
         if self._shown.has("label"):
             reason = _REASON_WIDTH + GAP if self._shown.has("reason") else 0
-            return self._label_width() + GAP + len("confidence") + reason
+            costs = widest([_COST, *(cost.plain for cost in self._cost_cells())]) + GAP if self._has_costs else 0
+            return self._label_width() + GAP + len("confidence") + reason + costs
         return min(widest(self._classes) + len(" █ 0.0000"), 2 * self._width // 3)
 
     # One label for each row
 
     def add_labels(self) -> None:
-        """Add the label, its confidence, the reason or the prediction set, and the runners-up."""
+        """Add the label, its confidence and cost, the reason or the prediction set, and the runners-up."""
         self._add("label", self._labels, most=self._label_width())
+        costs = self._cost_cells()
+        if costs:
+            self._room -= widest([_COST, *(cost.plain for cost in costs)]) + GAP
         if self._shown.has("reason"):
             self._room -= _REASON_WIDTH + GAP
         confidences = self._shown.values("probability")
@@ -133,6 +138,8 @@ class _Decisions:
             # The set takes the room of the bar and of the runners-up.
             layout = layout._replace(bar=min(layout.bar, _NARROWEST_BAR), shown=0)
         self._add("confidence", [self._confidence(value, number_width, layout.bar) for value in confidences])
+        if costs:
+            self._add(_COST, costs, right=True)
         if self._shown.has("reason"):
             reasons = self._shown.values("reason")
             self._add("reason", [Text(reason, style="" if reason == REASONS[0] else "yellow") for reason in reasons])
@@ -144,18 +151,27 @@ class _Decisions:
             pairs = zip(self._probabilities, labels, strict=True)
             self._add(header, [self._runners_up(values, label, layout) for values, label in pairs])
 
+    @property
+    def _has_costs(self) -> bool:
+        return self._shown.has("expected_cost")
+
+    def _cost_cells(self) -> list[Text]:
+        """Return the expected costs of the decisions; none if they are not computed."""
+        precision = self._shown.precision
+        values = self._shown.values("expected_cost") if self._has_costs else []
+        return [Text(number(value) if precision is None else aligned(value, precision)) for value in values]
+
     def _label_width(self) -> int:
         return min(widest(["label", *(label.plain for label in self._labels)]), max(12, self._width // 4))
 
     def _label_cells(self) -> list[Text]:
-        """Return the labels; a label that is withheld is followed by the best class."""
-        labels = [Text(shown_name(label), style="bold") for label in self._shown.values("label")]
-        if self._shown.has("reason"):
-            reasons = self._shown.values("reason")
-            for label, reason, values in zip(labels, reasons, self._probabilities, strict=True):
-                if reason != REASONS[0]:
-                    label.append(f" ({self._classes[int(np.argmax(values))]})", style="not bold dim")
-        return labels
+        """Return the labels; a label that is no class is followed by the best class."""
+        known, cells = set(self._names), []
+        for label, values in zip(self._shown.values("label"), self._probabilities, strict=True):
+            cells.append(Text(shown_name(label), style="bold"))
+            if label not in known:
+                cells[-1].append(f" ({self._classes[int(np.argmax(values))]})", style="not bold dim")
+        return cells
 
     def _layout(self, room: int) -> _RunnersUp:
         """Return how many runners-up fit beside a bar."""

@@ -84,6 +84,7 @@ class _Report:
         self._plain = screen.ascii
         self._width = min(screen.console.width, _WIDEST)
         self._names = [visible(name, _LONGEST_NAME) for name in result.classes]
+        self._decisions = [visible(name, _LONGEST_NAME) for name in result.decisions or result.classes]
 
     def title(self) -> str:
         """Return the task and the size of the input."""
@@ -168,15 +169,15 @@ class _Report:
         counts = self._result.confusion_matrix
         if self._result.task == Task.MULTILABEL or counts is None:
             return []
-        content = Matrix(self._result.classes, counts)
-        lines = matrix_lines(self._screen, content, self._names, self._width)
+        content = Matrix(self._names, self._decisions, counts)
+        lines = matrix_lines(self._screen, content, self._width)
         if lines:
             return lines
         confusions = most_frequent_confusions(content.counts, _MOST_CONFUSIONS)
         if not confusions:
             return [Text("no class is confused with another", style="dim")]
         name_width = max(_NARROWEST_NAME, (self._width - 30) // 2)
-        table = confusions_table(confusions, self._names, name_width)
+        table = confusions_table(confusions, content, name_width)
         return [Text("the most frequent confusions", style="dim"), table]
 
     def calibration(self) -> list[Any]:

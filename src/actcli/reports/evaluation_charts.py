@@ -150,12 +150,14 @@ def confusion_chart(result: Evaluation) -> Chart:
     counts = result.confusion_matrix
     assert counts is not None
     accuracy = result.metrics["accuracy"]
+    decisions = {"decisions": list(result.decisions)} if result.decisions else {}
+    of_classes = ", among the rows with a class" if len(result.decisions) > len(result.classes) else ""
     return Chart(
         ChartKind.CONFUSION,
         "Confusion: the predicted classes of each true class",
-        f"{_size(result)}. Accuracy {number(accuracy)}: the share on the diagonal.",
-        Matrix(result.classes, counts),
-        {"classes": list(result.classes), "confusion_matrix": counts.tolist(), "accuracy": accuracy},
+        f"{_size(result)}. Accuracy {number(accuracy)}: the share on the diagonal{of_classes}.",
+        Matrix(result.classes, result.decisions or result.classes, counts),
+        {"classes": list(result.classes), **decisions, "confusion_matrix": counts.tolist(), "accuracy": accuracy},
     )
 
 

@@ -30,7 +30,7 @@ _HEADLINES = {
     Task.MULTILABEL: ("subset_accuracy", "f1_micro", "f1_macro", "hamming_loss", "log_loss", "ece", "roc_auc_macro"),
     Task.BINARY: ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "log_loss", "ece"),
 }
-"""The metrics at the top of the page."""
+"""The metrics at the top of the page, after the mean cost where there are costs."""
 
 _MOST_IN_MATRIX = 40
 _MOST_CONFUSIONS = 20
@@ -74,7 +74,7 @@ def page(result: Evaluation, worst: Sequence[WorstPrediction] | None, arguments:
 
 def _tiles(result: Evaluation) -> str:
     tiles = []
-    for name in _HEADLINES[Task(result.task)]:
+    for name in ("mean_cost", *_HEADLINES[Task(result.task)]):
         if name in result.metrics:
             interval = result.intervals and result.intervals.metrics[name]
             between = f"<span>{number(interval[0])} to {number(interval[1])}</span>" if interval else ""
@@ -104,12 +104,14 @@ def _confusion(result: Evaluation) -> str:
     counts = result.confusion_matrix
     if counts is None or result.task == Task.MULTILABEL:
         return ""
-    content = Matrix([_name(name) for name in result.classes], counts)
-    names = content.classes
+    content = Matrix(
+        [_name(name) for name in result.classes], [_name(name) for name in result.decisions or result.classes], counts
+    )
+    names, decisions = content.classes, content.decisions
     if len(names) > _MOST_IN_MATRIX:
         note = f"The most frequent confusions of {len(names):,} classes."
         rows = [
-            (names[each.truth], names[each.predicted], f"{each.rows:,}", percent(each.share))
+            (names[each.truth], decisions[each.predicted], f"{each.rows:,}", percent(each.share))
             for each in most_frequent_confusions(content.counts, _MOST_CONFUSIONS)
         ]
         table = _table(("truth", "predicted", "rows", "share of truth"), rows, text=2)
@@ -121,17 +123,17 @@ def _confusion(result: Evaluation) -> str:
 
 def _matrix(content: Matrix) -> str:
     """Return the confusion matrix as a table; the names of its classes are escaped."""
-    names = content.classes
+    names, decisions = content.classes, content.decisions
     body = []
     for row, (of_row, shares) in enumerate(zip(content.counts.tolist(), content.shares().tolist(), strict=True)):
         cells = []
         for column, (count, share) in enumerate(zip(of_row, shares, strict=True)):
             colour = "--shade" if row == column else "--wrong"
             style = f' style="background: rgba(var({colour}), {0.08 + 0.6 * share:.2f})"' if count else ""
-            title = f"truth {names[row]}, predicted {names[column]}: {count:,}, {percent(share)}"
+            title = f"truth {names[row]}, predicted {decisions[column]}: {count:,}, {percent(share)}"
             cells.append(f'<td{style} title="{title}">{f"{count:,}" if count else ""}</td>')
         body.append(f"<tr><th>{names[row]}</th>{''.join(cells)}</tr>")
-    head = "".join(f"<th>{name}</th>" for name in names)
+    head = "".join(f"<th>{name}</th>" for name in decisions)
     return f"<table class=matrix><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 

@@ -100,7 +100,7 @@ def _metadata(format: ChartFormat) -> dict[str, None]:
 def _size(chart: Chart) -> tuple[float, float]:
     """Return the width and the height in inches."""
     if isinstance(chart.content, Matrix):
-        side = min(14.0, max(4.8, 1.8 + 0.42 * len(chart.content.classes)))
+        side = min(14.0, max(4.8, 1.8 + 0.42 * len(chart.content.decisions)))
         return side + 1.2, side + 0.6
     return (5.4, 5.4) if chart.kind in _SQUARE else (6.4, 4.4)
 
@@ -166,11 +166,12 @@ def _draw_matrix(figure: Figure, axes: Axes, content: Matrix) -> None:
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     axes.set(xlabel="predicted class", ylabel="true class")
-    count = len(content.classes)
-    if count <= _MOST_NAMES:
-        names = [_name(name, _LONGEST_NAME) for name in content.classes]
-        axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(count), names)
+    if len(content.decisions) <= _MOST_NAMES:
+        names, decisions = (
+            [_name(name, _LONGEST_NAME) for name in kind] for kind in (content.classes, content.decisions)
+        )
+        axes.set_xticks(range(len(decisions)), decisions, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(names)), names)
         for row, column in zip(*np.nonzero(counts), strict=True):
             colour = "white" if shares[row, column] > 0.55 else "black"
             axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour, fontsize=7)

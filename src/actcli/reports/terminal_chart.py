@@ -47,11 +47,14 @@ def draw(chart: Chart, output: Output) -> None:
 
 
 def _draw_matrix(screen: Screen, content: Matrix) -> None:
-    names = [visible(name, _LONGEST_NAME) for name in content.classes]
-    lines = matrix_lines(screen, content, names, screen.console.width)
+    classes, decisions = (
+        [visible(name, _LONGEST_NAME) for name in names] for names in (content.classes, content.decisions)
+    )
+    shown = Matrix(classes, decisions, content.counts)
+    lines = matrix_lines(screen, shown, screen.console.width)
     for line in lines:
         screen.console.print(line)
     if not lines:
         note = "the most frequent confusions; a wider terminal or -o FILE.svg shows all"
         screen.console.print(Text(note, style="dim"))
-        screen.console.print(confusions_table(most_frequent_confusions(content.counts, _MOST_CONFUSIONS), names))
+        screen.console.print(confusions_table(most_frequent_confusions(shown.counts, _MOST_CONFUSIONS), shown))

@@ -33,10 +33,11 @@ _WIDEST_NAME = 16
 _WIDEST_CELL = 14
 
 
-def matrix_lines(screen: Screen, content: Matrix, names: Sequence[str], width: int) -> list[Text]:
-    """Return the lines of a confusion matrix that fits `width`, or none; `names` are the classes as they are shown."""
+def matrix_lines(screen: Screen, content: Matrix, width: int) -> list[Text]:
+    """Return the lines of a confusion matrix that fits `width`, or none; its names are as they are shown."""
+    names = content.decisions
     least = max(len(f"{content.counts.max():,}"), 3) + 2
-    name_width = min(widest(names), _WIDEST_NAME)
+    name_width = min(widest(content.classes), _WIDEST_NAME)
     room = width - name_width - 2
     if room < least * len(names):
         return []
@@ -45,7 +46,7 @@ def matrix_lines(screen: Screen, content: Matrix, names: Sequence[str], width: i
     for name in names:
         head.append(" " * max(0, cell - 1 - cell_len(name)) + fitted(name, min(cell - 1, cell_len(name))) + " ")
     lines = [Text("rows: truth; columns: prediction; shaded by the share of the true class", style="dim"), head]
-    for name, row, shares in zip(names, content.counts.tolist(), content.shares().tolist(), strict=True):
+    for name, row, shares in zip(content.classes, content.counts.tolist(), content.shares().tolist(), strict=True):
         line = Text().append(fitted(name, name_width) + "  ", style="bold")
         for count, share in zip(row, shares, strict=True):
             line.append_text(_cell(screen, count, share, cell))
@@ -61,13 +62,14 @@ def _cell(screen: Screen, count: int, share: float, width: int) -> Text:
     return Text(text + (_ASCII_MARKS if screen.ascii else _MARKS)[level])
 
 
-def confusions_table(confusions: Sequence[Confusion], names: Sequence[str], name_width: int | None = None) -> Table:
-    """Return a table of confusions, with names of at most `name_width` columns."""
+def confusions_table(confusions: Sequence[Confusion], content: Matrix, name_width: int | None = None) -> Table:
+    """Return a table of confusions in a matrix, with names of at most `name_width` columns."""
     table = empty_table()
     for header in ("truth", "predicted"):
         table.add_column(header, no_wrap=True, overflow="ellipsis", max_width=name_width)
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("share of truth", justify="right", no_wrap=True)
     for each in confusions:
-        table.add_row(Text(names[each.truth]), Text(names[each.predicted]), f"{each.rows:,}", percent(each.share))
+        names = content.classes[each.truth], content.decisions[each.predicted]
+        table.add_row(*map(Text, names), f"{each.rows:,}", percent(each.share))
     return table

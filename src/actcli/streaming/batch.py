@@ -159,6 +159,8 @@ class Column:
         The dtype of whole numbers, such as "int64". None is the dtype of the computation.
     lines
         The number of consecutive lines of output for each row of the input. All columns agree.
+    separator
+        What separates the labels of a set in a text; None is what the user chooses.
     """
 
     name: str
@@ -168,6 +170,7 @@ class Column:
     carried: str | None = None
     dtype: str | None = None
     lines: int = 1
+    separator: str | None = None
 
 
 class Sets(NamedTuple):

@@ -1,6 +1,6 @@
 """`actcli binary`."""
 
-from actcli.cli.decision_options import AbstainOptions, BinaryClassOptions, PolicyOptions, ThresholdOptions
+from actcli.cli.decision_options import AbstainOptions, BinaryClassOptions, CostOptions, PolicyOptions, ThresholdOptions
 from actcli.cli.input_options import InputOptions
 from actcli.cli.predicting import predict
 from actcli.cli.tables import TableOptions
@@ -12,6 +12,7 @@ def binary(
     policy: PolicyOptions,
     classes: BinaryClassOptions,
     thresholds: ThresholdOptions,
+    costs: CostOptions,
     abstaining: AbstainOptions,
     output: TableOptions,
 ) -> None:
@@ -26,4 +27,4 @@ def binary(
       actcli binary scores.csv --positive malignant --threshold 0.2
       ... | actcli binary --abstain-below 0.9
     """
-    predict(Task.BINARY, input, output, policy, classes, thresholds, abstaining)
+    predict(Task.BINARY, input, output, policy, classes, thresholds, costs, abstaining)

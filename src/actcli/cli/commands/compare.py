@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from actcli.cli.analysis_options import FixedTableOptions, TemperatureOptions
-from actcli.cli.decision_options import ThresholdOptions
+from actcli.cli.analysis_options import FixedTableOptions
+from actcli.cli.decision_options import TemperatureOptions, ThresholdOptions
 from actcli.cli.declaration import files_read, options
 from actcli.cli.input_options import InputOptions
 from actcli.cli.inputs import check_input

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from actcli.cli.analysis_options import FixedTableOptions, TemperatureOptions
+from actcli.cli.analysis_options import FixedTableOptions
+from actcli.cli.decision_options import TemperatureOptions
 from actcli.cli.declaration import DECISION, files_read, options
 from actcli.cli.input_options import FromWithoutPolicy, InputOptions, TruthOptions
 from actcli.cli.inputs import check_input

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from actcli.cli.decision_options import AbstainOptions, PolicyOptions, TopK
+from actcli.cli.decision_options import AbstainOptions, CostOptions, PolicyOptions, TaxonomyOptions, TopK
 from actcli.cli.declaration import options
 from actcli.cli.input_options import InputOptions
 from actcli.cli.predicting import predict
@@ -37,6 +37,8 @@ class RankingOptions:
 def softmax(
     input: InputOptions,
     policy: PolicyOptions,
+    costs: CostOptions,
+    taxonomy: TaxonomyOptions,
     ranking: RankingOptions,
     abstaining: AbstainOptions,
     output: TableOptions,
@@ -50,4 +52,4 @@ def softmax(
       actcli softmax logits.csv --top-k 3 -o best.csv
       ... | actcli softmax --columns label --no-output-header | sort | uniq -c
     """
-    predict(Task.SOFTMAX, input, output, policy, ranking, abstaining)
+    predict(Task.SOFTMAX, input, output, policy, costs, taxonomy, ranking, abstaining)
