@@ -66,10 +66,9 @@ def policy(
     """Show and check a policy, and set the parts of it that are not fitted.
 
     \b
+      actcli policy policy.json --task softmax --class-names cat,dog,okapi --deny okapi
+      actcli policy policy.json --train-prior cat=2,dog=2,okapi=1 --prior cat=9,dog=1,okapi=1
       actcli policy policy.json
-      actcli policy policy.json --deny okapi
-      actcli policy policy.json --train-prior cat=0.5,dog=0.5 --prior cat=0.9,dog=0.1
-      actcli policy new.json --task softmax --class-names cat,dog --allow regions.csv --allow-by region
 
     A part that is set replaces the old one; what was made for the old one is removed, and this is said.
     """
