@@ -120,6 +120,7 @@ def evaluation_request(
     task = options.task or (Task.SOFTMAX if policy.policy is None else _policy_task(policy.policy))
     decisive, others = _given_options(options)
     _check_task(task, [*decisive, *others])
+    options.truth.check_weight()
     if options.recorded.label_separator == "":
         raise UsageError("--label-separator: is empty")
     if policy.policy is not None:
@@ -224,6 +225,7 @@ def measure(
     read_options = replace(
         options.input.read_options("column" if task is Task.BINARY else "row"),
         truth=options.truth.input_column,
+        weight=options.truth.weight,
         recorded=options.input.origin in (None, Origin.PROBABILITIES),
     )
     inputs = open_inputs(options.input.paths, read_options)
@@ -238,7 +240,8 @@ def measure(
         for bound in request.bounds:
             bound.refuse_unknown(settings, classes)
         truth = _truth(request, spec, inputs.layout)
-        worst = None if report is None else WorstPredictions(task, planned.layout, options.truth.truth_column)
+        no_ids = {options.truth.truth_column, options.truth.weight}
+        worst = None if report is None else WorstPredictions(task, planned.layout, no_ids)
         evaluator = Evaluator(settings, truth, recorded, SpooledScoreStore(), worst)
         identities = [*inputs.identities, *truth.identities, *files_read(options)]
         with (
@@ -319,18 +322,19 @@ def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Metri
         2 if request.task is Task.BINARY else len(layout.classes),
         top_k=rules.top_k is not None and request.task is Task.SOFTMAX,
         coverage=request.label_column(layout) is not None and request.task is not Task.MULTILABEL,
+        weighted=request.options.truth.weight is not None,
         **request.settings,
     )
 
 
 def _truth(request: EvaluationRequest, spec: TruthSpec, layout: Layout) -> Truth:
-    from actcli.evaluation.truth import NoTruth, settle
+    from actcli.evaluation.truth import NoTruth, settle, weighted
 
     options = request.options.truth
     if not (request.truth_is_needed or options.given):
-        return NoTruth(spec)
+        return weighted(NoTruth(spec), layout, options.weight)
     taken = () if layout.recorded is None else ("label", "labels", "probability", "index", "reason")
-    return settle(spec, layout, file=options.truth, column=options.truth_column, taken=taken)
+    return settle(spec, layout, file=options.truth, column=options.truth_column, taken=taken, weight=options.weight)
 
 
 def _recorded_predictions(request: EvaluationRequest, layout: Layout, spec: TruthSpec) -> RecordedPredictions | None:

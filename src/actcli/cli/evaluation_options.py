@@ -14,7 +14,7 @@ from actcli.cli.decision_options import (
     TopK,
 )
 from actcli.cli.declaration import MEASURE, options
-from actcli.cli.input_options import From, InputOptions, TruthOptions
+from actcli.cli.input_options import From, InputOptions, WeightedTruthOptions
 from actcli.cli.output_options import LabelSeparator
 from actcli.tasks import Binning, Dtype
 
@@ -77,7 +77,7 @@ class BinOptions:
 class EvaluationOptions:
     """What is evaluated, against which truth, and how."""
 
-    truth: TruthOptions
+    truth: WeightedTruthOptions
     input: ScoreInputOptions
     task: TaskOption = None
     policy: PolicyOptions

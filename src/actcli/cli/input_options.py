@@ -11,6 +11,7 @@ import typer
 from actcli.cli import option_values
 from actcli.cli.declaration import INPUT, TRUTH, options
 from actcli.cli.option_values import named
+from actcli.errors import UsageError, visible
 from actcli.formats import FORMATS
 from actcli.tasks import Dtype, OnBadRow, Origin
 
@@ -233,6 +234,8 @@ class TruthOptions:
         ),
     ] = None
 
+    weight: str | None = None
+
     @property
     def given(self) -> bool:
         """Whether the truth is known."""
@@ -242,3 +245,29 @@ class TruthOptions:
     def input_column(self) -> str | None:
         """The column of the input that holds the truth, if it does."""
         return self.truth_column if self.truth is None else None
+
+    def check_weight(self) -> None:
+        """Refuse a column that is to hold both the truth and the weights.
+
+        Raises
+        ------
+        UsageError
+            If there is one.
+        """
+        if self.weight is not None and self.weight == self.truth_column:
+            raise UsageError(f"--weight and --truth-column are both {visible(self.weight)!r}")
+
+
+@options
+class WeightedTruthOptions(TruthOptions):
+    """What is right, and how much each row counts."""
+
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            "--weight",
+            metavar="COLUMN",
+            help="The column of the input or of the truth file that says how much each row counts: 0 or more.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = None

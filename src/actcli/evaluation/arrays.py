@@ -11,6 +11,7 @@ from actcli.calibration.methods import Temperature
 from actcli.evaluation.class_labels import code_array, set_array
 from actcli.evaluation.evaluator import Evaluator, properties
 from actcli.evaluation.truth import ArrayTruth
+from actcli.evaluation.weights import checked_weights
 from actcli.metrics.settings import MetricSettings
 from actcli.prediction.plan import plan
 from actcli.prediction.rules import Rules
@@ -49,6 +50,8 @@ def evaluate(
     ranking: bool = True,
     bootstrap: int = 0,
     seed: int = 0,
+    weights: ArrayLike | None = None,
+    ordered: bool = False,
 ) -> Evaluation:
     """Evaluate predictions.
 
@@ -82,6 +85,10 @@ def evaluate(
         Whether to compute ROC AUC and average precision, which sort all rows for every class.
     bootstrap, seed
         The number of replicates for the 95 % intervals, 0 for no intervals, and the seed of their random numbers.
+    weights
+        How much each row counts, shape (N,): finite, not negative, not all 0. None: every row counts once.
+    ordered
+        For softmax and binary: whether the order of the classes means something. This adds "mae" and "kappa_quadratic".
 
     Returns
     -------
@@ -109,6 +116,8 @@ def evaluate(
     0.6666666666666666
     """
     decided_task, scores = enum_member(Task, task, "task"), _score_table(logits, task)
+    if ordered and decided_task is Task.MULTILABEL:
+        raise ValueError("the labels of a set have no order: ordered is for softmax and binary")
     if bins < 1 or bootstrap < 0 or seed < 0:
         raise ValueError("bins must be at least 1, bootstrap and seed at least 0")
     named = None if isinstance(threshold, float | int) else dict(threshold)
@@ -130,6 +139,8 @@ def evaluate(
         equal_mass=equal_mass,
         ranking=ranking,
         top_k=top_k is not None and decided_task is Task.SOFTMAX,
+        ordered=ordered,
+        weighted=weights is not None,
         bootstrap=bootstrap,
         seed=seed,
     )
@@ -140,7 +151,7 @@ def evaluate(
         raise ValueError(f"there are {len(codes)} truths, but {len(scores)} rows of scores")
     if not len(scores):
         raise ValueError("there are no rows")
-    evaluator = Evaluator(settings, ArrayTruth(codes))
+    evaluator = Evaluator(settings, ArrayTruth(codes, checked_weights(weights, len(scores))))
     for start in range(0, len(scores), _ROWS_AT_ONCE):
         decided = planned.decide(Batch(scores[start : start + _ROWS_AT_ONCE], {}, _Places(start)))
         if decided.fault is not None:

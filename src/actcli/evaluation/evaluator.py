@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from actcli.evaluation.result import evaluation_of
+from actcli.evaluation.weights import check_total_weight
 from actcli.metrics.accumulator import MetricAccumulator
 from actcli.metrics.row_statistics import CellBins, cell_bins, exclusive_rows, label_rows
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from actcli.evaluation.truth import Truth
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.metrics.score_store import ScoreStore
+    from actcli.metrics.selective import SelectiveRanking
     from actcli.metrics.settings import MetricSettings
     from actcli.streaming.batch import Batch, Layout
 
@@ -92,7 +94,7 @@ class Evaluator:
     settings
         What to measure.
     truth
-        The true labels.
+        The true labels, with weights if the settings say so.
     recorded
         The decisions that the input holds, which replace those that were computed.
     scores
@@ -122,15 +124,16 @@ class Evaluator:
     def accept(self, encoded: EncodedRows, start: int) -> None:
         """Compare the next rows with the truth; the first row of their chunk is number `start` of the table."""
         batch, decided, bins = encoded
-        truth = self._truth.take(batch, start)
+        truth, weights = self._truth.take(batch, start)
         probabilities = batch.values["probabilities"]
         logarithms = batch.values["log_probabilities"]
         if self._settings.exclusive:
             best = batch.values["top_k"].codes if self._settings.top_k else None
-            statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best)
+            statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best, weights)
         else:
             chosen, complements = np.asarray(decided, dtype=np.bool_), batch.values["log_complements"]
-            statistics = label_rows(self._settings, truth, chosen, probabilities, logarithms, complements, bins)
+            known = (truth, chosen, probabilities, logarithms, complements)
+            statistics = label_rows(self._settings, *known, bins, weights)
         self._accumulator.add(start + batch.row_numbers(), statistics, probabilities)
         if self._worst is not None:
             self._worst.add(batch, start, truth, decided)
@@ -154,9 +157,25 @@ class Evaluator:
             self._worst.merge(other._worst)
 
     def result(self, classes: Sequence[str]) -> Evaluation:
-        """Return the evaluation; `classes` are the names of the classes."""
+        """Return the evaluation; `classes` are the names of the classes.
+
+        Raises
+        ------
+        DataError
+            If all weights are 0, or their sum is too large.
+        """
+        if self._settings.weighted:
+            check_total_weight(self._accumulator.weight)
         return evaluation_of(self._accumulator, classes)
 
     def ranked(self, number: int) -> tuple[Array, Array]:
         """Return the probability of a class in each row with a label, and where the class is true; shape (N,)."""
         return self._accumulator.ranked(number)
+
+    def ranked_weights(self) -> Array | None:
+        """Return the weight of each row with a label, shape (N,); None if rows have no weights."""
+        return self._accumulator.ranked_weights()
+
+    def selective(self) -> SelectiveRanking:
+        """Return the rows with a label in the order of its probability; exclusive classes, with a ranking."""
+        return self._accumulator.selective()

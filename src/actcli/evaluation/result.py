@@ -33,7 +33,7 @@ class CalibrationBin:
     lower, upper
         Its edges.
     count
-        The number of rows or cells.
+        The number of rows or cells; with weights the sum of these.
     confidence
         Their mean confidence; None without rows.
     accuracy
@@ -42,7 +42,7 @@ class CalibrationBin:
 
     lower: float
     upper: float
-    count: int
+    count: int | float
     confidence: float | None
     accuracy: float | None
 
@@ -84,12 +84,14 @@ class Evaluation:
     per_class
         The metrics of each class, by the name of the class and of the metric.
     confusion_matrix
-        Shape (C, C), a row for each true class and a column for each predicted one; for multilabel (C, 2, 2), of each
+        Of whole numbers, with weights of the sums of these. Shape (C, C), a row for each true class and a column for each predicted one; for multilabel (C, 2, 2), of each
         label ((true negatives, false positives), (false negatives, true positives)). None for very many classes.
     calibration_bins
         The bins that the calibration error is computed from.
     intervals
         The intervals of the metrics; None without a bootstrap.
+    total_weight
+        The sum of the weights of the rows; None without weights.
     """
 
     task: Task
@@ -100,12 +102,14 @@ class Evaluation:
     confusion_matrix: Array | None
     calibration_bins: tuple[CalibrationBin, ...]
     intervals: Intervals | None = None
+    total_weight: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the document for JSON: dicts, lists and numbers; None for an undefined number."""
         found: dict[str, Any] = {
             "task": self.task.value,
             "rows": self.rows,
+            **({} if self.total_weight is None else {"total_weight": self.total_weight}),
             "classes": list(self.classes),
             "metrics": self.metrics,
             "per_class": self.per_class,
@@ -130,6 +134,7 @@ class Evaluation:
 def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str]) -> Evaluation:
     """Return the evaluation of the rows that were added up; `classes` are the names of the classes."""
     settings = accumulator.settings
+    count = float if settings.weighted else int
     metrics, by_class, bins = accumulator.result()
     intervals = None
     if settings.bootstrap:
@@ -149,22 +154,23 @@ def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str]) -> Eva
         {name: _number(values[0]) for name, values in metrics.items()},
         {
             label: {
-                name: int(values[0, code]) if name in COUNTS else _number(values[0, code])
+                name: count(values[0, code]) if name in COUNTS else _number(values[0, code])
                 for name, values in by_class.items()
             }
             for code, label in enumerate(classes)
         },
-        accumulator.confusion if settings.exclusive else _label_confusions(by_class),
-        _calibration_bins(bins),
+        accumulator.confusion if settings.exclusive else _label_confusions(by_class, count),
+        _calibration_bins(bins, count),
         intervals,
+        accumulator.weight if settings.weighted else None,
     )
 
 
-def _label_confusions(by_class: Mapping[str, Array]) -> Array:
+def _label_confusions(by_class: Mapping[str, Array], count: type[int | float]) -> Array:
     """Return a confusion matrix for each label, shape (C, 2, 2)."""
     names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
     counts = np.stack([by_class[name][0] for name in names], axis=-1)
-    return np.asarray(counts.reshape(-1, 2, 2), dtype=np.int64)
+    return np.asarray(counts.reshape(-1, 2, 2), dtype=count)
 
 
 def _number(value: float) -> float | None:
@@ -179,11 +185,11 @@ def _interval(values: Array) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def _calibration_bins(bins: Mapping[str, Array]) -> tuple[CalibrationBin, ...]:
+def _calibration_bins(bins: Mapping[str, Array], as_count: type[int | float]) -> tuple[CalibrationBin, ...]:
     edges = bins["edges"].tolist()
     found = []
     for number, (lower, upper) in enumerate(itertools.pairwise(edges)):
         count, confidence, correct = (float(bins[name][0, number]) for name in ("count", "confidence", "correct"))
         means = (confidence / count, correct / count) if count else (None, None)
-        found.append(CalibrationBin(lower, upper, int(count), *means))
+        found.append(CalibrationBin(lower, upper, as_count(count), *means))
     return tuple(found)

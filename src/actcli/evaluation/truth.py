@@ -7,7 +7,7 @@ and the ids where it is joined by them. `settle` returns an object that gives th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from actcli.errors import DataError, UsageError, listed, visible
 from actcli.evaluation.carried_columns import label_array
 from actcli.evaluation.class_labels import TruthSpec
 from actcli.evaluation.truth_file import read_truth_file
+from actcli.evaluation.weights import WeightColumn, weight_array
 from actcli.streaming.batch import Kind
 
 if TYPE_CHECKING:
@@ -25,10 +26,24 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["ArrayTruth", "FileTruth", "NoTruth", "RowTruth", "Truth", "TruthSpec", "settle"]
-
+__all__ = ["ArrayTruth", "FileTruth", "NoTruth", "RowTruth", "TrueRows", "Truth", "TruthSpec", "settle"]
 
 _PART_OF_THE_ROWS = "to use a part of the rows, keep only the truth of these rows in the truth file"
+
+
+class TrueRows(NamedTuple):
+    """What is true of rows.
+
+    Parameters
+    ----------
+    labels
+        Codes, shape (N,), int64, or for label sets a table, shape (N, C), bool.
+    weights
+        How much each row counts, shape (N,), float64, finite and not negative; None if all count once.
+    """
+
+    labels: Array
+    weights: Array | None = None
 
 
 class Truth(ABC):
@@ -41,8 +56,8 @@ class Truth(ABC):
     """The device and inode numbers of the files behind it, none of which may be an output."""
 
     @abstractmethod
-    def take(self, batch: Batch, start: int) -> Array:
-        """Return the truth of the rows of a batch: codes, shape (N,), int64, or for label sets a table, (N, C), bool.
+    def take(self, batch: Batch, start: int) -> TrueRows:
+        """Return the truth of the rows of a batch.
 
         Parameters
         ----------
@@ -77,7 +92,13 @@ class Truth(ABC):
 
 
 def settle(
-    spec: TruthSpec, layout: Layout, *, file: str | None, column: str | None, taken: Sequence[str] = ()
+    spec: TruthSpec,
+    layout: Layout,
+    *,
+    file: str | None,
+    column: str | None,
+    taken: Sequence[str] = (),
+    weight: str | None = None,
 ) -> Truth:
     """Return the truth, before the first row.
 
@@ -94,23 +115,78 @@ def settle(
         file.
     taken
         Columns of the input that the truth cannot be joined on: what actcli decided.
+    weight
+        The column of the weights, of the input or of the file (``--weight``).
 
     Raises
     ------
     DataError
         If the file cannot be read, or holds something that is not a truth.
     UsageError
-        If neither is given.
+        If neither is given, or there is no such column of weights, or two.
     """
+    kinds = {carried.name: carried.kind for carried in layout.carried}
+    truth: Truth
     if file is None:
         if column is None:
             raise UsageError("nothing says what is right", hint="add --truth FILE, or --truth-column NAME of the input")
-        kinds = {carried.name: carried.kind for carried in layout.carried}
         if column not in kinds:
             raise UsageError(f"--truth-column: the input carries no column {visible(column)!r}")
-        return RowTruth(spec, column, kinds[column])
-    carried = {other.name: other.kind for other in layout.carried if other.name not in taken}
-    return FileTruth(spec, file, column, carried, layout.rows)
+        truth = RowTruth(spec, column, kinds[column])
+    else:
+        carried = {name: kinds[name] for name in kinds if name not in taken and name != weight}
+        source = None if weight is None else WeightColumn(weight, of_input=weight in kinds)
+        truth = FileTruth(spec, file, column, carried, layout.rows, source)
+    return weighted(truth, layout, weight) if weight in kinds or file is None else truth
+
+
+def weighted(truth: Truth, layout: Layout, weight: str | None) -> Truth:
+    """Return the truth with the weights in a column of the input, if one is named.
+
+    Raises
+    ------
+    UsageError
+        If the input does not carry it.
+    """
+    if weight is None:
+        return truth
+    kinds = {carried.name: carried.kind for carried in layout.carried}
+    if weight not in kinds:
+        hint = f"it carries {listed(list(kinds))}" if kinds else None
+        raise UsageError(f"--weight: the input carries no column {visible(weight)!r}", hint=hint)
+    return WeightedTruth(truth, weight, kinds[weight])
+
+
+class WeightedTruth(Truth):
+    """A truth with weights in a column of the input.
+
+    Parameters
+    ----------
+    truth
+        The truth.
+    column, kind
+        The name of the column, and how its data look.
+    """
+
+    def __init__(self, truth: Truth, column: str, kind: Kind) -> None:
+        self._truth = truth
+        self._column = column
+        self._kind = kind
+        self.notes = truth.notes
+        self.identities = truth.identities
+
+    def take(self, batch: Batch, start: int) -> TrueRows:
+        """Return the truth of the rows of a batch."""
+        found = self._truth.take(batch, start)
+        return found._replace(weights=weight_array(batch, self._column, self._kind, shown=self._column))
+
+    def finish(self, rows: int, left_out: int = 0) -> None:
+        """Check that no truth is left over."""
+        self._truth.finish(rows, left_out)
+
+    def merge(self, other: Self) -> None:
+        """Take over which rows another object of the same truth has seen."""
+        self._truth.merge(other._truth)
 
 
 class RowTruth(Truth):
@@ -129,9 +205,9 @@ class RowTruth(Truth):
         self._column = column
         self._kind = kind
 
-    def take(self, batch: Batch, start: int) -> Array:  # noqa: ARG002  the truth is in the row itself
+    def take(self, batch: Batch, start: int) -> TrueRows:  # noqa: ARG002  the truth is in the row itself
         """Return the truth of the rows of a batch."""
-        return label_array(self._spec, batch, self._column, self._kind, shown=self._column)
+        return TrueRows(label_array(self._spec, batch, self._column, self._kind, shown=self._column))
 
 
 class NoTruth(Truth):
@@ -146,12 +222,12 @@ class NoTruth(Truth):
     def __init__(self, spec: TruthSpec) -> None:
         self._spec = spec
 
-    def take(self, batch: Batch, start: int) -> Array:  # noqa: ARG002  it is the same for every row
+    def take(self, batch: Batch, start: int) -> TrueRows:  # noqa: ARG002  it is the same for every row
         """Return zeros for the rows of a batch."""
         rows = len(batch.row_numbers())
         if self._spec.sets:
-            return np.zeros((rows, len(self._spec.classes)), dtype=np.bool_)
-        return np.zeros(rows, dtype=np.int64)
+            return TrueRows(np.zeros((rows, len(self._spec.classes)), dtype=np.bool_))
+        return TrueRows(np.zeros(rows, dtype=np.int64))
 
 
 class ArrayTruth(Truth):
@@ -161,14 +237,18 @@ class ArrayTruth(Truth):
     ----------
     values
         Codes, shape (N,), or a table, shape (N, C), bool.
+    weights
+        Shape (N,), float64; None if all rows count once.
     """
 
-    def __init__(self, values: Array) -> None:
+    def __init__(self, values: Array, weights: Array | None = None) -> None:
         self._values = values
+        self._weights = weights
 
-    def take(self, batch: Batch, start: int) -> Array:
+    def take(self, batch: Batch, start: int) -> TrueRows:
         """Return the truth of the rows of a batch."""
-        return np.asarray(self._values[start + batch.row_numbers()])
+        numbers = start + batch.row_numbers()
+        return TrueRows(self._values[numbers], None if self._weights is None else self._weights[numbers])
 
 
 class FileTruth(Truth):
@@ -186,12 +266,20 @@ class FileTruth(Truth):
         The columns of the input that it may be joined on, and how their data look.
     rows
         How many rows the input has, if that is known.
+    weight
+        The column of the weights, if there are any.
     """
 
     def __init__(
-        self, spec: TruthSpec, path: str, column: str | None, carried: Mapping[str, Kind], rows: int | None
+        self,
+        spec: TruthSpec,
+        path: str,
+        column: str | None,
+        carried: Mapping[str, Kind],
+        rows: int | None,
+        weight: WeightColumn | None = None,
     ) -> None:
-        table = read_truth_file(spec, path, column, carried, rows)
+        table = read_truth_file(spec, path, column, carried, rows, weight)
         self._sets = spec.sets
         self._count = len(spec.classes)
         self.name = table.name
@@ -199,6 +287,7 @@ class FileTruth(Truth):
         self.notes = table.notes
         self._first_line = table.first_line
         self._values = table.values
+        self._weights = table.weights
         self._rows = len(table.values)
         self._join = table.join
         self._ids = table.ids
@@ -212,7 +301,7 @@ class FileTruth(Truth):
             if rows is not None and rows != self._rows:
                 raise self._miscounted(rows)
 
-    def take(self, batch: Batch, start: int) -> Array:
+    def take(self, batch: Batch, start: int) -> TrueRows:
         """Return the truth of the rows of a batch.
 
         Raises
@@ -228,9 +317,10 @@ class FileTruth(Truth):
         else:
             positions = self._joined(batch, numbers, self._join)
         values: Array = self._values[positions]
+        weights = None if self._weights is None else self._weights[positions]
         if not self._sets:
-            return values.astype(np.int64)
-        return np.unpackbits(values, axis=1, count=self._count).view(np.bool_)
+            return TrueRows(values.astype(np.int64), weights)
+        return TrueRows(np.unpackbits(values, axis=1, count=self._count).view(np.bool_), weights)
 
     def finish(self, rows: int, left_out: int = 0) -> None:
         """Check that every truth was asked for.

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actcli.errors import DataError, UsageError, visible
+from actcli.errors import DataError, UsageError, listed, visible
 from actcli.evaluation.carried_columns import begins_with_number, decoded, label_array
 from actcli.evaluation.class_labels import LabelError, code_array, set_array
 from actcli.evaluation.truth_columns import FirstLine, choose_columns, first_line, is_label, table_hint
+from actcli.evaluation.weights import weight_array
 from actcli.formats.column_roles import is_number
 from actcli.streaming.batch import Kind
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from actcli.evaluation.class_labels import TruthSpec
     from actcli.evaluation.truth_columns import TruthColumns
+    from actcli.evaluation.weights import WeightColumn
     from actcli.formats import Inputs
     from actcli.streaming.batch import Batch
 
@@ -52,6 +54,8 @@ class TruthTable:
         The column of the input that it is joined on; None is by position.
     ids
         The ids of its rows, an Arrow array of distinct texts; None if it is joined by position.
+    weights
+        The weight of each row, shape (N,), float64; None if the file has none.
     """
 
     name: str
@@ -61,10 +65,16 @@ class TruthTable:
     first_line: FirstLine | None = None
     join: str | None = None
     ids: Any = None
+    weights: Array | None = None
 
 
 def read_truth_file(
-    spec: TruthSpec, path: str, column: str | None, carried: Mapping[str, Kind], rows: int | None = None
+    spec: TruthSpec,
+    path: str,
+    column: str | None,
+    carried: Mapping[str, Kind],
+    rows: int | None = None,
+    weight: WeightColumn | None = None,
 ) -> TruthTable:
     """Return the truths of a file.
 
@@ -80,13 +90,15 @@ def read_truth_file(
         The columns of the input that the truth may be joined on, and how their data look.
     rows
         How many rows the input has, if that is known. A file with far more of them is not read to its end.
+    weight
+        The column of the weights, if there are any: of this file, unless the input has it.
 
     Raises
     ------
     DataError
         If the file cannot be read, or holds something that is not a truth.
     UsageError
-        If there is no such column.
+        If there is no such column, or both the input and the file have that of the weights.
     """
     from actcli.formats import ReadOptions, of_path, open_inputs
 
@@ -96,10 +108,18 @@ def read_truth_file(
     inputs = open_inputs([path], options)
     try:
         if inputs.layout.classes:
+            if weight is not None and not weight.of_input:
+                raise _no_weight(inputs.title, weight)
             return _read_array(spec, inputs, column, rows)
-        return _ColumnReader(spec, inputs, carried).read(column, rows)
+        return _ColumnReader(spec, inputs, carried, weight).read(column, rows)
     finally:
         inputs.close()
+
+
+def _no_weight(file: str, weight: WeightColumn, names: Sequence[str] = ()) -> UsageError:
+    """Return the error for a column of weights that neither the input nor the file of truths has."""
+    hint = f"the truth has {listed(names)}" if names else None
+    return UsageError(f"--weight: neither the input nor {file} has a column {visible(weight.name)!r}", hint=hint)
 
 
 def _read_array(spec: TruthSpec, inputs: Inputs, column: str | None, rows: int | None) -> TruthTable:
@@ -119,10 +139,13 @@ def _read_array(spec: TruthSpec, inputs: Inputs, column: str | None, rows: int |
 class _ColumnReader:
     """Reads a file whose columns have names, or may have."""
 
-    def __init__(self, spec: TruthSpec, inputs: Inputs, carried: Mapping[str, Kind]) -> None:
+    def __init__(
+        self, spec: TruthSpec, inputs: Inputs, carried: Mapping[str, Kind], weight: WeightColumn | None
+    ) -> None:
         self._spec = spec
         self._inputs = inputs
         self._carried = carried
+        self._weight = weight
         self._kinds = {column.name: column.kind for column in inputs.layout.carried}
         self._name = inputs.title
         self._notes: list[str] = []
@@ -135,6 +158,7 @@ class _ColumnReader:
         columns: TruthColumns | None = None
         parts: list[Array] = []
         ids: list[Any] = []
+        weights: list[Array] = []
         for whole in _batches(self._inputs, rows):
             batch = whole
             if columns is None:
@@ -142,12 +166,15 @@ class _ColumnReader:
                 if Kind.TEXT in self._kinds.values():
                     names, batch = self._without_header(keys, whole)
                 keyed = dict(zip(names, keys, strict=True))
-                columns = self._choose(names, column, whole)
+                columns = self._choose(keyed, column, whole)
             if columns.join is not None:
                 from actcli.formats.text import carried_texts
 
                 key = keyed[columns.join]
                 ids.append(carried_texts(self._kinds[key], batch.carried[key]))
+            if self._weight is not None and not self._weight.of_input:
+                key = keyed[self._weight.name]
+                weights.append(weight_array(batch, key, self._kinds[key], shown=self._weight.name))
             if columns.labels is None:
                 labels = self._table(batch, keyed)
             else:
@@ -163,13 +190,15 @@ class _ColumnReader:
             self._first_line,
             join,
             None if join is None else self._distinct(ids, join),
+            np.concatenate([np.zeros(0), *weights]) if self._weight is not None and not self._weight.of_input else None,
         )
 
     def _without_header(self, keys: Sequence[str], batch: Batch) -> tuple[list[str], Batch]:
         """Return the names of the columns, and the first batch without the line that holds them."""
         spec = self._spec
         cells = [batch.carried[key][0].as_py() for key in keys]
-        line = first_line(cells, spec, self._carried)
+        named = [] if self._weight is None else [self._weight.name]
+        line = first_line(cells, spec, [*self._carried, *named])
         if not any(map(is_number, cells)):
             self._first_line = line
         if len(cells) == 1 and not is_label(cells[0], spec) and any(mark in cells[0] for mark in ";\t"):
@@ -192,9 +221,18 @@ class _ColumnReader:
             raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(twice)}"')
         return cells, batch.without(np.arange(len(batch)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
 
-    def _choose(self, names: Sequence[str], column: str | None, batch: Batch) -> TruthColumns:
+    def _choose(self, keyed: Mapping[str, str], column: str | None, batch: Batch) -> TruthColumns:
+        names = [name for name in keyed if self._weight is None or name != self._weight.name]
+        if self._weight is not None and self._weight.of_input is (len(names) < len(keyed)):
+            if not self._weight.of_input:
+                raise _no_weight(self._name, self._weight, list(keyed))
+            raise UsageError(
+                f"--weight: the input and {self._name} both have a column {visible(self._weight.name)!r}",
+                hint="leave it out of one of them, or give it another name there",
+            )
         # A single column with the name of the only class is a table if it holds 0 and 1, else it holds label sets.
-        key, kind = next(iter(self._kinds.items()))
+        key = keyed[next(iter(names), next(iter(keyed)))]
+        kind = self._kinds[key]
         return choose_columns(
             names,
             column,

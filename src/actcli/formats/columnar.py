@@ -218,7 +218,7 @@ class ColumnarSource:
         elif (scores := self._list_of_scores(options)) is not None:
             classes, width = [scores], self._width(scores)
             carried = [name for name in self._types if name != scores]
-            asked = {*options.ids, options.truth}
+            asked = {*options.ids, options.truth, options.weight}
             unasked = [name for name in carried if name not in asked]
         else:
             classes, carried, unasked, recorded = self._settle(options)
@@ -282,7 +282,7 @@ class ColumnarSource:
         lists = self._lists()
         if options.classes in lists:
             return options.classes
-        along = {*options.ids, options.truth, *filter(is_index, list(self._types)[:1])}
+        along = {*options.ids, options.truth, options.weight, *filter(is_index, list(self._types)[:1])}
         numbers = [name for name, type in self._types.items() if is_numeric(type) and name not in along]
         return lists[0] if len(lists) == 1 and not numbers and options.classes is None else None
 
@@ -298,6 +298,7 @@ class ColumnarSource:
                 classes=options.classes,
                 ids=options.ids,
                 truth=options.truth,
+                weight=options.weight,
                 recorded=options.recorded,
                 describing=options.describing,
                 found=lambda position: f" is {type_text(self._types[names[position]])}, not a number",

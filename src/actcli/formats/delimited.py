@@ -161,6 +161,7 @@ class DelimitedSource(BlockSource):
                 classes=options.classes,
                 ids=options.ids,
                 truth=options.truth,
+                weight=options.weight,
                 recorded=options.recorded,
                 describing=options.describing and self._parser.delimiter_hint(row or ()) is None,
             )

@@ -16,7 +16,9 @@ from actcli.metrics.definitions import Totals, compute_metrics
 from actcli.metrics.ranking import RankedScores, packed, ranking_scores
 from actcli.metrics.row_statistics import bin_codes, bin_edges, equal_masses
 from actcli.metrics.score_store import MemoryScoreStore
+from actcli.metrics.selective import SelectiveRanking
 from actcli.metrics.terms import CodedValues, terms
+from actcli.metrics.weighted_ranking import WeightedRanking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,7 +40,7 @@ _BIN_SUMS = ("count", "confidence", "correct")
 _LARGEST_BLOCK = 4096
 _CELLS_IN_BLOCK = 1 << 22
 _CELLS_IN_CACHE = 1 << 19
-"""The weights of at most so many rows times replicates are packed at once."""
+"""The counts of at most so many rows times replicates are packed at once."""
 
 _RANKING_BYTES = 1 << 26
 """The memory for the order of the rows by one class after the other."""
@@ -65,11 +67,17 @@ class MetricAccumulator:
         self._numbers: list[Array] = []
         self._truth: list[Array] = []
         self._confidences: list[tuple[Array, Array]] = []
+        self._decided: list[tuple[Array, Array]] = []
+        self._row_weights: list[Array] = []
         self.rows = 0
         self.confusion: Array | None = None
-        """The confusion matrix, shape (C, C): a row for each true class. None for multilabel and very many classes."""
+        """The confusion matrix, shape (C, C): a row for each true class; with weights their sums, in float64.
+
+        None for multilabel and very many classes.
+        """
         if settings.exclusive and settings.classes <= LARGEST_CONFUSION:
-            self.confusion = np.zeros((settings.classes, settings.classes), dtype=np.int64)
+            dtype = np.float64 if settings.weighted else np.int64
+            self.confusion = np.zeros((settings.classes, settings.classes), dtype=dtype)
 
     def add(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array) -> None:
         """Add rows.
@@ -87,7 +95,8 @@ class MetricAccumulator:
         answered = np.flatnonzero(statistics["predicted"] >= 0) if self.settings.exclusive else np.arange(len(numbers))
         self._keep(numbers, statistics, probabilities, answered)
         if self.confusion is not None:
-            np.add.at(self.confusion, (statistics["truth"][answered], statistics["predicted"][answered]), 1)
+            each = statistics["weight"][answered] if self.settings.weighted else 1
+            np.add.at(self.confusion, (statistics["truth"][answered], statistics["predicted"][answered]), each)
         blocks = numbers // self._block_rows
         for start, end in runs(blocks):
             if blocks[start] != self._block:
@@ -117,6 +126,8 @@ class MetricAccumulator:
         self._numbers += other._numbers
         self._truth += other._truth
         self._confidences += other._confidences
+        self._decided += other._decided
+        self._row_weights += other._row_weights
         self.rows += other.rows
         if self.confusion is not None and other.confusion is not None:
             self.confusion += other.confusion
@@ -132,12 +143,31 @@ class MetricAccumulator:
         ranked = {}
         if self.settings.ranking:
             ranked = dict(zip(("roc_auc", "average_precision"), self._rank(), strict=True))
+            if self.settings.exclusive:
+                ranked["aurc"] = self._selective_areas()
         bins = self._bins()
         return *compute_metrics(Totals(self.settings, self._sums, ranked, bins)), bins
+
+    @property
+    def weight(self) -> float:
+        """The sum of the weights of all rows; without weights, their number."""
+        self._end_block()
+        name = "every" if self.settings.exclusive else "rows"
+        return float(self._sums[name][0]) if self._sums else 0.0
 
     def ranked(self, number: int) -> tuple[Array, Array]:
         """Return the probability of a class in each row with a label, and where the class is true; shape (N,)."""
         return self._scores.column(number), _is_true(self._all_truth(), number)
+
+    def ranked_weights(self) -> Array | None:
+        """Return the weight of each row that `ranked` returns, shape (N,); None if rows have no weights."""
+        return _joined(self._row_weights) if self.settings.weighted else None
+
+    def selective(self) -> SelectiveRanking:
+        """Return the rows that have a label in the order of its probability; exclusive classes, with a ranking."""
+        confidence, wrong = (np.concatenate(parts) for parts in zip(*self._decided, strict=True))
+        self._decided = [(confidence, wrong)]
+        return SelectiveRanking(confidence, wrong)
 
     def _keep(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array, answered: Array) -> None:
         """Keep what cannot be added up of the rows that have a label."""
@@ -145,8 +175,13 @@ class MetricAccumulator:
             self._scores.append(probabilities[answered])
             truth = statistics["truth"][answered]
             self._truth.append(truth.astype(np.int32) if self.settings.exclusive else np.packbits(truth, axis=1))
+            if self.settings.exclusive:
+                wrong = truth != statistics["predicted"][answered]
+                self._decided.append((statistics["of_predicted"][answered], wrong))
         if self.settings.equal_mass:
             self._confidences.append((statistics["confidence"][answered], statistics["correct"][answered]))
+        if self.settings.weighted and (self.settings.ranking or self.settings.equal_mass):
+            self._row_weights.append(statistics["weight"][answered])
         if self.settings.bootstrap and (self.settings.ranking or self.settings.equal_mass):
             self._numbers.append(numbers[answered])
 
@@ -167,13 +202,25 @@ class MetricAccumulator:
                 self._sums[name][first : first + len(values)] += values
 
     def _weightings(self, numbers: Array) -> Iterator[tuple[int, Array | None]]:
-        """Yield the weights of the rows with the number of the first replicate that they are for: first None, for 0."""
+        """Yield how often rows count with the number of the first replicate that this is for: first None, for 0."""
         yield 0, None
         for first in range(0, self.settings.bootstrap, REPLICATES_AT_ONCE):
-            weights = self._weights(first // REPLICATES_AT_ONCE, numbers)[: self.settings.bootstrap - first]
-            yield 1 + first, weights.astype(np.float64)
+            counts = self._counts(first // REPLICATES_AT_ONCE, numbers)[: self.settings.bootstrap - first]
+            yield 1 + first, counts.astype(np.float64)
 
-    def _weights(self, group: int, numbers: Array) -> Array:
+    def _row_weightings(self) -> Iterator[tuple[int, Array | None]]:
+        """Yield the weights of all rows that are ranked, shape (N,), for each replicate after the first: None, for 0.
+
+        With weights the first are these, and those of a replicate are multiplied by how often it draws each row.
+        """
+        given = self.ranked_weights()
+        yield 0, given
+        numbers = _joined(self._numbers)
+        for first, counts in self._weightings(numbers):
+            for offset, each in enumerate(() if counts is None else counts):
+                yield first + offset, each if given is None else each * given
+
+    def _counts(self, group: int, numbers: Array) -> Array:
         return bootstrap.weights(self.settings.seed, group, numbers, self._block_rows)
 
     def _all_truth(self) -> Array:
@@ -182,6 +229,8 @@ class MetricAccumulator:
 
     def _rank(self) -> tuple[Array, Array]:
         """Return the ROC AUC and the average precision of each class, shapes (1 + R, C)."""
+        if self.settings.weighted:
+            return self._rank_weighted()
         shape = (1 + self.settings.bootstrap, self.settings.classes)
         auc, precision = np.full(shape, np.nan), np.full(shape, np.nan)
         truth = self._all_truth()
@@ -200,6 +249,34 @@ class MetricAccumulator:
         self._replicate(rankings, auc, precision)
         return auc, precision
 
+    def _rank_weighted(self) -> tuple[Array, Array]:
+        """Return what `_rank` does, of rows with weights."""
+        shape = (1 + self.settings.bootstrap, self.settings.classes)
+        found = np.full((2, *shape), np.nan)
+        for numbers, rankings in self._weighted_rankings():
+            for replicate, weights in self._row_weightings():
+                assert weights is not None
+                for number, ranking in zip(numbers, rankings, strict=True):
+                    found[:, replicate, number] = ranking.scores(weights)
+        return found[0], found[1]
+
+    def _weighted_rankings(self) -> Iterator[tuple[list[int], list[WeightedRanking]]]:
+        """Yield some classes and their rankings, as many as there is room for."""
+        truth = self._all_truth()
+        numbers: list[int] = []
+        rankings: list[WeightedRanking] = []
+        for number in range(self.settings.classes):
+            numbers.append(number)
+            rankings.append(WeightedRanking(self._scores.column(number), _is_true(truth, number)))
+            if number == self.settings.classes - 1 or sum(each.nbytes for each in rankings) >= _RANKING_BYTES:
+                yield numbers, rankings
+                numbers, rankings = [], []
+
+    def _selective_areas(self) -> Array:
+        """Return the area under the risk-coverage curve, shape (1 + R,)."""
+        ranking = self.selective()
+        return np.array([ranking.area(weights) for _, weights in self._row_weightings()])
+
     def _replicate(self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array) -> None:
         """Put the scores of each replicate of some classes where they belong."""
         if not rankings:
@@ -209,7 +286,7 @@ class MetricAccumulator:
         at_once = max(1, _CELLS_IN_CACHE // (REPLICATES_AT_ONCE * max(1, len(numbers))))
         for start in range(0, groups, at_once):
             some = range(start, min(start + at_once, groups))
-            words = np.concatenate([packed(self._weights(group, numbers)) for group in some], axis=1)
+            words = np.concatenate([packed(self._counts(group, numbers)) for group in some], axis=1)
             rows = slice(1 + start * REPLICATES_AT_ONCE, 1 + (start + at_once) * REPLICATES_AT_ONCE)
             for number, ranking in rankings.items():
                 found = auc[rows, number], precision[rows, number]
@@ -223,7 +300,10 @@ class MetricAccumulator:
             return {name: self._sums[f"bin_{name}"] for name in _BIN_SUMS} | {"edges": edges}
         confidence, correct = self._all_confidences()
         numbers = np.concatenate(self._numbers) if self._numbers else np.arange(len(confidence))
-        edges = equal_masses(confidence.ravel(), self.settings.bins)
+        weighted = self.ranked_weights()
+        cells = confidence.size // max(1, len(confidence))
+        every = None if weighted is None else np.repeat(weighted, cells)
+        edges = equal_masses(confidence.ravel(), self.settings.bins, every)
         sums = {name: np.zeros((1 + self.settings.bootstrap, len(edges) - 1)) for name in _BIN_SUMS}
         # In blocks of a fixed number of rows, so that little memory is needed beside the confidences themselves.
         for start in range(0, len(confidence), self._block_rows):
@@ -231,8 +311,9 @@ class MetricAccumulator:
             values, right = confidence[block].ravel(), correct[block].ravel().astype(np.float64)
             codes = bin_codes(values, edges)
             each = dict(zip(_BIN_SUMS, (np.ones(len(codes)), values, right), strict=True))
+            if weighted is not None:
+                each = {name: term * np.repeat(weighted[block], cells) for name, term in each.items()}
             terms = {name: CodedValues(codes, len(edges) - 1, term) for name, term in each.items()}
-            cells = len(codes) // len(confidence[block])
             for first, weights in self._weightings(numbers[block]):
                 repeated = None if weights is None else np.repeat(weights, cells, axis=1)
                 for name, term in terms.items():
@@ -246,6 +327,13 @@ class MetricAccumulator:
         correct = np.concatenate([part[1] for part in self._confidences])
         self._confidences = [(confidence, correct)]
         return confidence, correct
+
+
+def _joined(parts: list[Array]) -> Array:
+    """Return arrays of shape (n,) as one, which replaces them."""
+    if len(parts) != 1:
+        parts[:] = [np.concatenate([np.zeros(0), *parts]) if not parts else np.concatenate(parts)]
+    return parts[0]
 
 
 def _is_true(truth: Array, number: int) -> Array:

@@ -30,6 +30,10 @@ class MetricSettings:
         Whether the row statistics say if the truth is among the best K classes.
     coverage
         Whether labels may be withheld, so that the share of rows with a label is reported.
+    ordered
+        Whether the order of the classes means something, so that distances between classes are measured.
+    weighted
+        Whether rows have weights.
     bootstrap
         The number of replicates for the intervals; 0 is none.
     seed
@@ -43,6 +47,8 @@ class MetricSettings:
     ranking: bool = True
     top_k: bool = False
     coverage: bool = False
+    ordered: bool = False
+    weighted: bool = False
     bootstrap: int = 0
     seed: int = 0
 
