@@ -49,7 +49,7 @@ def answers(
     for chunk in inputs.chunks(0):
         if chunk is not None:
             batch = chunk.decode()
-            taken += found.take(batch, rows).tolist()
+            taken += found.take(batch, rows).labels.tolist()
             rows += len(batch.scores)
     found.finish(rows)
     if notes is not None:
@@ -361,7 +361,7 @@ def test_the_truth_in_a_column_of_the_input(tmp_path: Path) -> None:
         taken = []
         for chunk in inputs.chunks(0):
             if chunk is not None:
-                taken += truth.take(chunk.decode(), 0).tolist()
+                taken += truth.take(chunk.decode(), 0).labels.tolist()
         truth.finish(2)
         assert taken == [1, 0]
     with pytest.raises(ActcliError, match="--truth-column: the input has no column 'x'"):
@@ -382,7 +382,7 @@ def test_rows_that_are_left_out_keep_their_truth(tmp_path: Path) -> None:
         for chunk in inputs.chunks(0):
             if chunk is not None:
                 batch = chunk.decode()
-                taken += truth.take(batch, rows).tolist()
+                taken += truth.take(batch, rows).labels.tolist()
                 rows += len(batch.scores) + batch.left_out
         assert taken == [1, 1]
         truth.finish(rows, left_out=1)

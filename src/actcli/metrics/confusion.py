@@ -102,14 +102,14 @@ class Confusion(NamedTuple):
     truth, predicted
         The indices of the two classes.
     rows
-        How often that happens.
+        How often that happens; with weights the sum of these.
     share
         The same as a share of the rows of the true class.
     """
 
     truth: int
     predicted: int
-    rows: int
+    rows: int | float
     share: float
 
 
@@ -119,7 +119,7 @@ def most_frequent_confusions(matrix: Array, most: int) -> list[Confusion]:
     Parameters
     ----------
     matrix
-        Shape (C, C), whole numbers: a row for each true class, a column for each predicted one.
+        Shape (C, C), whole numbers or sums of weights: a row for each true class, a column for each predicted one.
     most
         How many cells to return at most. Equal cells come in the order of the matrix.
     """
@@ -128,6 +128,6 @@ def most_frequent_confusions(matrix: Array, most: int) -> list[Confusion]:
     found = []
     for place in np.argsort(-wrong, axis=None, kind="stable")[:most].tolist():
         truth, predicted = divmod(place, len(wrong))
-        if rows := int(wrong[truth, predicted]):
-            found.append(Confusion(truth, predicted, rows, rows / int(matrix[truth].sum())))
+        if rows := wrong[truth, predicted].item():
+            found.append(Confusion(truth, predicted, rows, rows / matrix[truth].sum().item()))
     return found

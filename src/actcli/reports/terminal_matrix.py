@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from actcli.reports.numbers import percent
+from actcli.reports.numbers import percent, tally
 from actcli.reports.screen import empty_table
 from actcli.reports.widths import fitted, widest
 
@@ -30,14 +30,16 @@ _ASCII_MARKS = (" ", " ", ":", "+", "*", "#")
 """Marks of cells by their share, where there are no colours."""
 
 _WIDEST_NAME = 16
-_WIDEST_CELL = 14
+_NARROWEST_CELL, _WIDEST_CELL = 5, 14
 
 
 def matrix_lines(screen: Screen, content: Matrix, names: Sequence[str], width: int) -> list[Text]:
     """Return the lines of a confusion matrix that fits `width`, or none; `names` are the classes as they are shown."""
-    least = max(len(f"{content.counts.max():,}"), 3) + 2
     name_width = min(widest(names), _WIDEST_NAME)
     room = width - name_width - 2
+    if room < _NARROWEST_CELL * len(names):
+        return []
+    least = max(_NARROWEST_CELL, widest(map(tally, content.counts.ravel().tolist())) + 2)
     if room < least * len(names):
         return []
     cell = min(room // len(names), max(least, widest(names) + 2, 8), _WIDEST_CELL)
@@ -53,9 +55,9 @@ def matrix_lines(screen: Screen, content: Matrix, names: Sequence[str], width: i
     return lines
 
 
-def _cell(screen: Screen, count: int, share: float, width: int) -> Text:
+def _cell(screen: Screen, count: float, share: float, width: int) -> Text:
     level = min(len(_SHADES) - 1, 1 + int(share * (len(_SHADES) - 1))) if count else 0
-    text = (f"{count:,}" if count else "." if screen.ascii else "·").rjust(width - 1)
+    text = (tally(count) if count else "." if screen.ascii else "·").rjust(width - 1)
     if screen.colours:
         return Text(text + " ", style=_SHADES[level])
     return Text(text + (_ASCII_MARKS if screen.ascii else _MARKS)[level])
@@ -69,5 +71,5 @@ def confusions_table(confusions: Sequence[Confusion], names: Sequence[str], name
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("share of truth", justify="right", no_wrap=True)
     for each in confusions:
-        table.add_row(Text(names[each.truth]), Text(names[each.predicted]), f"{each.rows:,}", percent(each.share))
+        table.add_row(Text(names[each.truth]), Text(names[each.predicted]), tally(each.rows), percent(each.share))
     return table
