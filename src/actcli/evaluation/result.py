@@ -174,7 +174,7 @@ def _label_confusions(by_class: Mapping[str, Array], count: type[int | float]) -
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return float(value) if np.isfinite(value) else None
 
 
 def _interval(values: Array) -> tuple[float, float] | None:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["WeightColumn", "check_total_weight", "checked_weights", "weight_array"]
 
 
+LARGEST_TOTAL = 1e300
+"""The largest sum of weights, so that sums of numbers that are multiplied by them are floats."""
+
+
 class WeightColumn(NamedTuple):
     """The column of the weights: its name, and whether the input has it."""
 
@@ -110,8 +114,10 @@ def checked_weights(weights: ArrayLike | None, rows: int) -> Array | None:
     if found.shape != (rows,) or found.dtype.kind not in "biuf":
         raise ValueError(f"weights must be one number for each of {rows} rows, not {found.dtype} of {found.shape}")
     found = found.astype(np.float64)
-    if not ((found >= 0) & (found < np.inf)).all() or not found.any() or not np.isfinite(found.sum()):
-        raise ValueError("weights must be finite, not negative and not all 0, and so must their sum")
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = found.sum()
+    if not ((found >= 0) & (found < np.inf)).all() or not 0 < total <= LARGEST_TOTAL:
+        raise ValueError(f"weights must be finite, not negative and not all 0, and their sum at most {LARGEST_TOTAL:g}")
     return found
 
 
@@ -121,9 +127,10 @@ def check_total_weight(total: float) -> None:
     Raises
     ------
     DataError
-        If their sum is 0, or no float.
+        If their sum is 0, or above `LARGEST_TOTAL`.
     """
     if total == 0:
         raise DataError("--weight: every row has the weight 0", hint="at least one row needs a weight above 0")
-    if not math.isfinite(total):
-        raise DataError("--weight: the sum of the weights is too large for a float", hint="divide the weights")
+    if not total <= LARGEST_TOTAL:
+        message = f"--weight: the sum of the weights is above {LARGEST_TOTAL:g}"
+        raise DataError(message, hint="divide all weights by the same number: only their ratios count")

@@ -193,13 +193,15 @@ class MetricAccumulator:
         names = self._pending[0][1]
         statistics = {name: np.concatenate([part[1][name] for part in self._pending]) for name in names}
         self._pending = []
-        found = terms(self.settings, statistics)
-        for first, weights in self._weightings(numbers):
-            for name, term in found.items():
-                values = term.total(weights)
-                if name not in self._sums:
-                    self._sums[name] = np.zeros((1 + self.settings.bootstrap, *values.shape[1:]))
-                self._sums[name][first : first + len(values)] += values
+        # A sum of weights may be too large for a float: it is then infinite, and refused when all rows are there.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = terms(self.settings, statistics)
+            for first, weights in self._weightings(numbers):
+                for name, term in found.items():
+                    values = term.total(weights)
+                    if name not in self._sums:
+                        self._sums[name] = np.zeros((1 + self.settings.bootstrap, *values.shape[1:]))
+                    self._sums[name][first : first + len(values)] += values
 
     def _weightings(self, numbers: Array) -> Iterator[tuple[int, Array | None]]:
         """Yield how often rows count with the number of the first replicate that this is for: first None, for 0."""

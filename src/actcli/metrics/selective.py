@@ -56,7 +56,7 @@ class SelectiveRanking:
         """
         _, starts, reached, wrong = self._reached(weights)
         ends = np.append(starts[1:], len(reached) - 1)
-        total = 0.0
+        total = rows_weight = 0.0
         for first in range(0, len(reached) - 1, _ROWS_AT_ONCE):
             rows = np.arange(first, min(first + _ROWS_AT_ONCE, len(reached) - 1))
             levels = np.searchsorted(starts, rows, side="right") - 1
@@ -64,8 +64,10 @@ class SelectiveRanking:
             share = (rows + 1 - start) / (end - start)
             kept = reached[end] - reached[start]
             risk = (wrong[start] + (wrong[end] - wrong[start]) * share) / (reached[start] + kept * share)
-            total += float((risk * (kept / (end - start))).sum())
-        return total / float(reached[-1]) if len(starts) else float("nan")
+            each = kept / (end - start)
+            total += float((risk * each).sum())
+            rows_weight += float(each.sum())
+        return total / rows_weight if rows_weight else float("nan")
 
     def curve(self, weights: Array | None = None) -> tuple[Array, Array, Array]:
         """Return the coverage and the selective risk at each threshold, and the thresholds, each of shape (levels,).
