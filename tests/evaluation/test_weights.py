@@ -123,6 +123,7 @@ def test_exclusive(kind: str, classes: int, present: int) -> None:
     same(found["kappa_quadratic"], quadratic)
     same(found["aurc"], selective_area(confidence, predicted != truth, weights))
     expected = sklearn_metrics.confusion_matrix(truth, predicted, labels=labels, sample_weight=weights)
+    assert result.confusion_matrix is not None
     np.testing.assert_allclose(result.confusion_matrix, expected, rtol=1e-12)
 
     aucs, precisions = [], []
@@ -180,7 +181,8 @@ def test_labels(kind: str) -> None:
         row, positive = result.per_class[str(label)], truth[:, label]
         counts = sklearn_metrics.confusion_matrix(positive, chosen[:, label], labels=[0, 1], sample_weight=weights)
         names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
-        np.testing.assert_allclose([row[name] for name in names], counts.ravel(), rtol=1e-12)
+        for name, count in zip(names, counts.ravel().tolist(), strict=True):
+            same(row[name], count, 1e-12)
         assert result.confusion_matrix is not None
         np.testing.assert_allclose(result.confusion_matrix[label], counts, rtol=1e-12)
         auc = np.nan
@@ -314,11 +316,13 @@ def test_a_single_row_and_a_single_class(weight: float) -> None:
         assert wrong["aurc"] == wrong["mae"] == 1
 
 
-@pytest.mark.parametrize("weights", [[1], [1, -1], [1, np.nan], [1, np.inf], [0, 0], [1e308, 1e308], [1e300, 1e300], ["a", "b"], [[1], [1]]])
+@pytest.mark.parametrize(
+    "weights", [[1], [1, -1], [1, np.nan], [1, np.inf], [0, 0], [1e308, 1e308], [1e300, 1e300], ["a", "b"], [[1], [1]]]
+)
 def test_what_is_no_weight(weights: Any) -> None:
     """Is refused."""
     with pytest.raises(ValueError, match="weights must"):
-        actcli.evaluate([[1.0, 0], [0, 1]], [0, 1], weights=weights)
+        actcli.evaluate([[1.0, 0.0], [0.0, 1.0]], [0, 1], weights=weights)
 
 
 class Rows:
@@ -379,6 +383,7 @@ def test_chunks_and_parts(task: Task, equal_mass: bool) -> None:
         results_are_close(last, whole, 1e-12)
         assert last.weight == pytest.approx(whole.weight, rel=1e-14)
         if whole.confusion is not None:
+            assert last.confusion is not None
             np.testing.assert_allclose(last.confusion, whole.confusion, rtol=1e-12)
 
 

@@ -84,8 +84,9 @@ class Evaluation:
     per_class
         The metrics of each class, by the name of the class and of the metric.
     confusion_matrix
-        Of whole numbers, with weights of the sums of these. Shape (C, C), a row for each true class and a column for each predicted one; for multilabel (C, 2, 2), of each
-        label ((true negatives, false positives), (false negatives, true positives)). None for very many classes.
+        Shape (C, C), a row for each true class and a column for each predicted one; for multilabel (C, 2, 2), of each
+        label ((true negatives, false positives), (false negatives, true positives)). Whole numbers, with weights the
+        sums of these. None for very many classes.
     calibration_bins
         The bins that the calibration error is computed from.
     intervals

@@ -11,14 +11,13 @@ from actcli.errors import DataError, visible
 from actcli.evaluation.carried_columns import decoded
 from actcli.evaluation.class_labels import LabelError
 from actcli.formats.column_roles import is_number
-from actcli.streaming.batch import Kind
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from numpy.typing import ArrayLike
 
-    from actcli.streaming.batch import Batch
+    from actcli.streaming.batch import Batch, Kind
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 

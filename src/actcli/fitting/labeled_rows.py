@@ -88,7 +88,7 @@ class LabeledRowsSink:
 
     def accept(self, encoded: GivenRows, start: int) -> None:
         """Keep the next rows and their truth; the first row of their chunk is number `start` of the table."""
-        self._truths.append(self._truth.take(encoded.batch, start))
+        self._truths.append(self._truth.take(encoded.batch, start).labels)
         self._given.append(encoded.given)
 
     def finish(self) -> None:

@@ -265,7 +265,11 @@ def assign_roles(
         both = set(chosen) & named
         if both:
             names = [called[position] for position in both]
-            option = next(option for option, name in (("--truth-column", truth), ("--weight", weight), ("--id", names[0])) if name in names)
+            option = next(
+                option
+                for option, name in (("--truth-column", truth), ("--weight", weight), ("--id", names[0]))
+                if name in names
+            )
             raise UsageError(f"{listed(names)} is named by {option} and by --classes")
     advised = None
     if not by_name:
@@ -287,9 +291,7 @@ def assign_roles(
     return Roles(chosen, carried, unasked, prefix, advised)
 
 
-def _named_positions(
-    called: Sequence[str], ids: Sequence[str], truth: str | None, weight: str | None
-) -> set[int]:
+def _named_positions(called: Sequence[str], ids: Sequence[str], truth: str | None, weight: str | None) -> set[int]:
     """Return the positions of the columns that ``--id``, ``--truth-column`` and ``--weight`` name."""
     places: dict[str, int] = {}
     for position, name in enumerate(called):

@@ -1,4 +1,7 @@
-"""ROC, precision-recall, gain and risk-coverage curves: exact at every point, with no more points than a chart can show. NumPy only."""
+"""ROC, precision-recall, gain and risk-coverage curves, exact at every point. NumPy only.
+
+They have no more points than a chart can show.
+"""
 
 from __future__ import annotations
 

@@ -55,16 +55,22 @@ class SelectiveRanking:
             Of the rows, shape (N,), float64; a row with a weight of 0 does not count.
         """
         _, starts, reached, wrong = self._reached(weights)
-        ends = np.append(starts[1:], len(reached) - 1)
+        count = len(reached) - 1
+        ends = np.append(starts[1:], count)
         total = rows_weight = 0.0
-        for first in range(0, len(reached) - 1, _ROWS_AT_ONCE):
-            rows = np.arange(first, min(first + _ROWS_AT_ONCE, len(reached) - 1))
-            levels = np.searchsorted(starts, rows, side="right") - 1
-            start, end = starts[levels], ends[levels]
-            share = (rows + 1 - start) / (end - start)
-            kept = reached[end] - reached[start]
-            risk = (wrong[start] + (wrong[end] - wrong[start]) * share) / (reached[start] + kept * share)
-            each = kept / (end - start)
+        for first in range(0, count, _ROWS_AT_ONCE):
+            last = min(first + _ROWS_AT_ONCE, count)
+            if len(starts) == count:  # no two rows tie
+                risk = wrong[first + 1 : last + 1] / reached[first + 1 : last + 1]
+                each = np.diff(reached[first : last + 1])
+            else:
+                rows = np.arange(first, last)
+                levels = np.searchsorted(starts, rows, side="right") - 1
+                start, end = starts[levels], ends[levels]
+                share = (rows + 1 - start) / (end - start)
+                kept = reached[end] - reached[start]
+                risk = (wrong[start] + (wrong[end] - wrong[start]) * share) / (reached[start] + kept * share)
+                each = kept / (end - start)
             total += float((risk * each).sum())
             rows_weight += float(each.sum())
         return total / rows_weight if rows_weight else float("nan")

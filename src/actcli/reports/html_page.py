@@ -143,8 +143,8 @@ def _classes(result: Evaluation) -> str:
     body = []
     for label, found in result.per_class.items():
         cells = "".join(
-            f'<td data-value="{"" if found[name] is None else found[name]}">{(tally if name in COUNTS else number)(found[name])}</td>'
-            for name in names
+            f'<td data-value="{"" if value is None else value}">{tally(value) if name in COUNTS else number(value)}</td>'
+            for name, value in found.items()
         )
         body.append(f"<tr><td>{_name(label)}</td>{cells}</tr>")
     table = f"<table class=sortable><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"

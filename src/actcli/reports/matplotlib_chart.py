@@ -141,7 +141,9 @@ def _draw_bars(axes: Axes, content: Bars) -> None:
         name, marks = content.marks
         axes.plot([0, 1], [0, 1], label="perfect calibration", **_REFERENCE_STYLE)
         axes.hlines(marks, content.edges[:-1], content.edges[1:], color="black", linewidth=1.6, label=name)
-        for low, high, count, height in zip(content.edges[:-1], content.edges[1:], content.counts.tolist(), floor, strict=True):
+        for low, high, count, height in zip(
+            content.edges[:-1], content.edges[1:], content.counts.tolist(), floor, strict=True
+        ):
             if count:
                 place = ((low + high) / 2, height)
                 axes.annotate(tally(count), place, (0, 2), textcoords="offset points", ha="center", fontsize=6)
@@ -174,7 +176,8 @@ def _draw_matrix(figure: Figure, axes: Axes, content: Matrix) -> None:
         axes.set_yticks(range(count), names)
         for row, column in zip(*np.nonzero(counts), strict=True):
             colour = "white" if shares[row, column] > 0.55 else "black"
-            axes.text(column, row, tally(counts[row, column].item()), ha="center", va="center", color=colour, fontsize=7)
+            text = tally(counts[row, column].item())
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -29,7 +29,9 @@ def size(rows: int, classes: int, separator: str = ", ") -> str:
 
 def tally(value: float | None) -> str:
     """Return a whole number in full, and a sum of weights, which is a float, in significant digits."""
-    return f"{value:,}" if isinstance(value, int) else significant(value)
+    if value is not None and isinstance(value, int):
+        return f"{value:,}"
+    return significant(value)
 
 
 def number(value: float | None) -> str:

@@ -108,7 +108,8 @@ def plot(
       actcli plot reliability logits.csv --truth truth.csv
       actcli plot roc logits.csv --truth truth.csv -o roc.svg
 
-    sigmoid and softmax are drawn without a file. confidence needs no truth, but shows more with it; the others need it. The numbers are those of actcli evaluate, with the same options.
+    sigmoid and softmax are drawn without a file. confidence needs no truth, but shows more with it; the others need it.
+    The numbers are those of actcli evaluate, with the same options.
 
     On a terminal the chart is drawn as text. -o FILE.png, .svg or .pdf writes a figure, -o FILE.json the numbers.
     """
