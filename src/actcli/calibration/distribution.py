@@ -51,7 +51,9 @@ class ValueRange(NamedTuple):
         return np.asarray((bits >= self.low) & (bits < self.high))
 
 
-def value_ranges(values: Values, most: int, low: int = 0, high: int = _BEYOND) -> Iterator[ValueRange]:
+def value_ranges(
+    values: Values, most: int, count: int | None = None, low: int = 0, high: int = _BEYOND
+) -> Iterator[ValueRange]:
     """Yield ranges in ascending order that together hold all values, each at most `most`, unless these are all equal.
 
     Parameters
@@ -61,27 +63,33 @@ def value_ranges(values: Values, most: int, low: int = 0, high: int = _BEYOND) -
         of them negative or NaN.
     most
         How many values a range may hold.
+    count
+        The number of all values, if it is known.
     low, high
         The bits of the least value to look at, and of the first one beyond.
     """
+    if count is not None and count <= most:
+        if count:
+            yield ValueRange(low, high, count)
+        return
     shift = max(0, (high - low - 1).bit_length() - _BITS)
     counts = np.zeros(((high - low - 1) >> shift) + 1, dtype=np.int64)
     for part in values(partial(_counted, low, high, shift, len(counts))):
         counts += part
     start, held = low, 0
     for bucket in np.flatnonzero(counts).tolist():
-        count, first = int(counts[bucket]), low + (bucket << shift)
-        if held and held + count > most:
+        size, first = int(counts[bucket]), low + (bucket << shift)
+        if held and held + size > most:
             yield ValueRange(start, first, held)
             start, held = first, 0
-        if count > most and shift:
+        if size > most and shift:
             start = min(first + (1 << shift), high)
-            yield from value_ranges(values, most, first, start)
-        elif count > most:
-            yield ValueRange(first, first + 1, count)
+            yield from value_ranges(values, most, None, first, start)
+        elif size > most:
+            yield ValueRange(first, first + 1, size)
             start = first + 1
         else:
-            held += count
+            held += size
     if held:
         yield ValueRange(start, high, held)
 
@@ -91,7 +99,7 @@ def median(values: Values, count: int) -> float:
     places = [(count - 1) // 2, count // 2]
     found: list[float] = []
     below = 0
-    for part in value_ranges(values, _MOST):
+    for part in value_ranges(values, _MOST, count):
         inside = [place - below for place in places if below <= place < below + part.count]
         if inside and part.count > _MOST:  # all of them are equal
             found += [float(np.int64(part.low).view(np.float64))] * len(inside)
