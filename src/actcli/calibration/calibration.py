@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, assert_never
 
 import numpy as np
 
-from actcli.activations import sigmoid, softmax
+from actcli.activations import in_block_order, sigmoid, softmax
 from actcli.calibration.scaling import blocks
 from actcli.tasks import Method, Task, enum_member
 
@@ -98,8 +98,9 @@ class Problem(ABC):
         Parameters
         ----------
         work
-            Takes finite logits or -inf, shape (n, C), float64, which it must not change, and their truth: for exclusive
-            classes codes, shape (n,); else where a class is true, shape (n, C), bool. It may run in any thread.
+            Takes finite logits or -inf, shape (n, C), float64, in the memory order of the activations, and their truth:
+            for exclusive classes codes, shape (n,); else where a class is true, shape (n, C), bool. It must not change
+            them, and may run in any thread.
         columns
             The classes that are wanted; for exclusive classes, all of them.
         """
@@ -130,7 +131,7 @@ class ArrayProblem(Problem):
 
         def worked(block: slice) -> Found:
             truth = self.truth[block]
-            return work(self.scores[block, columns], truth if self.exclusive else truth[:, columns])
+            return work(in_block_order(self.scores[block, columns]), truth if self.exclusive else truth[:, columns])
 
         return self.each(worked, blocks(*self.shape))
 

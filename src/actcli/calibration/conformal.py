@@ -162,7 +162,9 @@ def fit_conformal(
     if not (0 <= penalty < math.inf and free >= 0):
         raise ValueError("the penalty of raps and its free ranks must be finite, and not negative")
     hidden = None if masked is None else np.asarray(masked, dtype=np.bool_)
-    return conformal_rule(true_scores(table, true.astype(np.int64), kind, penalty, free, hidden), alpha, kind, penalty, free)
+    return conformal_rule(
+        true_scores(table, true.astype(np.int64), kind, penalty, free, hidden), alpha, kind, penalty, free
+    )
 
 
 def true_scores(

@@ -37,13 +37,13 @@ class ValueRange(NamedTuple):
     ----------
     low, high
         The bits of the least value, and of the first one beyond.
-    count
+    values
         The number of values.
     """
 
     low: int
     high: int
-    count: int
+    values: int
 
     def where(self, values: Array) -> Array:
         """Return where float64 values, none of them negative, are in the range: a mask of the shape of `values`."""
@@ -100,13 +100,13 @@ def median(values: Values, count: int) -> float:
     found: list[float] = []
     below = 0
     for part in value_ranges(values, _MOST, count):
-        inside = [place - below for place in places if below <= place < below + part.count]
-        if inside and part.count > _MOST:  # all of them are equal
+        inside = [place - below for place in places if below <= place < below + part.values]
+        if inside and part.values > _MOST:  # all of them are equal
             found += [float(np.int64(part.low).view(np.float64))] * len(inside)
         elif inside:
             ordered = np.sort(np.concatenate(list(values(partial(_taken, part)))))
             found += ordered[inside].tolist()
-        below += part.count
+        below += part.values
         if len(found) == len(places):
             break
     return sum(found) / len(found)

@@ -123,7 +123,7 @@ def _shares(units: StandardUnits, lines: Array, scores: Array) -> tuple[Array, A
     return scores, shares, (np.log(totals) + largest)[:, 0]
 
 
-def _sums(units: StandardUnits, lines: Array, dense: bool, scores: Array, truth: Array) -> list[Any]:  # noqa: FBT001
+def _sums(units: StandardUnits, lines: Array, dense: bool, scores: Array, truth: Array) -> list[Any]:
     """Return the number of rows of a block, and sums over them.
 
     These are the loss; its gradient; the sums of w s^2, w s and w for each class, shape (3, C), with the standardised

@@ -101,7 +101,7 @@ def temperature_of(problem: Problem) -> Temperature:
     total = _Spread(0, 0.0, 0.0, 0, 0.0)
     for part in problem.blocks(lambda *block: _measured(*spread(*block))):
         total = total.plus(part)
-    if not total.count:
+    if not total.losses:
         raise ValueError(NOTHING_LEFT)
     if not total.positive:
         return Temperature(1.0, at_bound=True)
@@ -115,7 +115,7 @@ def temperature_of(problem: Problem) -> Temperature:
         first = second = 0.0
         for one, two in problem.blocks(partial(slope, beta)):
             first, second = first + one, second + two
-        return first / total.count, second / total.count
+        return first / total.losses, second / total.losses
 
     return Temperature(_positive(1 / root(derivatives, total.positive / total.spread), exponent))
 
@@ -125,7 +125,7 @@ class _Spread(NamedTuple):
 
     Parameters
     ----------
-    count
+    losses
         The number of rows, or cells, with a finite loss.
     spread, positive
         The sum of the distances above 0, and their number.
@@ -135,7 +135,7 @@ class _Spread(NamedTuple):
         Minus the largest slope that a row can have; if it is not below 0, the loss falls until T = 0.
     """
 
-    count: int
+    losses: int
     spread: float
     flattest: float
     positive: int
@@ -143,12 +143,17 @@ class _Spread(NamedTuple):
 
     def plus(self, other: _Spread) -> _Spread:
         """Return the spread of the rows of both."""
-        sums = [one + more for one, more in zip(self[:4], other[:4], strict=True)]
-        return _Spread(*sums, min(self.sharpest, other.sharpest))  # type: ignore[arg-type]
+        return _Spread(
+            self.losses + other.losses,
+            self.spread + other.spread,
+            self.flattest + other.flattest,
+            self.positive + other.positive,
+            min(self.sharpest, other.sharpest),
+        )
 
 
 def _measured(distances: Array, slopes: Array) -> _Spread:
-    """Return the spread of a block, from its distances above 0 and minus the slope of each row at beta = 0 and beyond."""
+    """Return the spread of a block, from its distances above 0 and what `_row_spread` says of the slopes."""
     return _Spread(
         slopes.shape[1],
         float(distances.sum()),
@@ -159,7 +164,10 @@ def _measured(distances: Array, slopes: Array) -> _Spread:
 
 
 def _row_spread(exponent: int, scores: Array, truth: Array) -> tuple[Array, Array]:
-    """Return the distances above 0 between the logits of each row, and minus its slopes, shape (2, n)."""
+    """Return the distances above 0 between the logits of each row, and minus the slope of each row: shape (2, n).
+
+    The first is that at beta = 0, the second the largest.
+    """
     shifted, true = _shifted(exponent, scores, truth)
     finite = shifted > -np.inf
     mean = np.sum(shifted, axis=1, where=finite) / np.count_nonzero(finite, axis=1)

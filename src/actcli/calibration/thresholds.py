@@ -213,7 +213,7 @@ def tuned_globally(cells: Cells, objective: Objective) -> Tuned:
         inside = usable & part.where(table.astype(np.float64, copy=False))
         return table[inside & true], table[inside]
 
-    counts = sum(cells(counted))
+    counts = sum(cells(counted), np.zeros(4, dtype=np.int64))
     search = _Search(objective, counts[:2])
     search.count(counts[2:])
     for part in value_ranges(values, _MOST_CELLS, int(counts[3])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,7 @@ Found = TypeVar("Found")
 __all__ = ["in_order"]
 
 
-def in_order(work: Callable[[Item], Found], items: Iterable[Item], jobs: int) -> Iterator[Found]:
+def in_order(work: Callable[[Item], Found], items: Iterable[Item], jobs: int | None) -> Iterator[Found]:
     """Yield `work(item)` for each item, in the order of the items.
 
     Parameters
@@ -25,8 +26,9 @@ def in_order(work: Callable[[Item], Found], items: Iterable[Item], jobs: int) ->
     items
         Only a few of them are taken before their result is asked for.
     jobs
-        The number of threads; 1 starts none.
+        The number of threads, by default the number of processors of this process; 1 starts none.
     """
+    jobs = jobs or _processors()
     if jobs == 1:
         yield from map(work, items)
         return
@@ -43,3 +45,7 @@ def in_order(work: Callable[[Item], Found], items: Iterable[Item], jobs: int) ->
             yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["SpooledScoreStore"]
+__all__ = ["SpooledScoreStore", "rows_in_block"]
 
 MEMORY_BYTES = 1 << 26
 """The most that is kept in memory, unless the owner says otherwise."""
@@ -23,11 +23,15 @@ _BLOCK_BYTES = 1 << 22
 """About the size of a block, which is stored column by column."""
 
 
+def rows_in_block(columns: int, dtype: np.dtype[Any]) -> int:
+    """Return how many rows have about 4 MiB; at least one."""
+    return max(1, _BLOCK_BYTES // (dtype.itemsize * max(1, columns)))
+
+
 class SpooledScoreStore:
     """A table of numbers, its first blocks in memory and the others in a temporary file.
 
-    All blocks but the last have the same number of rows, which depends only on the number of columns and the dtype. A
-    pickle holds the content of the file, not the file.
+    All blocks but the last have the same number of rows. A pickle holds the content of the file, not the file.
 
     Parameters
     ----------
@@ -35,6 +39,8 @@ class SpooledScoreStore:
         The dtype of the numbers.
     kept
         The most bytes to keep in memory; None is `MEMORY_BYTES`.
+    block_rows
+        The number of rows in a block; None is as many as have about 4 MiB.
 
     Raises
     ------
@@ -42,8 +48,11 @@ class SpooledScoreStore:
         While it grows, if there is no room for the file.
     """
 
-    def __init__(self, dtype: np.dtype[Any] | type = np.float64, kept: int | None = None) -> None:
+    def __init__(
+        self, dtype: np.dtype[Any] | type = np.float64, kept: int | None = None, block_rows: int | None = None
+    ) -> None:
         self._dtype = np.dtype(dtype)
+        self._block_rows = block_rows
         self._most = MEMORY_BYTES if kept is None else kept
         self._memory_bytes = 0
         self._last: Array | None = None
@@ -58,7 +67,7 @@ class SpooledScoreStore:
         while len(rows):
             if self._last is None:
                 columns = rows.shape[1]
-                size = max(1, _BLOCK_BYTES // (self._dtype.itemsize * max(1, columns)))
+                size = self._block_rows or rows_in_block(columns, self._dtype)
                 self._last, self._filled = np.empty((columns, size), dtype=self._dtype), 0
             end = min(self._filled + len(rows), self._last.shape[1])
             some, rows = rows[: end - self._filled], rows[end - self._filled :]
@@ -104,10 +113,10 @@ class SpooledScoreStore:
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"dtype": self._dtype, "kept": self._most, "blocks": list(self.blocks())}
+        return {"given": (self._dtype, self._most, self._block_rows), "blocks": list(self.blocks())}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        SpooledScoreStore.__init__(self, state["dtype"], state["kept"])
+        SpooledScoreStore.__init__(self, *state["given"])
         for block in state["blocks"]:
             self.append(block)
 
