@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, assert_never
 
 import numpy as np
 
-from actcli.activations import sigmoid, softmax
+from actcli.activations import in_block_order, sigmoid, softmax
+from actcli.calibration.scaling import blocks
 from actcli.tasks import Method, Task, enum_member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeAlias
 
     from numpy.typing import ArrayLike, NDArray
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["NOTHING_LEFT", "Calibration", "Problem", "checked_problem", "labels", "scaled_logits"]
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+__all__ = ["NOTHING_LEFT", "ArrayProblem", "Calibration", "Problem", "checked_problem", "each_class", "scaled_logits"]
+
+EVERY = slice(None)
+_GATHERED_BYTES = 1 << 27
+"""The memory for all values of some classes."""
+
 
 NOTHING_LEFT = "no row gives what is true of it a probability above 0"
 
@@ -40,6 +49,10 @@ class Calibration(ABC):
         exclusive
             Whether exactly one class of a row is true.
         """
+
+    @abstractmethod
+    def of_classes(self, classes: slice) -> Self:
+        """Return the calibration of some classes that are not exclusive."""
 
     def probabilities(self, logits: ArrayLike, *, task: str = "softmax") -> NDArray[np.floating[Any]]:
         """Return calibrated probabilities.
@@ -69,22 +82,94 @@ class Calibration(ABC):
         return softmax(found) if exclusive else sigmoid(found)
 
 
-class Problem(NamedTuple):
-    """What to fit.
+class Problem(ABC):
+    """What to fit: logits and truth, block by block, so that they need not be in memory."""
+
+    exclusive: bool
+    """Whether exactly one class of a row is true."""
+
+    shape: tuple[int, int]
+    """The numbers of rows and of classes."""
+
+    @abstractmethod
+    def blocks(self, work: Callable[[Array, Array], Found], columns: slice = EVERY) -> Iterator[Found]:
+        """Yield `work(scores, truth)` of one block of rows after the other.
+
+        Parameters
+        ----------
+        work
+            Takes finite logits or -inf, shape (n, C), float64, in the memory order of the activations, and their truth:
+            for exclusive classes codes, shape (n,); else where a class is true, shape (n, C), bool. It must not change
+            them, and may run in any thread.
+        columns
+            The classes that are wanted; for exclusive classes, all of them.
+        """
+
+    @abstractmethod
+    def each(self, work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+        """Yield `work(item)` of each item, in their order; it may run in any thread."""
+
+
+class ArrayProblem(Problem):
+    """A problem in memory.
 
     Parameters
     ----------
-    scores
-        Finite logits or -inf, shape (N, C), float64.
-    truth
-        For exclusive classes codes, shape (N,), int64; else where a class is true, shape (N, C), bool.
-    exclusive
-        Whether exactly one class of a row is true.
+    scores, truth, exclusive
+        As `Problem` has them, of all rows.
+    like
+        The problem whose threads do the work.
     """
 
-    scores: Array
-    truth: Array
-    exclusive: bool
+    def __init__(self, scores: Array, truth: Array, *, exclusive: bool, like: Problem | None = None) -> None:
+        self.scores, self.truth, self.exclusive = scores, truth, exclusive
+        self.shape = scores.shape[0], scores.shape[1]
+        self._like = like
+
+    def blocks(self, work: Callable[[Array, Array], Found], columns: slice = EVERY) -> Iterator[Found]:
+        """Yield `work(scores, truth)` of one block of rows after the other."""
+
+        def worked(block: slice) -> Found:
+            truth = self.truth[block]
+            return work(in_block_order(self.scores[block, columns]), truth if self.exclusive else truth[:, columns])
+
+        return self.each(worked, blocks(*self.shape))
+
+    def each(self, work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+        """Yield `work(item)` of each item, in their order."""
+        return map(work, items) if self._like is None else self._like.each(work, items)
+
+
+def each_class(
+    problem: Problem, work: Callable[[Array, Array], Found], change: Callable[[Array], Array] | None = None
+) -> list[Found]:
+    """Return `work(values, true)` of each class, with all values of the class, shape (N,), and where it is true.
+
+    The values are those of the problem or, for exclusive classes, what `change` makes of the rows, shape (n, C). Some
+    classes are gathered at once, so one pass over the rows is made for these.
+    """
+    rows, classes = problem.shape
+    at_once = max(1, _GATHERED_BYTES // ((np.dtype(np.float64).itemsize + 1) * max(1, rows)))
+    found: list[Found] = []
+    for first in range(0, classes, at_once):
+        wanted = slice(first, min(first + at_once, classes))
+        values = np.empty((wanted.stop - first, rows))
+        true = np.empty(values.shape, dtype=np.bool_)
+
+        def columns(scores: Array, truth: Array, wanted: slice = wanted) -> tuple[Array, Array]:
+            if problem.exclusive:
+                changed = scores if change is None else change(scores)
+                codes = np.arange(wanted.start, wanted.stop)[:, np.newaxis]
+                return changed[:, wanted].T, truth == codes
+            return scores.T, truth.T
+
+        place = 0
+        for some, where in problem.blocks(columns, wanted):
+            end = place + some.shape[1]
+            values[:, place:end], true[:, place:end] = some, where
+            place = end
+        found += problem.each(lambda number, v=values, t=true: work(v[number], t[number]), range(len(values)))  # type: ignore[misc]
+    return found
 
 
 def _is_exclusive(task: Task) -> bool:
@@ -116,7 +201,7 @@ def _checked_logits(logits: ArrayLike, task: Task) -> Array:
     return table
 
 
-def checked_problem(logits: ArrayLike, truth: ArrayLike, task: str) -> Problem:
+def checked_problem(logits: ArrayLike, truth: ArrayLike, task: str) -> ArrayProblem:
     """Return what to fit; parameters and errors are those of `fit_temperature`."""
     checked_task = enum_member(Task, task, "task")
     exclusive = _is_exclusive(checked_task)
@@ -137,7 +222,7 @@ def checked_problem(logits: ArrayLike, truth: ArrayLike, task: str) -> Problem:
         true = true.astype(np.bool_, copy=False)
     if not len(scores):
         raise ValueError("there are no rows to fit")
-    return Problem(scores, true, exclusive)
+    return ArrayProblem(scores, true, exclusive=exclusive)
 
 
 def _whole(truth: ArrayLike) -> Array:
@@ -148,15 +233,6 @@ def _whole(truth: ArrayLike) -> Array:
     if true.dtype.kind not in "biu":
         raise ValueError(f"the truth must be whole numbers, not {true.dtype}")
     return true
-
-
-def labels(problem: Problem) -> Iterator[tuple[Array, Array]]:
-    """Yield the finite logits of each class, and where the class is true of them, each of shape (n,)."""
-    for column in range(problem.scores.shape[1]):
-        scores = problem.scores[:, column]
-        true = problem.truth == column if problem.exclusive else problem.truth[:, column]
-        finite = np.isfinite(scores)
-        yield (scores, true) if finite.all() else (scores[finite], true[finite])
 
 
 def scaled_logits(logits: Array, slope: tuple[float, ...], intercept: tuple[float, ...]) -> Array:

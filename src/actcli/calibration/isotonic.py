@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from actcli.activations import row_sums, softmax
-from actcli.calibration.calibration import Calibration, checked_problem
+from actcli.calibration.calibration import Calibration, checked_problem, each_class
 from actcli.calibration.solvers import pooled
 from actcli.tasks import Method
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from numpy.typing import ArrayLike
 
+    from actcli.calibration.calibration import Problem
+
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Isotonic", "fit_isotonic", "fit_monotone"]
+__all__ = ["Isotonic", "fit_isotonic", "isotonic_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,15 @@ class Isotonic(Calibration):
     ----------
     points
         For each class, or for "binary" the positive one alone: increasing places, and the probabilities there. Places
-        are probabilities for exclusive classes, else logits; after `fit_monotone` they are what it was given.
+        are probabilities for exclusive classes, else logits; after `isotonic_of` they are what it was given.
     """
 
     method: ClassVar[Method] = Method.ISOTONIC
     points: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
+
+    def of_classes(self, classes: slice) -> Self:
+        """Return the functions of some classes."""
+        return type(self)(self.points[classes])
 
     def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
         """Return probabilities."""
@@ -80,37 +87,37 @@ def fit_isotonic(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") 
     Barlow, Bartholomew, Bremner and Brunk, Statistical Inference under Order Restrictions, 1972: pooling of adjacent
     violators.
     """
-    problem = checked_problem(logits, truth, task)
-    values = softmax(problem.scores) if problem.exclusive else problem.scores
-    return fit_monotone(values, problem.truth, ~np.isfinite(problem.scores))
+    return isotonic_of(checked_problem(logits, truth, task), _places)
 
 
-def fit_monotone(values: Array, truth: Array, masked: Array) -> Isotonic:
-    """Fit as `fit_isotonic` does, on numbers of any meaning.
+def _places(logits: Array) -> Array:
+    """Return the softmax of logits, and NaN where a class is masked."""
+    return np.where(np.isneginf(logits), np.nan, softmax(logits))
+
+
+def isotonic_of(problem: Problem, change: Callable[[Array], Array] | None = None) -> Isotonic:
+    """Fit as `fit_isotonic` does, class by class, on numbers of any meaning; those that are not finite are left out.
 
     Parameters
     ----------
-    values
-        Shape (N, C), float64, without NaN.
-    truth
-        Class indices, shape (N,), or where a class is true, shape (N, C), bool.
-    masked
-        Where a value is left out, shape (N, C), bool.
+    problem
+        The numbers, and the truth.
+    change
+        For exclusive classes: returns the numbers to fit, shape (n, C), for those of the problem.
     """
-    points = []
-    for column in range(values.shape[1]):
-        true = truth == column if truth.ndim == 1 else truth[:, column]
-        kept = ~masked[:, column]
-        points.append(_monotone(values[kept, column], true[kept]))
-    return Isotonic(tuple(points))
+    return Isotonic(tuple(each_class(problem, _monotone, change)))
 
 
 def _monotone(scores: Array, true: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the points of the function that never falls and is nearest to `true`."""
+    finite = np.isfinite(scores)
+    chosen, scores = np.sort(scores[finite & true]), np.sort(scores[finite])
     if not len(scores):
         return (0.0,), (0.5,)
-    places, inverse, weights = np.unique(scores, return_inverse=True, return_counts=True)
-    sums = np.bincount(inverse, weights=true)
+    firsts = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
+    places = scores[firsts]
+    weights = np.diff(firsts, append=len(scores))
+    sums = np.diff(np.searchsorted(chosen, places, "left"), append=len(chosen)).astype(np.float64)
     starts = pooled(sums, weights)
     ends = np.append(starts[1:], len(places))
     values = np.add.reduceat(sums, starts) / np.add.reduceat(weights, starts)

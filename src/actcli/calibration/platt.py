@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from actcli.activations import log_sigmoid
-from actcli.calibration.calibration import Calibration, Problem, checked_problem, labels, scaled_logits
+from actcli.calibration.calibration import Calibration, checked_problem, each_class, scaled_logits
 from actcli.calibration.logistic import fit_line
 from actcli.tasks import Method
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from actcli.calibration.calibration import Problem
+    from actcli.calibration.logistic import Line
+
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Platt", "fit_platt"]
+__all__ = ["Platt", "fit_platt", "platt_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,10 @@ class Platt(Calibration):
     method: ClassVar[Method] = Method.PLATT
     slope: tuple[float, ...]
     intercept: tuple[float, ...]
+
+    def of_classes(self, classes: slice) -> Self:
+        """Return the sigmoids of some classes."""
+        return type(self)(self.slope[classes], self.intercept[classes])
 
     def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
         """Return the logits of the sigmoids; for exclusive classes their logarithms, whose softmax normalises them."""
@@ -62,15 +69,21 @@ def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> 
     Lin, Lin and Weng, "A note on Platt's probabilistic outputs for support vector machines", Machine Learning 68,
     2007, doi:10.1007/s10994-007-5018-6.
     """
-    problem = checked_problem(logits, truth, task)
-    if problem.exclusive:
-        problem = Problem(_log_odds(problem.scores), problem.truth, exclusive=True)
-    lines = []
-    for scores, true in labels(problem):
-        positives = int(np.count_nonzero(true))
-        high, low = (positives + 1) / (positives + 2), 1 / (len(true) - positives + 2)
-        lines.append(fit_line(scores, np.where(true, high, low)))
+    return platt_of(checked_problem(logits, truth, task))
+
+
+def platt_of(problem: Problem) -> Platt:
+    """Fit as `fit_platt` does, class by class."""
+    lines = each_class(problem, _line, _log_odds)
     return Platt(tuple(line.slope for line in lines), tuple(line.intercept for line in lines))
+
+
+def _line(scores: Array, true: Array) -> Line:
+    finite = np.isfinite(scores)
+    if not finite.all():
+        scores, true = scores[finite], true[finite]
+    positives = int(np.count_nonzero(true))
+    return fit_line(scores, true, (positives + 1) / (positives + 2), 1 / (len(true) - positives + 2))
 
 
 def _log_odds(logits: Array) -> Array:

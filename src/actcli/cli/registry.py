@@ -16,8 +16,6 @@ class Entry(NamedTuple):
     """What to type after it: the last line of its help."""
     page: str
     """The page of the documentation that explains it, in `docs/`."""
-    multiplies_matrices: bool = False
-    """Whether it needs the threads that NumPy starts on import for products of matrices."""
     keeps_rows: bool = False
     """Whether it keeps all rows in memory, so that the limit of memory grows with the input."""
 
@@ -53,20 +51,16 @@ COMMANDS = {
         "Fit probabilities that are right as often as they say.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
         "calibrating",
-        multiplies_matrices=True,
-        keeps_rows=True,
     ),
     "tune": Entry(
         "Choose thresholds.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
         "thresholds",
-        keeps_rows=True,
     ),
     "conformal": Entry(
         "Fit prediction sets with a coverage guarantee.",
         "actcli softmax more.csv --policy policy.json --columns id,prediction_set",
         "prediction-sets",
-        keeps_rows=True,
     ),
     "plot": Entry(
         "Charts: the functions, reliability, confidence, curves, thresholds, confusion.",

@@ -45,6 +45,10 @@ class ConfusionCounts(NamedTuple):
         hits, support, predicted = (counts.sum(axis=-1, keepdims=True) for counts in self[:3])
         return ConfusionCounts(hits, support, predicted, np.multiply(self.rows, self.support.shape[-1]))
 
+    def plus(self, other: ConfusionCounts) -> ConfusionCounts:
+        """Return the counts of the rows of both."""
+        return ConfusionCounts(*(np.add(one, more) for one, more in zip(self, other, strict=True)))
+
     def precision(self) -> Array:
         """Return the share of the predicted rows in which the class is true."""
         return ratio(self.true_positives, self.predicted)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from actcli.fitting.steps import FitContext, FitResult
 
 
+_KEPT = 1 << 26
+"""It reads the scores twice: for the score of the true class of each row, and for the sizes of the sets."""
+
+
 @options
 class ConformalOptions:
     """What the prediction sets promise, and how a class is scored."""
@@ -93,4 +97,4 @@ def conformal(target: FitOptions, sets: ConformalOptions, rows: FittedRowOptions
             5 if raps_k is None else raps_k,
         )
 
-    fit(FitStep(Step.CONFORMAL, "conformal", Task.SOFTMAX, work), target, rows, output)
+    fit(FitStep(Step.CONFORMAL, "conformal", Task.SOFTMAX, work, _KEPT), target, rows, output)
