@@ -74,7 +74,9 @@ class Isotonic(Calibration):
         return found
 
 
-def fit_isotonic(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Isotonic:
+def fit_isotonic(
+    logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax", weights: ArrayLike | None = None
+) -> Isotonic:
     """Fit for each class the function that never falls and has the least mean squared distance to the truth.
 
     Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest, on their
@@ -87,7 +89,7 @@ def fit_isotonic(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") 
     Barlow, Bartholomew, Bremner and Brunk, Statistical Inference under Order Restrictions, 1972: pooling of adjacent
     violators.
     """
-    return isotonic_of(checked_problem(logits, truth, task), _places)
+    return isotonic_of(checked_problem(logits, truth, task, weights), _places)
 
 
 def _places(logits: Array) -> Array:
@@ -108,20 +110,37 @@ def isotonic_of(problem: Problem, change: Callable[[Array], Array] | None = None
     return Isotonic(tuple(each_class(problem, _monotone, change)))
 
 
-def _monotone(scores: Array, true: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _monotone(scores: Array, true: Array, weights: Array | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the points of the function that never falls and is nearest to `true`."""
     finite = np.isfinite(scores)
-    chosen, scores = np.sort(scores[finite & true]), np.sort(scores[finite])
-    if not len(scores):
+    if not finite.any():
         return (0.0,), (0.5,)
-    firsts = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
-    places = scores[firsts]
-    weights = np.diff(firsts, append=len(scores))
-    sums = np.diff(np.searchsorted(chosen, places, "left"), append=len(chosen)).astype(np.float64)
-    starts = pooled(sums, weights)
+    if weights is None:
+        places, sums, counts = _counted(scores[finite], true[finite])
+    else:
+        places, sums, counts = _weighted(scores[finite], true[finite], weights[finite])
+    starts = pooled(sums, counts)
     ends = np.append(starts[1:], len(places))
-    values = np.add.reduceat(sums, starts) / np.add.reduceat(weights, starts)
+    values = np.add.reduceat(sums, starts) / np.add.reduceat(counts, starts)
     # A constant stretch of the function needs only its first and its last point.
     corners = np.unique(np.concatenate([starts, ends - 1]))
     heights = np.repeat(values, ends - starts)[corners]
     return tuple(places[corners].tolist()), tuple(heights.tolist())
+
+
+def _counted(scores: Array, true: Array) -> tuple[Array, Array, Array]:
+    """Return the distinct scores, and how many are true and how many there are, each of shape (n,)."""
+    chosen, ordered = np.sort(scores[true]), np.sort(scores)
+    firsts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    places = ordered[firsts]
+    sums = np.diff(np.searchsorted(chosen, places, "left"), append=len(chosen)).astype(np.float64)
+    return places, sums, np.diff(firsts, append=len(ordered))
+
+
+def _weighted(scores: Array, true: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Return the distinct scores, and the sums of the weights of the true ones and of all, each of shape (n,)."""
+    order = np.argsort(scores, kind="stable")
+    ordered, each = scores[order], weights[order]
+    firsts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    sums = np.add.reduceat(np.where(true[order], each, 0.0), firsts)
+    return ordered[firsts], sums, np.add.reduceat(each, firsts)

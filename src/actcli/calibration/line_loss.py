@@ -57,12 +57,12 @@ def standard_units(problem: Problem, sample: Problem) -> StandardUnits:
     """Return the units for the rows of a problem, with the centers and widths of a sample of them."""
 
     def largest(scores: Array, truth: Array) -> float:
-        scores, _ = _possible(scores, truth)
+        scores, _, _ = _possible(scores, truth, None)
         return float(np.abs(scores).max(where=~np.isneginf(scores), initial=0))
 
     exponent = exponent_of(max(problem.blocks(largest)))
 
-    def measured(scores: Array, true: Array) -> tuple[float, float]:  # noqa: ARG001  as all are called
+    def measured(scores: Array, true: Array, weights: Array | None) -> tuple[float, float]:  # noqa: ARG001  as all are
         finite = scores[np.isfinite(scores)]
         return standardised(times_power(finite, -exponent))[1:] if len(finite) else (0.0, 1.0)
 
@@ -88,7 +88,7 @@ class LineLoss:
 
     def derivatives(self, lines: Array) -> tuple[float, Array, Curvature]:
         """Return the loss, its gradient, shape (2 C,), and its curvature."""
-        parts = self._problem.blocks(partial(_sums, self._units, lines, self._dense))
+        parts = self._problem.weighted_blocks(partial(_sums, self._units, lines, self._dense))
         rows, *totals = reduce(lambda total, part: [one + more for one, more in zip(total, part, strict=True)], parts)
         loss, gradient, moments, matrix = (total / rows for total in totals)
         if not self._dense:
@@ -100,10 +100,12 @@ class LineLoss:
         return float(loss), gradient, DenseCurvature(matrix)
 
 
-def _possible(scores: Array, truth: Array) -> tuple[Array, Array]:
-    """Return the rows whose true class is not masked."""
+def _possible(scores: Array, truth: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
+    """Return the rows whose true class is not masked, and their weights."""
     possible = scores[np.arange(len(scores)), truth] > -np.inf
-    return (scores, truth) if possible.all() else (scores[possible], truth[possible])
+    if possible.all():
+        return scores, truth, weights
+    return scores[possible], truth[possible], None if weights is None else weights[possible]
 
 
 def _shares(units: StandardUnits, lines: Array, scores: Array) -> tuple[Array, Array, Array]:
@@ -123,30 +125,41 @@ def _shares(units: StandardUnits, lines: Array, scores: Array) -> tuple[Array, A
     return scores, shares, (np.log(totals) + largest)[:, 0]
 
 
-def _sums(units: StandardUnits, lines: Array, dense: bool, scores: Array, truth: Array) -> list[Any]:
-    """Return the number of rows of a block, and sums over them.
+def _sums(
+    units: StandardUnits, lines: Array, dense: bool, scores: Array, truth: Array, each: Array | None
+) -> list[Any]:
+    """Return the number of rows of a block, or the sum of their weights, and sums over them.
 
     These are the loss; its gradient; the sums of w s^2, w s and w for each class, shape (3, C), with the standardised
     logit s; and the matrix of products of (p s, p), shape (2 C, 2 C). Dense: w is the probability p; else it is
     p (1 - p), and there is no matrix.
     """
-    scores, truth = _possible(scores, truth)
+    scores, truth, each = _possible(scores, truth, each)
     scores, shares, logarithms = _shares(units, lines, scores)
     rows, count = scores.shape
     every = np.arange(rows)
     true = scores[every, truth] * lines[:count][truth] + lines[count:][truth]
-    moments = shares * scores
-    weighted, weights = (moments, shares) if dense else (moments * (1 - shares), shares * (1 - shares))
+    losses = logarithms - true
+    total: float = rows
+    summed = shares  # each row times its weight
+    if each is not None:
+        losses, total, summed = losses * each, float(each.sum()), shares * each[:, np.newaxis]
+    moments = summed * scores
+    weighted, weights = (moments, summed) if dense else (moments * (1 - shares), summed * (1 - shares))
     sums = np.stack([np.einsum("ij,ij->j", weighted, scores), weighted.sum(axis=0), weights.sum(axis=0)])
     matrix: Any = 0.0
     if dense:
-        both = np.concatenate([moments, shares], axis=1)
-        matrix = both.T @ both
+        both = np.concatenate([moments, summed], axis=1)
+        matrix = both.T @ (both if each is None else np.concatenate([shares * scores, shares], axis=1))
+    hit = scores[every, truth]
     hits = np.concatenate(
-        [np.bincount(truth, scores[every, truth], minlength=count), np.bincount(truth, minlength=count)]
+        [
+            np.bincount(truth, hit if each is None else hit * each, minlength=count),
+            np.bincount(truth, each, minlength=count),
+        ]
     )
-    gradient = np.concatenate([moments.sum(axis=0), shares.sum(axis=0)]) - hits
-    return [rows, float(np.sum(logarithms - true)), gradient, sums, matrix]
+    gradient = np.concatenate([moments.sum(axis=0), summed.sum(axis=0)]) - hits
+    return [total, float(np.sum(losses)), gradient, sums, matrix]
 
 
 class _ProductCurvature:
@@ -161,10 +174,10 @@ class _ProductCurvature:
     moments
         The means of p (1 - p) s^2, p (1 - p) s and p (1 - p), shape (3, C).
     rows
-        The number of rows whose true class is not masked.
+        The number of rows whose true class is not masked, or the sum of their weights.
     """
 
-    def __init__(self, problem: Problem, units: StandardUnits, lines: Array, moments: Array, rows: int) -> None:
+    def __init__(self, problem: Problem, units: StandardUnits, lines: Array, moments: Array, rows: float) -> None:
         self._problem, self._units, self._lines, self._rows = problem, units, lines, rows
         self._squares, self._crosses, plain = moments
         self._plain = plain + 1 / len(plain)
@@ -184,18 +197,22 @@ class _ProductCurvature:
     def times(self, vector: Array) -> Array:
         """Return the product of the matrix with a vector, shape (2 C,)."""
         count = len(self._plain)
-        product: Array = sum(self._problem.blocks(partial(self._moved, vector)), np.zeros(2 * count)) / self._rows
+        product: Array = sum(self._problem.weighted_blocks(partial(self._moved, vector)), np.zeros(2 * count))
+        product /= self._rows
         product[count:] += vector[count:].sum() / count
         return product
 
-    def _moved(self, vector: Array, scores: Array, truth: Array) -> Array:
+    def _moved(self, vector: Array, scores: Array, truth: Array, weights: Array | None) -> Array:
         """Return what a block adds to the product of the matrix with a vector."""
         count = len(self._plain)
-        scores, shares, _ = _shares(self._units, self._lines, _possible(scores, truth)[0])
+        scores, truth, weights = _possible(scores, truth, weights)
+        scores, shares, _ = _shares(self._units, self._lines, scores)
         moved = scores * vector[:count]
         moved += vector[count:]
         moved -= np.einsum("ij,ij->i", shares, moved)[:, np.newaxis]
         moved *= shares
+        if weights is not None:
+            moved *= weights[:, np.newaxis]
         return np.concatenate([np.einsum("ij,ij->j", moved, scores), moved.sum(axis=0)])
 
     def solved(self, damping: float, gradient: Array) -> Array:

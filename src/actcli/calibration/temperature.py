@@ -57,7 +57,9 @@ class Temperature(Calibration):
             return shifted / logits.dtype.type(self.temperature), False
 
 
-def fit_temperature(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Temperature:
+def fit_temperature(
+    logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax", weights: ArrayLike | None = None
+) -> Temperature:
     """Fit the temperature T that minimizes the mean log loss of logits / T, in float64.
 
     Parameters
@@ -69,6 +71,8 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax
         (N,). Rows and cells whose loss is infinite at every temperature are left out.
     task
         "softmax", "multilabel" (one temperature for all labels) or "binary".
+    weights
+        How much each row counts, shape (N,): finite, not negative, not all 0. None: every row counts once.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax
     >>> fit_temperature([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]], [0, 0, 0, 1]).temperature
     1.82047845...
     """
-    return temperature_of(checked_problem(logits, truth, task))
+    return temperature_of(checked_problem(logits, truth, task, weights))
 
 
 def temperature_of(problem: Problem) -> Temperature:
@@ -99,7 +103,7 @@ def temperature_of(problem: Problem) -> Temperature:
     exponent = exponent_of(float(largest))
     spread = partial(_row_spread if problem.exclusive else _label_spread, exponent)
     total = _Spread(0, 0.0, 0.0, 0, 0.0)
-    for part in problem.blocks(lambda *block: _measured(*spread(*block))):
+    for part in problem.weighted_blocks(lambda *block: _measured(*spread(*block))):
         total = total.plus(part)
     if not total.losses:
         raise ValueError(NOTHING_LEFT)
@@ -107,13 +111,13 @@ def temperature_of(problem: Problem) -> Temperature:
         return Temperature(1.0, at_bound=True)
     if total.flattest <= 0 or total.sharpest >= 0:
         limit = _FLATTEST if total.flattest <= 0 else 1 / _FLATTEST
-        middle = median(lambda work: problem.blocks(lambda *block: work(spread(*block)[0])), total.positive)
+        middle = median(lambda work: problem.weighted_blocks(lambda *block: work(spread(*block)[0])), total.positive)
         return Temperature(_positive(middle * limit, exponent), at_bound=True)
     slope = partial(_exclusive_slope if problem.exclusive else _independent_slope, exponent)
 
     def derivatives(beta: float) -> tuple[float, float]:
         first = second = 0.0
-        for one, two in problem.blocks(partial(slope, beta)):
+        for one, two in problem.weighted_blocks(partial(slope, beta)):
             first, second = first + one, second + two
         return first / total.losses, second / total.losses
 
@@ -126,7 +130,7 @@ class _Spread(NamedTuple):
     Parameters
     ----------
     losses
-        The number of rows, or cells, with a finite loss.
+        The number of rows, or cells, with a finite loss; with weights the sum of these.
     spread, positive
         The sum of the distances above 0, and their number.
     flattest
@@ -135,7 +139,7 @@ class _Spread(NamedTuple):
         Minus the largest slope that a row can have; if it is not below 0, the loss falls until T = 0.
     """
 
-    losses: int
+    losses: float
     spread: float
     flattest: float
     positive: int
@@ -152,50 +156,60 @@ class _Spread(NamedTuple):
         )
 
 
-def _measured(distances: Array, slopes: Array) -> _Spread:
+def _measured(distances: Array, slopes: Array, weights: Array | None) -> _Spread:
     """Return the spread of a block, from its distances above 0 and what `_row_spread` says of the slopes."""
     return _Spread(
-        slopes.shape[1],
+        slopes.shape[1] if weights is None else float(weights.sum()),
         float(distances.sum()),
-        float(slopes[0].sum()),
+        _sum(slopes[0], weights),
         len(distances),
         float(slopes[1].min(initial=0)),
     )
 
 
-def _row_spread(exponent: int, scores: Array, truth: Array) -> tuple[Array, Array]:
-    """Return the distances above 0 between the logits of each row, and minus the slope of each row: shape (2, n).
+def _sum(values: Array, weights: Array | None) -> float:
+    """Return the sum of values, shape (n,), each times its weight if there are weights."""
+    return float(values.sum() if weights is None else (values * weights).sum())
 
-    The first is that at beta = 0, the second the largest.
+
+def _row_spread(exponent: int, scores: Array, truth: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
+    """Return the distances above 0 between the logits of each row, minus its slope, shape (2, n), and the weights.
+
+    The first slope is that at beta = 0, the second the largest.
     """
-    shifted, true = _shifted(exponent, scores, truth)
+    shifted, true, weights = _shifted(exponent, scores, truth, weights)
     finite = shifted > -np.inf
     mean = np.sum(shifted, axis=1, where=finite) / np.count_nonzero(finite, axis=1)
-    return -shifted[shifted < 0 if finite.all() else finite & (shifted < 0)], np.stack([true - mean, true])
+    distances = -shifted[shifted < 0 if finite.all() else finite & (shifted < 0)]
+    return distances, np.stack([true - mean, true]), weights
 
 
-def _label_spread(exponent: int, scores: Array, truth: Array) -> tuple[Array, Array]:
-    """Return the distances from 0 of the logits of a block, and minus their slopes, shape (2, n)."""
-    margins = _margins(exponent, scores, truth)
+def _label_spread(
+    exponent: int, scores: Array, truth: Array, weights: Array | None
+) -> tuple[Array, Array, Array | None]:
+    """Return the distances from 0 of the logits of a block, minus their slopes, shape (2, n), and their weights."""
+    margins, weights = _margins(exponent, scores, truth, weights)
     distances = np.abs(margins)
-    return distances[distances > 0], np.stack([margins, margins])
+    return distances[distances > 0], np.stack([margins, margins]), weights
 
 
-def _shifted(exponent: int, scores: Array, truth: Array) -> tuple[Array, Array]:
-    """Return the logits of the rows with a finite loss, minus the largest of each row, and those of the true class."""
+def _shifted(exponent: int, scores: Array, truth: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
+    """Return the logits of rows with a finite loss minus the largest of each, those of the true class, and weights."""
     true = scores[np.arange(len(scores)), truth]
     possible = true > -np.inf
     if not possible.all():
-        scores, truth = scores[possible], truth[possible]
+        scores, truth, weights = scores[possible], truth[possible], None if weights is None else weights[possible]
     shifted = in_block_order(times_power(scores, -exponent))
     shifted -= shifted.max(axis=1, keepdims=True, initial=-np.inf)
-    return shifted, shifted[np.arange(len(shifted)), truth]
+    return shifted, shifted[np.arange(len(shifted)), truth], weights
 
 
-def _margins(exponent: int, scores: Array, truth: Array) -> Array:
-    """Return the finite logits, with the other sign where the label is not true: shape (n,)."""
+def _margins(exponent: int, scores: Array, truth: Array, weights: Array | None) -> tuple[Array, Array | None]:
+    """Return the finite logits, with the other sign where the label is not true, and their weights: shape (n,)."""
     scaled = times_power(scores, -exponent)
-    return np.where(truth, scaled, -scaled)[np.isfinite(scaled)]
+    finite = np.isfinite(scaled)
+    of_cells = None if weights is None else np.broadcast_to(weights[:, np.newaxis], scaled.shape)[finite]
+    return np.where(truth, scaled, -scaled)[finite], of_cells
 
 
 def _positive(temperature: float, exponent: int) -> float:
@@ -203,9 +217,11 @@ def _positive(temperature: float, exponent: int) -> float:
     return max(float(unscaled(temperature, exponent)), float(np.finfo(np.float64).smallest_normal))
 
 
-def _exclusive_slope(exponent: int, beta: float, scores: Array, truth: Array) -> tuple[float, float]:
+def _exclusive_slope(
+    exponent: int, beta: float, scores: Array, truth: Array, weights: Array | None
+) -> tuple[float, float]:
     """Return the first and second derivative by beta of the sum of the log losses of softmax(beta * scores)."""
-    shifted, true = _shifted(exponent, scores, truth)
+    shifted, true, weights = _shifted(exponent, scores, truth, weights)
     # A probability of 0 times this is 0; times -inf it is NaN.
     np.maximum(shifted, -np.finfo(np.float64).max, out=shifted)
     with np.errstate(over="ignore", under="ignore"):
@@ -215,12 +231,14 @@ def _exclusive_slope(exponent: int, beta: float, scores: Array, truth: Array) ->
     powers *= shifted
     mean = row_sums(powers) / totals
     powers *= shifted
-    return float(np.sum(mean - true)), float(np.sum(row_sums(powers) / totals - mean * mean))
+    return _sum(mean - true, weights), _sum(row_sums(powers) / totals - mean * mean, weights)
 
 
-def _independent_slope(exponent: int, beta: float, scores: Array, truth: Array) -> tuple[float, float]:
+def _independent_slope(
+    exponent: int, beta: float, scores: Array, truth: Array, weights: Array | None
+) -> tuple[float, float]:
     """Return the first and second derivative by beta of the sum of -log(sigmoid(beta * margins))."""
-    margins = _margins(exponent, scores, truth)
+    margins, weights = _margins(exponent, scores, truth, weights)
     wrong = sigmoid(-beta * margins)
     slopes = margins * wrong
-    return -float(np.sum(slopes)), float(np.sum(slopes * (margins - slopes)))
+    return -_sum(slopes, weights), _sum(slopes * (margins - slopes), weights)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 import numpy as np
 
+from actcli.calibration.calibration import checked_weights, in_units
 from actcli.calibration.distribution import value_ranges
 from actcli.tasks import Metric, Scope, enum_member
 
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from actcli.calibration.distribution import ValueRange
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-    Cells: TypeAlias = Callable[[Callable[[Array, Array, Array], Any]], Iterator[Any]]
+    Cells: TypeAlias = Callable[[Callable[[Array, Array, Array, Array | None], Any]], Iterator[Any]]
 
 __all__ = ["Objective", "Tuned", "between", "objective_of", "tune_thresholds", "tuned_class", "tuned_globally"]
 
 _MOST_CELLS = 1 << 22
 """How many probabilities are sorted at once."""
+
+_ROUNDING = 1e-12
+"""How far a ratio of sums of weights may miss a constraint by rounding, as a share of it."""
 
 LARGEST_BETA = 1e150
 """The largest whose square is a float."""
@@ -52,16 +56,16 @@ class Tuned:
     threshold
         None if no threshold meets the objective.
     positives, negatives
-        The numbers of cells that are true and that are not.
+        The numbers of cells that are true and that are not; with weights sums of these.
     true_positives, false_positives
         How many of these reach the threshold.
     """
 
     threshold: float | None
-    positives: int
-    negatives: int
-    true_positives: int = 0
-    false_positives: int = 0
+    positives: int | float
+    negatives: int | float
+    true_positives: int | float = 0
+    false_positives: int | float = 0
 
 
 def tune_thresholds(
@@ -75,6 +79,7 @@ def tune_thresholds(
     at_fpr: float | None = None,
     scope: str = "class",
     masked: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> tuple[Tuned, ...]:
     """Choose the best threshold of each class.
 
@@ -99,6 +104,9 @@ def tune_thresholds(
         "class", or "global": one threshold for all, judged by the counts of all cells together (micro).
     masked
         Where a class can never be predicted, same shape, bool.
+    weights
+        How much each row counts, shape (N,): finite, not negative, not all 0. None: every row counts once. The counts
+        are then sums of weights, and rows with a weight of 0 have no candidates.
 
     Returns
     -------
@@ -124,13 +132,16 @@ def tune_thresholds(
     0.5
     """
     table, true, usable = _checked(probabilities, truth, masked)
+    unit, each = in_units(checked_weights(weights, len(table)))
+    if each is not None and not each.all():
+        table, true, usable, each = (part[each > 0] for part in (table, true, usable, each))
     objective = objective_of(metric, beta, at_precision, at_recall, at_fpr)
     match enum_member(Scope, scope, "scope"):
         case Scope.GLOBAL:
-            return (tuned_globally(lambda work: iter([work(table, true, usable)]), objective),)
+            return (tuned_globally(lambda work: iter([work(table, true, usable, each)]), objective, unit),)
         case Scope.CLASS:
             columns = zip(table.T, true.T, usable.T, strict=True)
-            return tuple(tuned_class(*column, objective) for column in columns)
+            return tuple(tuned_class(*column, objective, each, unit) for column in columns)
         case other:
             assert_never(other)
 
@@ -182,43 +193,88 @@ def objective_of(
     return Objective(maximized, beta)
 
 
-def tuned_class(probabilities: Array, true: Array, usable: Array, objective: Objective) -> Tuned:
-    """Choose the threshold of a class, from its probabilities, where it is true and where it can be predicted."""
+def tuned_class(
+    probabilities: Array,
+    true: Array,
+    usable: Array,
+    objective: Objective,
+    weights: Array | None = None,
+    unit: float = 1.0,
+) -> Tuned:
+    """Choose the threshold of a class.
+
+    Parameters
+    ----------
+    probabilities, true, usable
+        Its probabilities, where it is true, and where it can be predicted: shape (N,).
+    objective
+        What to choose it for.
+    weights, unit
+        How much each row counts, in this unit, shape (N,), above 0; None if all count once.
+    """
+    if weights is not None:
+        weighted = _Search(objective, np.array([weights[true].sum(), weights.sum()]), unit)
+        weighted.add_weighted(probabilities[usable], true[usable], weights[usable], above=np.zeros(2))
+        return weighted.result()
     search = _Search(objective, np.array([np.count_nonzero(true), len(true)]))
     search.count(np.array([np.count_nonzero(true & usable), np.count_nonzero(usable)]))
     search.add(probabilities[true & usable], probabilities[usable])
     return search.result()
 
 
-def tuned_globally(cells: Cells, objective: Objective) -> Tuned:
+def tuned_globally(cells: Cells, objective: Objective, unit: float = 1.0) -> Tuned:
     """Choose one threshold for all classes.
 
     Parameters
     ----------
     cells
-        Applies a function of (probabilities, truth, usable), each of shape (n, C), to one block of rows after the
-        other, and yields the results. What can never be predicted is not usable.
+        Applies a function of (probabilities, truth, usable, weights) to one block of rows after the other, and yields
+        the results. The first three have the shape (n, C); what can never be predicted is not usable. The weights have
+        the shape (n,), or are None.
     objective
         What to choose it for.
+    unit
+        The unit of the weights.
     """
 
-    def counted(_: Array, true: Array, usable: Array) -> Array:
+    def counted(_: Array, true: Array, usable: Array, weights: Array | None) -> Array:
         both = np.count_nonzero(true & usable), np.count_nonzero(usable)
-        return np.array([np.count_nonzero(true), true.size, *both])
+        sums = (np.count_nonzero(true), true.size)
+        if weights is not None:
+            sums = (weights @ np.count_nonzero(true, axis=1), weights.sum() * true.shape[1])
+        return np.array([*sums, *both, weights is not None])
 
     def values(work: Callable[[Array], Any]) -> Iterator[Any]:
-        return cells(lambda table, _, usable: work(table[usable].astype(np.float64, copy=False)))
+        return cells(lambda table, _, usable, __: work(table[usable].astype(np.float64, copy=False)))
 
-    def within(part: ValueRange, table: Array, true: Array, usable: Array) -> tuple[Array, Array]:
+    def within(part: ValueRange, table: Array, true: Array, usable: Array, weights: Array | None) -> tuple[Array, ...]:
         inside = usable & part.where(table.astype(np.float64, copy=False))
-        return table[inside & true], table[inside]
+        if weights is None:
+            return table[inside & true], table[inside]
+        return table[inside], true[inside], np.broadcast_to(weights[:, np.newaxis], table.shape)[inside]
 
-    counts = sum(cells(counted), np.zeros(4, dtype=np.int64))
-    search = _Search(objective, counts[:2])
-    search.count(counts[2:])
-    for part in value_ranges(values, _MOST_CELLS, int(counts[3])):
-        search.add(*(np.concatenate(each) for each in zip(*cells(partial(within, part)), strict=True)))
+    def gathered(part: ValueRange) -> Iterator[Array]:
+        return (np.concatenate(each) for each in zip(*cells(partial(within, part)), strict=True))
+
+    counts = sum(cells(counted), np.zeros(5))
+    search = _Search(objective, counts[:2], unit) if counts[4] else _Search(objective, counts[:2].astype(np.int64))
+    parts = value_ranges(values, _MOST_CELLS, int(counts[3]))
+    if not counts[4]:
+        search.count(counts[2:4].astype(np.int64))
+        for part in parts:
+            search.add(*gathered(part))
+        return search.result()
+    ranges = list(parts)
+    sums = [_true_and_false(*list(gathered(part))[1:]) for part in ranges]
+    for number, part in enumerate(ranges):
+        above = sum(sums[number + 1 :], np.zeros(2))
+        search.add_weighted(*gathered(part), above=above)
     return search.result()
+
+
+def _true_and_false(true: Array, weights: Array) -> Array:
+    """Return the weight of the true cells, and of the others."""
+    return np.array([weights[true].sum(), weights[~true].sum()])
 
 
 class _Search:
@@ -229,12 +285,16 @@ class _Search:
     objective
         What it is chosen for.
     counts
-        The number of true cells, and of all cells.
+        The number of true cells, and of all cells; or the sums of their weights.
+    unit
+        The unit of the weights, where there are any.
     """
 
-    def __init__(self, objective: Objective, counts: Array) -> None:
+    def __init__(self, objective: Objective, counts: Array, unit: float = 1.0) -> None:
         self._objective = objective
-        self._positives, self._negatives = int(counts[0]), int(counts[1] - counts[0])
+        self._unit = unit
+        self._slack = 0.0 if counts.dtype.kind == "i" else _ROUNDING
+        self._positives, self._negatives = counts[0].item(), (counts[1] - counts[0]).item()
         self._best: Tuned | None = None
         self._goodness: Any = None
         self._previous = 0.0
@@ -257,6 +317,24 @@ class _Search:
         self._alarms -= len(every) - len(chosen)
         self._previous = float(candidates[-1])
 
+    def add_weighted(self, every: Array, true: Array, weights: Array, *, above: Array) -> None:
+        """Take the next probabilities, of all cells, which of them are true, and their weights.
+
+        `above` has the sums of the weights of the cells with higher probabilities: the true ones, and the others. Sums
+        are added up from the highest probability on, so that no difference of sums stands for a weight of 0.
+        """
+        if not len(every):
+            return
+        order = np.argsort(every, kind="stable")
+        ordered = every[order]
+        firsts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+        hits, alarms = (
+            more + np.cumsum(np.add.reduceat(np.where(chosen[order], weights[order], 0.0), firsts)[::-1])[::-1]
+            for more, chosen in zip(above, (true, ~true), strict=True)
+        )
+        self._choose(ordered[firsts], hits, alarms)
+        self._previous = float(ordered[-1])
+
     def _choose(self, candidates: Array, hits: Array, alarms: Array) -> None:
         """Keep the best candidate, of equally good ones the lowest."""
         goal, level = self._objective
@@ -272,11 +350,11 @@ class _Search:
             case Metric.YOUDEN | Metric.BALANCED_ACCURACY:
                 goodness = hits * negatives - alarms * positives
             case _Constraint.PRECISION:
-                possible = hits / (hits + alarms) >= level
+                possible = hits / (hits + alarms) >= level * (1 - self._slack)
             case _Constraint.RECALL:
-                possible, goodness = hits / positives >= level, hits / (hits + alarms)
+                possible, goodness = hits / positives >= level * (1 - self._slack), hits / (hits + alarms)
             case _Constraint.FPR:
-                possible = alarms / negatives <= level
+                possible = alarms / negatives <= level * (1 + self._slack)
             case _:
                 assert_never(goal)
         best = np.flatnonzero(possible)
@@ -288,11 +366,16 @@ class _Search:
         lower = float(candidates[index - 1]) if index else self._previous
         threshold = between(lower, float(candidates[index]))
         self._goodness = goodness[index]
-        self._best = Tuned(threshold, positives, negatives, int(hits[index]), int(alarms[index]))
+        found = (positives, negatives, hits[index].item(), alarms[index].item())
+        self._best = Tuned(threshold, *map(self._in_full, found))
 
     def result(self) -> Tuned:
         """Return the threshold that was found, if any."""
-        return self._best or Tuned(None, self._positives, self._negatives)
+        return self._best or Tuned(None, self._in_full(self._positives), self._in_full(self._negatives))
+
+    def _in_full(self, count: float) -> float:
+        """Return a count as it is, and a sum of weights in their own unit."""
+        return count if isinstance(count, int) else max(count, 0.0) * self._unit
 
 
 def between(lower: float, upper: float) -> float:

@@ -64,7 +64,9 @@ class VectorScaling(Calibration):
         return scaled_logits(logits, self.scale, self.bias), False
 
 
-def fit_vector_scaling(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> VectorScaling:
+def fit_vector_scaling(
+    logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax", weights: ArrayLike | None = None
+) -> VectorScaling:
     """Fit the scale and the bias of each class that minimize the mean log loss of scale * logits + bias.
 
     Parameters and errors are those of `fit_temperature`. For "multilabel" and "binary" this is the logistic regression
@@ -79,7 +81,7 @@ def fit_vector_scaling(logits: ArrayLike, truth: ArrayLike, *, task: str = "soft
     ----------
     Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, arXiv:1706.04599.
     """
-    return vector_scaling_of(checked_problem(logits, truth, task))
+    return vector_scaling_of(checked_problem(logits, truth, task, weights))
 
 
 def vector_scaling_of(problem: Problem) -> VectorScaling:
@@ -94,9 +96,11 @@ def vector_scaling_of(problem: Problem) -> VectorScaling:
     )
 
 
-def _line(scores: Array, true: Array) -> Line:
+def _line(scores: Array, true: Array, weights: Array | None) -> Line:
     finite = np.isfinite(scores)
-    return fit_line(scores, true) if finite.all() else fit_line(scores[finite], true[finite])
+    if not finite.all():
+        scores, true, weights = scores[finite], true[finite], None if weights is None else weights[finite]
+    return fit_line(scores, true, weights=weights)
 
 
 def _exclusive_lines(problem: Problem) -> VectorScaling:
@@ -128,5 +132,10 @@ def _exclusive_lines(problem: Problem) -> VectorScaling:
 
 def _sample(problem: Problem, stride: int) -> ArrayProblem:
     """Return every so many rows of each block."""
-    scores, truth = zip(*problem.blocks(lambda *block: tuple(part[::stride].copy() for part in block)), strict=True)
-    return ArrayProblem(np.concatenate(scores), np.concatenate(truth), exclusive=True, like=problem)
+
+    def taken(*block: Array | None) -> tuple[Array | None, ...]:
+        return tuple(None if part is None else part[::stride].copy() for part in block)
+
+    scores, truth, weights = zip(*problem.weighted_blocks(taken), strict=True)
+    each = None if weights[0] is None else np.concatenate(weights)
+    return ArrayProblem(np.concatenate(scores), np.concatenate(truth), exclusive=True, like=problem, weights=each)

@@ -118,7 +118,8 @@ def fit(step: FitStep, target: FitOptions, rows: FittedRowOptions, output: Resul
 
     before = read_bytes(target.policy, "") if os.path.exists(target.policy) else None
     held = None if before is None else policy_in(before, target.policy)
-    read_options = replace(input.read_options("column"), truth=truth.input_column)
+    truth.check_weight()
+    read_options = replace(input.read_options("column"), truth=truth.input_column, weight=truth.weight)
     if held is not None and input.origin is None:
         read_options = replace(read_options, origin=held.origin)
     request = FitRequest(step, target, rows, output, before, held, format, share)
@@ -144,7 +145,8 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
     policy = request.held or _new_policy(task, rules, inputs, planned)
     classes = planned.layout.classes
     spec = TruthSpec(task, classes)
-    truth = settle(spec, inputs.layout, file=options.truth.truth, column=options.truth.truth_column)
+    given = options.truth
+    truth = settle(spec, inputs.layout, file=given.truth, column=given.truth_column, weight=given.weight)
     identities = [*inputs.identities, *truth.identities, *files_read(options)]
     with (
         UpdatedFile(request.target.policy, request.before, inputs=identities) as target,
@@ -270,7 +272,7 @@ def _with_step(request: FitRequest, context: FitContext, result: FitResult) -> t
     names = context.labels
     record = Record(
         rows=context.rows.size,
-        truth=dict(zip(names, context.rows.true_counts(), strict=True)),
+        truth=dict(zip(names, context.rows.true_weights(), strict=True)),
         loss=result.loss,
         before=result.before if math.isfinite(result.before) else None,
         after=result.after if math.isfinite(result.after) else None,

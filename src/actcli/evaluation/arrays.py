@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actcli.calibration.calibration import checked_weights
 from actcli.calibration.methods import Temperature
 from actcli.evaluation.class_labels import code_array, set_array
 from actcli.evaluation.evaluator import Evaluator, properties
 from actcli.evaluation.truth import ArrayTruth
-from actcli.evaluation.weights import checked_weights
 from actcli.metrics.settings import MetricSettings
 from actcli.prediction.plan import plan
 from actcli.prediction.rules import Rules

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from actcli.calibration.calibration import LARGEST_TOTAL
 from actcli.errors import DataError, visible
 from actcli.evaluation.carried_columns import decoded
 from actcli.evaluation.class_labels import LabelError
@@ -15,17 +16,11 @@ from actcli.formats.column_roles import is_number
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from numpy.typing import ArrayLike
-
     from actcli.streaming.batch import Batch, Kind
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["WeightColumn", "check_total_weight", "checked_weights", "weight_array"]
-
-
-LARGEST_TOTAL = 1e300
-"""The largest sum of weights, so that sums of numbers that are multiplied by them are floats."""
+__all__ = ["WeightColumn", "check_total_weight", "weight_array"]
 
 
 class WeightColumn(NamedTuple):
@@ -97,27 +92,6 @@ def _weight(value: object) -> float:
     if number < 0:
         raise LabelError(f"{visible(text)} is negative", "a weight is 0 or more")
     return number
-
-
-def checked_weights(weights: ArrayLike | None, rows: int) -> Array | None:
-    """Return weights as float64, shape (rows,); None stands for no weights.
-
-    Raises
-    ------
-    ValueError
-        If they are not as many finite numbers, one of them is negative, or all are 0.
-    """
-    if weights is None:
-        return None
-    found = np.asarray(weights)
-    if found.shape != (rows,) or found.dtype.kind not in "biuf":
-        raise ValueError(f"weights must be one number for each of {rows} rows, not {found.dtype} of {found.shape}")
-    found = found.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = found.sum()
-    if not ((found >= 0) & (found < np.inf)).all() or not 0 < total <= LARGEST_TOTAL:
-        raise ValueError(f"weights must be finite, not negative and not all 0, and their sum at most {LARGEST_TOTAL:g}")
-    return found
 
 
 def check_total_weight(total: float) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from actcli.activations import computing_dtype, in_block_order
+from actcli.calibration.calibration import in_units
 from actcli.errors import DataError
+from actcli.evaluation.weights import check_total_weight
 from actcli.metrics.parallel import in_order
 from actcli.prediction.class_columns import Arrangement
 from actcli.streaming.spooled_scores import SpooledScoreStore, rows_in_block
@@ -53,6 +56,8 @@ class LabeledRows(NamedTuple):
         Which rows these are, shape (N,), bool; None is all of them.
     jobs
         The number of threads that work on them; None is the number of processors.
+    weights, weight_unit
+        How much each of the N rows counts, shape (N,), float64, in this unit; None if all count once.
     """
 
     given: SpooledScoreStore
@@ -62,6 +67,8 @@ class LabeledRows(NamedTuple):
     labels: SpooledScoreStore | None
     taken: Array | None = None
     jobs: int | None = 1
+    weights: Array | None = None
+    weight_unit: float = 1.0
 
     @property
     def size(self) -> int:
@@ -71,13 +78,20 @@ class LabeledRows(NamedTuple):
     def take(self, numbers: Array) -> LabeledRows:
         """Return the rows with these numbers, in the order of all rows."""
         taken = np.zeros(self.given.rows, dtype=np.bool_)
-        taken[numbers] = True
+        taken[numbers if self.taken is None else np.flatnonzero(self.taken)[numbers]] = True
         return self._replace(taken=taken)
 
     def true_codes(self) -> Array:
         """Return the true class of each row, shape (N,), in the smallest dtype; not for multilabel."""
         assert self.codes is not None
         return self.codes if self.taken is None else self.codes[self.taken]
+
+    def true_weights(self) -> list[float] | list[int]:
+        """Return for each class the sum of the weights of its true rows; without weights their number."""
+        if self.weights is None:
+            return self.true_counts()
+        sums = self.weighted_blocks(partial(_weights_of_classes, self.classes))
+        return [self.weight_unit * float(total) for total in sum(sums, np.zeros(self.classes))]
 
     def true_counts(self) -> list[int]:
         """Return for each class the number of rows of which it is true."""
@@ -87,16 +101,20 @@ class LabeledRows(NamedTuple):
         return list(map(int, sum(counts, np.zeros(self.classes, dtype=np.int64))))
 
     def blocks(self, work: Callable[[Array, Array], Found]) -> Iterator[Found]:
-        """Yield `work(given, truth)` of one block of rows after the other, in order; it may run in any thread.
+        """Yield `work(given, truth)` of one block of rows after the other, as `weighted_blocks` does."""
+        return self.weighted_blocks(lambda given, truth, _: work(given, truth))
+
+    def weighted_blocks(self, work: Callable[[Array, Array, Array | None], Found]) -> Iterator[Found]:
+        """Yield `work(given, truth, weights)` of one block of rows after the other, in order; it may run in any thread.
 
         The blocks do not depend on how the rows arrived. `given` has the shape (n, C), float64, in the memory order of
         the activations; it must not be changed. `truth` has codes, shape (n,), int64, or for multilabel where a label
-        is true, shape (n, C), bool.
+        is true, shape (n, C), bool. `weights` has the shape (n,), or is None.
         """
         for found in in_order(lambda number: self._worked(work, number), range(self.given.count), self.jobs):
             yield from found
 
-    def _worked(self, work: Callable[[Array, Array], Found], number: int) -> list[Found]:
+    def _worked(self, work: Callable[[Array, Array, Array | None], Found], number: int) -> list[Found]:
         """Return the results for a block of the store, in smaller blocks that stay in the cache."""
         given = self.given.block(number)
         first = number * self.block_rows
@@ -110,7 +128,8 @@ class LabeledRows(NamedTuple):
                 if not len(rows):
                     continue
             numbers = in_block_order(given[rows], np.dtype(np.float64))
-            found.append(work(numbers, self._truth(rows, first, packed)))
+            weights = None if self.weights is None else self.weights[first : first + self.block_rows][rows]
+            found.append(work(numbers, self._truth(rows, first, packed), weights))
         return found
 
     def _truth(self, rows: Any, first: int, packed: Array | None) -> Array:
@@ -118,6 +137,12 @@ class LabeledRows(NamedTuple):
             return np.unpackbits(np.ascontiguousarray(packed[rows]), axis=1, count=self.classes).view(np.bool_)
         assert self.codes is not None
         return np.asarray(self.codes[first : first + self.block_rows][rows], dtype=np.int64)
+
+
+def _weights_of_classes(classes: int, _: Array, truth: Array, weights: Array | None) -> Array:
+    """Return for each class the sum of the weights of the rows of a block of which it is true."""
+    assert weights is not None
+    return np.bincount(truth, weights, classes) if truth.ndim == 1 else weights @ truth
 
 
 class GivenRows(NamedTuple):
@@ -162,6 +187,7 @@ class LabeledRowsSink:
         self._truth = truth
         self._dtype, self._kept = dtype, kept
         self._codes: list[Array] = []
+        self._weights: list[Array] = []
 
     def open(self, layout: Layout) -> int:
         """Return 0: nothing is written."""
@@ -175,7 +201,9 @@ class LabeledRowsSink:
 
     def accept(self, encoded: GivenRows, start: int) -> None:
         """Keep the next rows and their truth; the first row of their chunk is number `start` of the table."""
-        truth = self._truth.take(encoded.batch, start).labels
+        truth, weights = self._truth.take(encoded.batch, start)
+        if weights is not None:
+            self._weights.append(weights)
         if truth.ndim == 1:
             self._codes.append(truth.astype(self._code))
         else:
@@ -198,12 +226,27 @@ class LabeledRowsSink:
             for block in others.blocks():
                 own.append(block)
         self._codes += other._codes
+        self._weights += other._weights
 
     def rows(self, jobs: int | None = 1) -> LabeledRows:
-        """Return all rows; there must be at least one. `jobs` threads work on them."""
+        """Return all rows, without those that have a weight of 0; there must be at least one. `jobs` threads work.
+
+        Raises
+        ------
+        DataError
+            If all weights are 0, or their sum is too large.
+        """
         codes = np.concatenate(self._codes) if self._codes else None
         labels = self._labels if codes is None else None
-        return LabeledRows(self._given, self._classes, self._block_rows, codes, labels, None, jobs)
+        rows = LabeledRows(self._given, self._classes, self._block_rows, codes, labels, None, jobs)
+        if not self._weights:
+            return rows
+        given = np.concatenate(self._weights)
+        with np.errstate(over="ignore"):
+            check_total_weight(float(given.sum()))
+        unit, weights = in_units(given)
+        assert weights is not None
+        return rows._replace(taken=None if weights.all() else weights > 0, weights=weights, weight_unit=unit)
 
 
 def own_dtype(layout: Layout, plan: PredictionPlan) -> np.dtype[Any]:

@@ -53,27 +53,28 @@ def quality(scoring: Scoring, rows: LabeledRows) -> dict[str, float]:
     rows
         The rows and their true labels.
     """
-    settings = MetricSettings(Task(scoring.task), rows.classes, ranking=False)
+    settings = MetricSettings(Task(scoring.task), rows.classes, ranking=False, weighted=rows.weights is not None)
     accumulator = MetricAccumulator(settings)
     start = 0
-    for statistics, probabilities in rows.blocks(partial(_statistics, settings, scoring)):
+    for statistics, probabilities in rows.weighted_blocks(partial(_statistics, settings, scoring)):
         accumulator.add(np.arange(start, start + len(probabilities)), statistics, probabilities)
         start += len(probabilities)
     return {name: float(values[0]) for name, values in accumulator.result()[0].items()}
 
 
 def _statistics(
-    settings: MetricSettings, scoring: Scoring, given: Array, truth: Array
+    settings: MetricSettings, scoring: Scoring, given: Array, truth: Array, weights: Array | None
 ) -> tuple[dict[str, Array], Array]:
     """Return the statistics of a block of rows, and its probabilities."""
     found = decided(scoring, given)
     probabilities = np.ascontiguousarray(found.probabilities)
     if isinstance(found, SoftmaxPredictions):
-        return exclusive_rows(settings, truth, found.index, probabilities, found.log_probabilities), probabilities
+        known = (truth, found.index, probabilities, found.log_probabilities)
+        return exclusive_rows(settings, *known, weights=weights), probabilities
     chosen = found.multihot.astype(np.bool_)
     logarithms = found.log_probabilities, found.log_complements
     bins = cell_bins(settings, probabilities)
-    return label_rows(settings, truth, chosen, probabilities, *logarithms, bins), probabilities
+    return label_rows(settings, truth, chosen, probabilities, *logarithms, bins, weights), probabilities
 
 
 class SetSums(NamedTuple):

@@ -44,20 +44,23 @@ class RowProblem(Problem):
         self._rows, self._scoring, self._values = rows, scoring, values
         self.exclusive = scoring.task is Task.SOFTMAX
         self.shape = rows.size, 1 if scoring.task is Task.BINARY else rows.classes
+        self.weight_unit = rows.weight_unit
 
-    def blocks(self, work: Callable[[Array, Array], Found], columns: slice = EVERY) -> Iterator[Found]:
-        """Yield `work(scores, truth)` of one block of rows after the other."""
+    def weighted_blocks(
+        self, work: Callable[[Array, Array, Array | None], Found], columns: slice = EVERY
+    ) -> Iterator[Found]:
+        """Yield `work(scores, truth, weights)` of one block of rows after the other."""
         task = self._scoring.task
         scoring = self._scoring.of_labels(columns) if task is Task.MULTILABEL else self._scoring
 
-        def worked(given: Array, truth: Array) -> Found:
+        def worked(given: Array, truth: Array, weights: Array | None) -> Found:
             if task is Task.MULTILABEL:
                 given, truth = given[:, columns], truth[:, columns]
             elif task is Task.BINARY:
                 truth = np.equal(truth, 1)[:, np.newaxis]
-            return work(self._values(scoring, given), truth)
+            return work(self._values(scoring, given), truth, weights)
 
-        return self._rows.blocks(worked)
+        return self._rows.weighted_blocks(worked)
 
     def each(self, work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
         """Yield `work(item)` of each item, in their order."""

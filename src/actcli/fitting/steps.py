@@ -30,11 +30,12 @@ from actcli.prediction.predictions import SoftmaxPredictions
 from actcli.tasks import Method, Scope, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     from actcli.calibration.conformal import Conformal
     from actcli.calibration.methods import Calibration
+    from actcli.calibration.thresholds import Objective as ThresholdObjective
     from actcli.calibration.thresholds import Tuned
     from actcli.fitting.fit_reports import FitReport
     from actcli.fitting.labeled_rows import LabeledRows
@@ -248,9 +249,10 @@ def tune(context: FitContext, objective: Objective, scope: Scope) -> FitResult:
     problem = RowProblem(context.rows, context.scoring, _usable_probabilities)
     match scope:
         case Scope.GLOBAL:
-            found = (tuned_globally(lambda work: problem.blocks(lambda *cells: work(*_usable(*cells))), goal),)
+            cells = partial(_usable_cells, problem)
+            found = (tuned_globally(cells, goal, problem.weight_unit),)
         case Scope.CLASS:
-            found = each_class(problem, lambda *cells: tuned_class(*_usable(*cells), goal))
+            found = each_class(problem, partial(_tuned_class, goal, problem.weight_unit))
         case _:
             assert_never(scope)
     every = [*found] * len(names) if scope is Scope.GLOBAL else found
@@ -267,7 +269,7 @@ def tune(context: FitContext, objective: Objective, scope: Scope) -> FitResult:
         after=1 - fitted_on.after[mean][objective.measure],
         report=ThresholdReport(objective.text, scope, objective.measure, new, fitted_on, held_out),
         objective=f"{objective.text}, {scope.value}",
-        warnings=_threshold_warnings(names, found, old, objective, scope),
+        warnings=_threshold_warnings(names, found, _label_counts(context), old, objective, scope),
     )
 
 
@@ -277,9 +279,18 @@ def _usable_probabilities(scoring: Scoring, given: Array) -> Array:
     return found[:, 1:] if scoring.task is Task.BINARY else found
 
 
-def _usable(probabilities: Array, truth: Array) -> tuple[Array, Array, Array]:
-    """Return probabilities, the truth, and which probabilities are usable."""
-    return probabilities, truth, ~np.isnan(probabilities)
+def _usable_cells(problem: RowProblem, work: Callable[[Array, Array, Array, Array | None], Any]) -> Iterator[Any]:
+    """Yield `work(probabilities, truth, usable, weights)` of one block of rows after the other."""
+    return problem.weighted_blocks(
+        lambda probabilities, truth, weights: work(probabilities, truth, ~np.isnan(probabilities), weights)
+    )
+
+
+def _tuned_class(
+    goal: ThresholdObjective, unit: float, probabilities: Array, true: Array, weights: Array | None
+) -> Tuned:
+    """Return the threshold of a class, from its probabilities, NaN where it is masked."""
+    return tuned_class(probabilities, true, ~np.isnan(probabilities), goal, weights, unit)
 
 
 def _threshold_change(
@@ -288,10 +299,10 @@ def _threshold_change(
     names = context.policy.labels
     limits = [np.array([thresholds[name] for name in names]) for thresholds in (old, new)]
 
-    def counted(probabilities: Array, truth: Array) -> list[ConfusionCounts]:
-        return [label_counts(probabilities >= limit, truth) for limit in limits]  # which NaN is not
+    def counted(probabilities: Array, truth: Array, weights: Array | None) -> list[ConfusionCounts]:
+        return [label_counts(probabilities >= limit, truth, weights) for limit in limits]  # which NaN is not
 
-    parts = RowProblem(rows, context.scoring, _usable_probabilities).blocks(counted)
+    parts = RowProblem(rows, context.scoring, _usable_probabilities).weighted_blocks(counted)
     totals = [reduce(ConfusionCounts.plus, counts) for counts in zip(*parts, strict=True)]
 
     def measured(
@@ -311,12 +322,26 @@ def _threshold_change(
         return averages, of_class
 
     (before, each_before), (after, each_after) = map(measured, totals, (old, new))
-    changes = map(ThresholdChangeOfClass, totals[0].support.tolist(), each_before, each_after)
+    support = totals[0].support.tolist()
+    if rows.weights is not None:
+        support = [rows.weight_unit * each for each in support]
+    changes = map(ThresholdChangeOfClass, support, each_before, each_after)
     return ThresholdChange(rows.size, before, after, dict(zip(names, changes, strict=True)))
 
 
+def _label_counts(context: FitContext) -> list[int]:
+    """Return the number of rows of which each label that has a threshold is true."""
+    counts = context.rows.true_counts()
+    return counts[1:] if context.task is Task.BINARY else counts
+
+
 def _threshold_warnings(
-    names: Sequence[str], found: Sequence[Tuned], old: Mapping[str, float], objective: Objective, scope: Scope
+    names: Sequence[str],
+    found: Sequence[Tuned],
+    rows: Sequence[int],
+    old: Mapping[str, float],
+    objective: Objective,
+    scope: Scope,
 ) -> list[str]:
     """Return the warnings about classes for which no threshold was found, or only by a few rows."""
     if scope is Scope.GLOBAL:
@@ -325,7 +350,7 @@ def _threshold_warnings(
     warnings = []
     of_names = dict(zip(names, found, strict=True))
     none = [name for name, tuned in of_names.items() if not tuned.positives]
-    few = [f"{name} ({tuned.positives})" for name, tuned in of_names.items() if 0 < tuned.positives < _FEW]
+    few = [f"{name} ({count})" for name, count in zip(names, rows, strict=True) if 0 < count < _FEW]
     unreached = [name for name, tuned in of_names.items() if tuned.positives and tuned.threshold is None]
     if none:
         warnings.append(f"never right in these rows, so {_kept(none, old)}: {listed(none)}")
@@ -408,7 +433,7 @@ def _control_risk(context: FitContext, alpha: str) -> FitResult:
     """Fit the threshold that keeps the share of missed labels under a limit."""
     problem = RowProblem(context.rows, context.scoring, _usable_probabilities)
     try:
-        control = risk_control(lambda work: problem.blocks(lambda *cells: work(*_usable(*cells))), alpha)
+        control = risk_control(lambda work: _usable_cells(problem, lambda *cells: work(*cells[:3])), alpha)
     except ValueError as error:
         raise DataError(f"conformal: {error}") from None
     old: Array | float = DEFAULT_THRESHOLD if context.thresholds is None else context.thresholds

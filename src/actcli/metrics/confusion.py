@@ -82,14 +82,19 @@ class ConfusionCounts(NamedTuple):
         return (self.recall() + 1 - self.false_positive_rate()) / 2
 
 
-def label_counts(chosen: Array, truth: Array) -> ConfusionCounts:
-    """Return the counts of each label, shape (C,).
+def label_counts(chosen: Array, truth: Array, weights: Array | None = None) -> ConfusionCounts:
+    """Return the counts of each label, or with weights their sums, shape (C,).
 
     Parameters
     ----------
     chosen, truth
         Where a label is predicted, and where it is true: shape (N, C), bool.
+    weights
+        How much each row counts, shape (N,); None if all count once.
     """
+    if weights is not None:
+        hits, support, predicted = (weights @ each for each in (chosen & truth, truth, chosen))
+        return ConfusionCounts(hits, support, predicted, weights.sum())
     return ConfusionCounts(
         np.count_nonzero(chosen & truth, axis=0),
         np.count_nonzero(truth, axis=0),

@@ -206,6 +206,13 @@ class _Value:
             raise self.malformed(f"{self.shown} is below {least}")
         return int(value)
 
+    def count(self) -> int | float:
+        """Return a number of rows as it is written, or the sum of their weights."""
+        number = self.number()
+        if number < 0:
+            raise self.malformed(f"{self.shown} is below 0")
+        return int(self.value) if isinstance(self.value, int) else number
+
     def number_or_null(self) -> float | None:
         return None if self.value is None else self.number("number or null")
 
@@ -334,7 +341,7 @@ def _record(value: _Value) -> Record:
     truth = {}
     for name, count in parts["truth"].named():
         _check_utf8(name, parts["truth"])
-        truth[name] = count.integer(0)
+        truth[name] = count.count()
     return Record(
         rows=parts["rows"].integer(1),
         truth=truth,

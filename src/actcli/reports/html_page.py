@@ -142,9 +142,9 @@ def _classes(result: Evaluation) -> str:
     head = "".join(f"<th><button>{name}</button></th>" for name in ("class", *names))
     body = []
     for label, found in result.per_class.items():
+        shown = {name: tally(value) if name in COUNTS else number(value) for name, value in found.items()}
         cells = "".join(
-            f'<td data-value="{"" if value is None else value}">{tally(value) if name in COUNTS else number(value)}</td>'
-            for name, value in found.items()
+            f'<td data-value="{"" if found[name] is None else found[name]}">{text}</td>' for name, text in shown.items()
         )
         body.append(f"<tr><td>{_name(label)}</td>{cells}</tr>")
     table = f"<table class=sortable><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"

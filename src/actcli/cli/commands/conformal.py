@@ -8,6 +8,7 @@ import typer
 from actcli.cli.declaration import FIT, options
 from actcli.cli.fit_options import FitOptions, FittedRowOptions
 from actcli.cli.fitting import FitStep, fit
+from actcli.cli.input_options import WeightedTruthOptions
 from actcli.cli.option_values import decimal_share
 from actcli.cli.results import ResultOptions
 from actcli.errors import UsageError
@@ -65,7 +66,22 @@ class ConformalOptions:
     ] = None
 
 
-def conformal(target: FitOptions, sets: ConformalOptions, rows: FittedRowOptions, output: ResultOptions) -> None:
+@options
+class _UnweightedTruthOptions(WeightedTruthOptions):
+    """What is right."""
+
+    # It is declared so that the error can say why there are none.
+    weight: Annotated[str | None, typer.Option("--weight", metavar="COLUMN", hidden=True)] = None
+
+
+@options
+class _UnweightedRowOptions(FittedRowOptions):
+    """The rows that are fitted, and their truth: each counts once."""
+
+    truth: _UnweightedTruthOptions
+
+
+def conformal(target: FitOptions, sets: ConformalOptions, rows: _UnweightedRowOptions, output: ResultOptions) -> None:
     """Fit prediction sets that contain the true class as often as you ask.
 
     The promise holds on average over new rows from the same source, for any classifier. The rows must not be rows that
@@ -77,6 +93,8 @@ def conformal(target: FitOptions, sets: ConformalOptions, rows: FittedRowOptions
       actcli conformal logits.csv --truth labels.csv --policy policy.json --alpha 0.05 --score aps --holdout 0.3
       actcli softmax more.csv --policy policy.json --columns id,prediction_set
     """
+    if rows.truth.weight is not None:
+        raise UsageError("--weight: the promise of conformal is about rows that count equally", hint="leave it out")
     alpha = decimal_share(sets.alpha, "--alpha")
     score, raps_lambda, raps_k = sets.score, sets.raps_lambda, sets.raps_k
     if score is not ConformalScore.RAPS and (raps_lambda is not None or raps_k is not None):
