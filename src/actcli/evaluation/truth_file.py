@@ -230,8 +230,10 @@ class _ColumnReader:
                 f"--weight: the input and {self._name} both have a column {visible(self._weight.name)!r}",
                 hint="leave it out of one of them, or give it another name there",
             )
+        if not names:
+            raise DataError(f"{self._name}: has no column beside that of the weights, so none holds the truth")
         # A single column with the name of the only class is a table if it holds 0 and 1, else it holds label sets.
-        key = keyed[next(iter(names), next(iter(keyed)))]
+        key = keyed[names[0]]
         kind = self._kinds[key]
         return choose_columns(
             names,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COUNTS",
     "METRICS",
+    "ORDERED",
     "PER_CLASS",
     "RANKING",
     "Metric",
@@ -376,6 +377,9 @@ COUNTS = frozenset(metric.name for metric in _ALL if metric.is_count)
 
 RANKING = frozenset(metric.name for metric in _ALL if metric.needs == "ranking")
 """The names of the metrics that sort all rows."""
+
+ORDERED = frozenset(metric.name for metric in _ALL if metric.needs == "ordered")
+"""The names of the metrics that need an order of the classes."""
 
 _SMALLER_IS_BETTER = frozenset(metric.name for metric in _ALL if metric.smaller_is_better)
 
