@@ -47,6 +47,11 @@ COMMANDS = {
         "evaluating",
         keeps_rows=True,
     ),
+    "suspects": Entry(
+        "Rows whose given label is probably wrong.",
+        "correct the truth, then: actcli evaluate logits.csv --truth truth.csv",
+        "suspects",
+    ),
     "calibrate": Entry(
         "Fit probabilities that are right as often as they say.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
@@ -67,6 +72,11 @@ COMMANDS = {
         "the numbers: actcli evaluate logits.csv --truth truth.csv",
         "plots",
         keeps_rows=True,
+    ),
+    "combine": Entry(
+        "The mean of several models for the same rows, or of several views of one item.",
+        "are they right? actcli evaluate mean.csv --truth truth.csv",
+        "combining",
     ),
     "compare": Entry(
         "Sigmoid and softmax of the same logits side by side, and why they differ.",
