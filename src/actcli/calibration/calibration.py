@@ -25,8 +25,11 @@ Found = TypeVar("Found")
 __all__ = ["NOTHING_LEFT", "ArrayProblem", "Calibration", "Problem", "checked_problem", "each_class", "scaled_logits"]
 
 EVERY = slice(None)
-_GATHERED_BYTES = 1 << 27
+_GATHERED_BYTES = 1 << 25
 """The memory for all values of some classes."""
+
+_CHANGED_BYTES = 1 << 27
+"""The same for exclusive classes, where each pass computes the values of all classes."""
 
 
 NOTHING_LEFT = "no row gives what is true of it a probability above 0"
@@ -149,7 +152,8 @@ def each_class(
     classes are gathered at once, so one pass over the rows is made for these.
     """
     rows, classes = problem.shape
-    at_once = max(1, _GATHERED_BYTES // ((np.dtype(np.float64).itemsize + 1) * max(1, rows)))
+    room = _CHANGED_BYTES if problem.exclusive else _GATHERED_BYTES
+    at_once = max(1, room // ((np.dtype(np.float64).itemsize + 1) * max(1, rows)))
     found: list[Found] = []
     for first in range(0, classes, at_once):
         wanted = slice(first, min(first + at_once, classes))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Objective", "Tuned", "between", "objective_of", "tune_thresholds", "tuned_class", "tuned_globally"]
 
-_MOST_CELLS = 1 << 22
+_MOST_CELLS = 1 << 21
 """How many probabilities are sorted at once."""
 
 LARGEST_BETA = 1e150

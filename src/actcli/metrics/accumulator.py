@@ -13,6 +13,7 @@ import numpy as np
 from actcli.metrics import bootstrap
 from actcli.metrics.bootstrap import REPLICATES_AT_ONCE, runs
 from actcli.metrics.definitions import Totals, compute_metrics
+from actcli.metrics.parallel import in_order
 from actcli.metrics.ranking import RankedScores, packed, ranking_scores
 from actcli.metrics.row_statistics import bin_codes, bin_edges, equal_masses
 from actcli.metrics.score_store import MemoryScoreStore
@@ -121,17 +122,18 @@ class MetricAccumulator:
         if self.confusion is not None and other.confusion is not None:
             self.confusion += other.confusion
 
-    def result(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    def result(self, jobs: int | None = 1) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
         """Return the metrics, the metrics of each class, and the bins: of all rows, then of each replicate.
 
         The arrays have the shapes (1 + R,), (1 + R, C) and (1 + R, bins); the "edges" of the bins (bins + 1,).
+        Metrics that rank the rows are computed by so many threads; None is the number of processors.
         """
         self._end_block()
         if not self._sums:
             return {}, {}, {}
         ranked = {}
         if self.settings.ranking:
-            ranked = dict(zip(("roc_auc", "average_precision"), self._rank(), strict=True))
+            ranked = dict(zip(("roc_auc", "average_precision"), self._rank(jobs), strict=True))
         bins = self._bins()
         return *compute_metrics(Totals(self.settings, self._sums, ranked, bins)), bins
 
@@ -180,27 +182,34 @@ class MetricAccumulator:
         """Return the truth of each row that is ranked: codes, or packed bits."""
         return np.concatenate(self._truth) if self._truth else np.zeros(0, dtype=np.int32)
 
-    def _rank(self) -> tuple[Array, Array]:
+    def _rank(self, jobs: int | None) -> tuple[Array, Array]:
         """Return the ROC AUC and the average precision of each class, shapes (1 + R, C)."""
         shape = (1 + self.settings.bootstrap, self.settings.classes)
         auc, precision = np.full(shape, np.nan), np.full(shape, np.nan)
         truth = self._all_truth()
         rankings: dict[int, RankedScores] = {}
         room = _RANKING_BYTES
-        for number in range(self.settings.classes):
+
+        def scored(number: int) -> tuple[tuple[float, float], RankedScores | None]:
             values, positive = self._scores.column(number), _is_true(truth, number)
-            auc[0, number], precision[0, number] = ranking_scores(values, positive)
-            if self.settings.bootstrap:
-                rankings[number] = RankedScores(values, positive)
-                room -= rankings[number].nbytes
+            ranking = RankedScores(values, positive) if self.settings.bootstrap else None
+            return ranking_scores(values, positive), ranking
+
+        for number, (scores, ranking) in enumerate(in_order(scored, range(self.settings.classes), jobs)):
+            auc[0, number], precision[0, number] = scores
+            if ranking is not None:
+                rankings[number] = ranking
+                room -= ranking.nbytes
             # The weights are made once for as many classes as there is room for.
             if room <= 0:
-                self._replicate(rankings, auc, precision)
+                self._replicate(rankings, auc, precision, jobs)
                 rankings, room = {}, _RANKING_BYTES
-        self._replicate(rankings, auc, precision)
+        self._replicate(rankings, auc, precision, jobs)
         return auc, precision
 
-    def _replicate(self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array) -> None:
+    def _replicate(
+        self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array, jobs: int | None
+    ) -> None:
         """Put the scores of each replicate of some classes where they belong."""
         if not rankings:
             return
@@ -211,9 +220,9 @@ class MetricAccumulator:
             some = range(start, min(start + at_once, groups))
             words = np.concatenate([packed(self._weights(group, numbers)) for group in some], axis=1)
             rows = slice(1 + start * REPLICATES_AT_ONCE, 1 + (start + at_once) * REPLICATES_AT_ONCE)
-            for number, ranking in rankings.items():
-                found = auc[rows, number], precision[rows, number]
-                for place, scores in zip(found, ranking.scores(words), strict=True):
+            scored = in_order(lambda ranking, words=words: ranking.scores(words), rankings.values(), jobs)  # type: ignore[misc]
+            for number, found in zip(rankings, scored, strict=True):
+                for place, scores in zip((auc[rows, number], precision[rows, number]), found, strict=True):
                     place[:] = scores[: len(place)]
 
     def _bins(self) -> dict[str, Array]:

@@ -29,7 +29,7 @@ def ranking_scores(values: Array, positive: Array) -> tuple[float, float]:
     Parameters
     ----------
     values
-        The probability of the class, shape (N,).
+        The probability of the class, shape (N,), float64.
     positive
         Where the class is true, shape (N,), bool.
 
@@ -39,19 +39,25 @@ def ranking_scores(values: Array, positive: Array) -> tuple[float, float]:
     count one half (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747). The average precision is the mean over
     the positive rows of the precision among all rows whose value is at least as high. Undefined scores are NaN.
     """
-    chosen = np.sort(values[positive])
-    ordered = np.sort(values)
-    positives, rows = len(chosen), len(values)
-    below = np.searchsorted(ordered, chosen, "left")
-    up_to = np.searchsorted(ordered, chosen, "right")
-    own_below = np.searchsorted(chosen, chosen, "left")
-    own_up_to = np.searchsorted(chosen, chosen, "right")
+    chosen, ordered = np.sort(values[positive]), np.sort(values)
+    positives, rows = len(chosen), len(ordered)
+    if not positives:
+        return np.nan, np.nan
+    # Equal positive values are looked up once; each stands in `ordered` from `below` to `up_to`.
+    firsts = np.flatnonzero(np.append(True, chosen[1:] != chosen[:-1]))
+    ends = np.append(firsts[1:], positives)
+    counts = ends - firsts
+    each = chosen[firsts]
+    below = np.searchsorted(ordered, each, "left")
+    up_to = below + counts
+    tied = np.flatnonzero(ordered[np.minimum(up_to, rows - 1)] == each)
+    up_to[tied] = np.searchsorted(ordered, each[tied], "right")
     # Whole numbers: twice the negatives below each positive, and once those that tie with it.
-    pairs = int((below - own_below).sum(dtype=np.int64)) + int((up_to - own_up_to).sum(dtype=np.int64))
+    pairs = int((counts * (below - firsts + up_to - ends)).sum(dtype=np.int64))
     negatives = rows - positives
-    auc = pairs / (2 * positives * negatives) if positives and negatives else np.nan
-    precision = (positives - own_below) / (rows - below)
-    return auc, precision.sum() / positives if positives else np.nan
+    auc = pairs / (2 * positives * negatives) if negatives else np.nan
+    precision = np.repeat((positives - firsts) / (rows - below), counts)
+    return auc, precision.sum() / positives
 
 
 class RankedScores:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from actcli.fitting.steps import FitContext, FitResult
 
 
-_KEPT = 1 << 26
+_KEPT = 1 << 25
 """It reads the scores twice: for the score of the true class of each row, and for the sizes of the sets."""
 
 
