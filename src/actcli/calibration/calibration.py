@@ -133,8 +133,10 @@ class ArrayProblem(Problem):
         """Yield `work(scores, truth)` of one block of rows after the other."""
 
         def worked(block: slice) -> Found:
-            truth = self.truth[block]
-            return work(in_block_order(self.scores[block, columns]), truth if self.exclusive else truth[:, columns])
+            scores, truth = self.scores[block], self.truth[block]
+            if not self.exclusive:
+                scores, truth = scores[:, columns], truth[:, columns]
+            return work(in_block_order(scores), truth)
 
         return self.each(worked, blocks(*self.shape))
 

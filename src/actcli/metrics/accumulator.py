@@ -207,9 +207,7 @@ class MetricAccumulator:
         self._replicate(rankings, auc, precision, jobs)
         return auc, precision
 
-    def _replicate(
-        self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array, jobs: int | None
-    ) -> None:
+    def _replicate(self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array, jobs: int | None) -> None:
         """Put the scores of each replicate of some classes where they belong."""
         if not rankings:
             return
