@@ -37,8 +37,11 @@ __all__ = [
 ]
 
 EVERY = slice(None)
-_GATHERED_BYTES = 1 << 27
+_GATHERED_BYTES = 1 << 25
 """The memory for all values of some classes."""
+
+_CHANGED_BYTES = 1 << 27
+"""The same for exclusive classes, where each pass computes the values of all classes."""
 
 
 LARGEST_TOTAL = 1e300
@@ -169,12 +172,10 @@ class ArrayProblem(Problem):
         """Yield `work(scores, truth, weights)` of one block of rows after the other."""
 
         def worked(block: slice) -> Found:
-            truth = self.truth[block]
-            return work(
-                in_block_order(self.scores[block, columns]),
-                truth if self.exclusive else truth[:, columns],
-                None if self.weights is None else self.weights[block],
-            )
+            scores, truth = self.scores[block], self.truth[block]
+            if not self.exclusive:
+                scores, truth = scores[:, columns], truth[:, columns]
+            return work(in_block_order(scores), truth, None if self.weights is None else self.weights[block])
 
         return self.each(worked, blocks(*self.shape))
 
@@ -194,7 +195,8 @@ def each_class(
     classes are gathered at once, so one pass over the rows is made for these.
     """
     rows, classes = problem.shape
-    at_once = max(1, _GATHERED_BYTES // ((np.dtype(np.float64).itemsize + 1) * max(1, rows)))
+    room = _CHANGED_BYTES if problem.exclusive else _GATHERED_BYTES
+    at_once = max(1, room // ((np.dtype(np.float64).itemsize + 1) * max(1, rows)))
     found: list[Found] = []
     for first in range(0, classes, at_once):
         wanted = slice(first, min(first + at_once, classes))

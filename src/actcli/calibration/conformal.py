@@ -38,7 +38,7 @@ __all__ = [
     "true_scores",
 ]
 
-_MOST_LABELS = 1 << 20
+_MOST_LABELS = 1 << 19
 """How many labels are sorted at once."""
 
 

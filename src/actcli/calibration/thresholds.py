@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Objective", "Tuned", "between", "objective_of", "tune_thresholds", "tuned_class", "tuned_globally"]
 
-_MOST_CELLS = 1 << 22
+_MOST_CELLS = 1 << 21
 """How many probabilities are sorted at once."""
 
 _ROUNDING = 1e-12

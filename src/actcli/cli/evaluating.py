@@ -257,7 +257,7 @@ def measure(
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
             if options.recorded.label_separator is not None and not spec.book.has_split:
                 raise UsageError("--label-separator: no label is written as a text", hint="leave it out")
-            result = evaluator.result(classes)
+            result = evaluator.result(classes, output.jobs)
             write(Measured(result, evaluator, page, worst), target)
             target.commit()
     finally:

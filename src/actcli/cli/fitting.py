@@ -57,7 +57,7 @@ class FitStep:
     command: str
     default_task: Task
     work: Callable[[FitContext], FitResult]
-    kept: int = 1 << 28
+    kept: int = 1 << 27
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class Entry(NamedTuple):
     page: str
     """The page of the documentation that explains it, in `docs/`."""
     keeps_rows: bool = False
-    """Whether it keeps all rows in memory, so that the limit of memory grows with the input."""
+    """Whether it keeps numbers of all rows in memory, so that the limit of memory grows with the input."""
 
 
 COMMANDS = {

@@ -156,8 +156,10 @@ class Evaluator:
         if self._worst is not None and other._worst is not None:
             self._worst.merge(other._worst)
 
-    def result(self, classes: Sequence[str]) -> Evaluation:
+    def result(self, classes: Sequence[str], jobs: int | None = 1) -> Evaluation:
         """Return the evaluation; `classes` are the names of the classes.
+
+        So many threads compute what ranks the rows; None is the number of processors.
 
         Raises
         ------
@@ -166,7 +168,7 @@ class Evaluator:
         """
         if self._settings.weighted:
             check_total_weight(self._accumulator.weight)
-        return evaluation_of(self._accumulator, classes)
+        return evaluation_of(self._accumulator, classes, jobs)
 
     def ranked(self, number: int) -> tuple[Array, Array]:
         """Return the probability of a class in each row with a label, and where the class is true; shape (N,)."""

@@ -132,11 +132,11 @@ class Evaluation:
         return self.metrics[name] if label is None else self.per_class[label][name]
 
 
-def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str]) -> Evaluation:
-    """Return the evaluation of the rows that were added up; `classes` are the names of the classes."""
+def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str], jobs: int | None = 1) -> Evaluation:
+    """Return the evaluation of the rows that were added up, by so many threads; `classes` are their names."""
     settings = accumulator.settings
     count = float if settings.weighted else int
-    metrics, by_class, bins = accumulator.result()
+    metrics, by_class, bins = accumulator.result(jobs)
     intervals = None
     if settings.bootstrap:
         intervals = Intervals(

@@ -13,6 +13,7 @@ import numpy as np
 from actcli.metrics import bootstrap
 from actcli.metrics.bootstrap import REPLICATES_AT_ONCE, runs
 from actcli.metrics.definitions import Totals, compute_metrics
+from actcli.metrics.parallel import in_order
 from actcli.metrics.ranking import RankedScores, packed, ranking_scores
 from actcli.metrics.row_statistics import bin_codes, bin_edges, equal_masses
 from actcli.metrics.score_store import MemoryScoreStore
@@ -132,19 +133,20 @@ class MetricAccumulator:
         if self.confusion is not None and other.confusion is not None:
             self.confusion += other.confusion
 
-    def result(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    def result(self, jobs: int | None = 1) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
         """Return the metrics, the metrics of each class, and the bins: of all rows, then of each replicate.
 
         The arrays have the shapes (1 + R,), (1 + R, C) and (1 + R, bins); the "edges" of the bins (bins + 1,).
+        Metrics that rank the rows are computed by so many threads; None is the number of processors.
         """
         self._end_block()
         if not self._sums:
             return {}, {}, {}
         ranked = {}
         if self.settings.ranking:
-            ranked = dict(zip(("roc_auc", "average_precision"), self._rank(), strict=True))
+            ranked = dict(zip(("roc_auc", "average_precision"), self._rank(jobs), strict=True))
             if self.settings.exclusive:
-                ranked["aurc"] = self._selective_areas()
+                ranked["aurc"] = self._selective_areas(jobs)
         bins = self._bins()
         return *compute_metrics(Totals(self.settings, self._sums, ranked, bins)), bins
 
@@ -229,57 +231,67 @@ class MetricAccumulator:
         """Return the truth of each row that is ranked: codes, or packed bits."""
         return np.concatenate(self._truth) if self._truth else np.zeros(0, dtype=np.int32)
 
-    def _rank(self) -> tuple[Array, Array]:
+    def _rank(self, jobs: int | None) -> tuple[Array, Array]:
         """Return the ROC AUC and the average precision of each class, shapes (1 + R, C)."""
         if self.settings.weighted:
-            return self._rank_weighted()
+            return self._rank_weighted(jobs)
         shape = (1 + self.settings.bootstrap, self.settings.classes)
         auc, precision = np.full(shape, np.nan), np.full(shape, np.nan)
         truth = self._all_truth()
         rankings: dict[int, RankedScores] = {}
         room = _RANKING_BYTES
-        for number in range(self.settings.classes):
+
+        def scored(number: int) -> tuple[tuple[float, float], RankedScores | None]:
             values, positive = self._scores.column(number), _is_true(truth, number)
-            auc[0, number], precision[0, number] = ranking_scores(values, positive)
-            if self.settings.bootstrap:
-                rankings[number] = RankedScores(values, positive)
-                room -= rankings[number].nbytes
+            ranking = RankedScores(values, positive) if self.settings.bootstrap else None
+            return ranking_scores(values, positive), ranking
+
+        for number, (scores, ranking) in enumerate(in_order(scored, range(self.settings.classes), jobs)):
+            auc[0, number], precision[0, number] = scores
+            if ranking is not None:
+                rankings[number] = ranking
+                room -= ranking.nbytes
             # The weights are made once for as many classes as there is room for.
             if room <= 0:
-                self._replicate(rankings, auc, precision)
+                self._replicate(rankings, auc, precision, jobs)
                 rankings, room = {}, _RANKING_BYTES
-        self._replicate(rankings, auc, precision)
+        self._replicate(rankings, auc, precision, jobs)
         return auc, precision
 
-    def _rank_weighted(self) -> tuple[Array, Array]:
+    def _rank_weighted(self, jobs: int | None) -> tuple[Array, Array]:
         """Return what `_rank` does, of rows with weights."""
         shape = (1 + self.settings.bootstrap, self.settings.classes)
         found = np.full((2, *shape), np.nan)
-        for numbers, rankings in self._weighted_rankings():
+        for numbers, rankings in self._weighted_rankings(jobs):
             for replicate, weights in self._row_weightings():
                 assert weights is not None
-                for number, ranking in zip(numbers, rankings, strict=True):
-                    found[:, replicate, number] = ranking.scores(weights)
+                scored = in_order(lambda ranking, weights=weights: ranking.scores(weights), rankings, jobs)  # type: ignore[misc]
+                for number, scores in zip(numbers, scored, strict=True):
+                    found[:, replicate, number] = scores
         return found[0], found[1]
 
-    def _weighted_rankings(self) -> Iterator[tuple[list[int], list[WeightedRanking]]]:
+    def _weighted_rankings(self, jobs: int | None) -> Iterator[tuple[list[int], list[WeightedRanking]]]:
         """Yield some classes and their rankings, as many as there is room for."""
         truth = self._all_truth()
         numbers: list[int] = []
         rankings: list[WeightedRanking] = []
-        for number in range(self.settings.classes):
+
+        def ranked(number: int) -> WeightedRanking:
+            return WeightedRanking(self._scores.column(number), _is_true(truth, number))
+
+        for number, ranking in enumerate(in_order(ranked, range(self.settings.classes), jobs)):
             numbers.append(number)
-            rankings.append(WeightedRanking(self._scores.column(number), _is_true(truth, number)))
+            rankings.append(ranking)
             if number == self.settings.classes - 1 or sum(each.nbytes for each in rankings) >= _RANKING_BYTES:
                 yield numbers, rankings
                 numbers, rankings = [], []
 
-    def _selective_areas(self) -> Array:
+    def _selective_areas(self, jobs: int | None) -> Array:
         """Return the area under the risk-coverage curve, shape (1 + R,)."""
         ranking = self.selective()
-        return np.array([ranking.area(weights) for _, weights in self._row_weightings()])
+        return np.array(list(in_order(lambda item: ranking.area(item[1]), self._row_weightings(), jobs)))
 
-    def _replicate(self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array) -> None:
+    def _replicate(self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array, jobs: int | None) -> None:
         """Put the scores of each replicate of some classes where they belong."""
         if not rankings:
             return
@@ -290,9 +302,9 @@ class MetricAccumulator:
             some = range(start, min(start + at_once, groups))
             words = np.concatenate([packed(self._counts(group, numbers)) for group in some], axis=1)
             rows = slice(1 + start * REPLICATES_AT_ONCE, 1 + (start + at_once) * REPLICATES_AT_ONCE)
-            for number, ranking in rankings.items():
-                found = auc[rows, number], precision[rows, number]
-                for place, scores in zip(found, ranking.scores(words), strict=True):
+            scored = in_order(lambda ranking, words=words: ranking.scores(words), rankings.values(), jobs)  # type: ignore[misc]
+            for number, found in zip(rankings, scored, strict=True):
+                for place, scores in zip((auc[rows, number], precision[rows, number]), found, strict=True):
                     place[:] = scores[: len(place)]
 
     def _bins(self) -> dict[str, Array]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from actcli.fitting.steps import FitContext, FitResult
 
 
-_KEPT = 1 << 26
+_KEPT = 1 << 25
 """It reads the scores twice: for the score of the true class of each row, and for the sizes of the sets."""
 
 
@@ -86,7 +86,7 @@ def conformal(target: FitOptions, sets: ConformalOptions, rows: _UnweightedRowOp
 
     The promise holds on average over new rows from the same source, for any classifier. The rows must not be rows that
     the classifier was trained on. For multilabel, a threshold keeps the promise, which is about the share of a row's
-    labels that is missed. All numbers are kept in memory: about 80 bytes for each.
+    labels that is missed. The scores are kept once; beyond 32 MiB they are in a temporary file.
 
     \b
       actcli conformal logits.npy --truth labels.npy --policy policy.json
