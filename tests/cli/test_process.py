@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 import actcli
-from actcli.cli.registry import COMMANDS
 from program import SAMPLES, command, environment, process, started, terminal
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def test_few_items_are_taken_ahead() -> None:
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_an_error_ends_it(jobs: int) -> None:
     """The first one in the order of the items."""
-    found = []
+    found: list[int] = []
     with pytest.raises(ZeroDivisionError):
         found.extend(in_order(lambda number: 1 // (3 - number), range(10), jobs))
     assert found in ([], [0, 0, 1])
