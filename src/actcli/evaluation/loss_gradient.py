@@ -50,7 +50,7 @@ class LossGradientSink:
 
     def accept(self, encoded: Batch, start: int) -> None:
         """Compute the gradients of the next rows, and write them."""
-        gradient = loss_gradient(encoded.counted, self._truth.take(encoded, start).labels, self._rules)
+        gradient = loss_gradient(encoded.counted, self._truth.take(encoded, start), self._rules)
         batch = replace(encoded, values={"gradient": gradient}, counted=None)
         self._lines.accept(self._lines.encoder.encode(batch), start)
 

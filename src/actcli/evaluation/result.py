@@ -88,7 +88,7 @@ class Evaluation:
         label ((true negatives, false positives), (false negatives, true positives)). Whole numbers, with weights the
         sums of these. None for very many classes.
     calibration_bins
-        The bins that the calibration error is computed from.
+        The bins that the calibration error is computed from; none without probabilities.
     intervals
         The intervals of the metrics; None without a bootstrap.
     total_weight
@@ -187,7 +187,7 @@ def _interval(values: Array) -> tuple[float, float] | None:
 
 
 def _calibration_bins(bins: Mapping[str, Array], as_count: type[int | float]) -> tuple[CalibrationBin, ...]:
-    edges = bins["edges"].tolist()
+    edges = bins["edges"].tolist() if bins else []
     found = []
     for number, (lower, upper) in enumerate(itertools.pairwise(edges)):
         count, confidence, correct = (float(bins[name][0, number]) for name in ("count", "confidence", "correct"))

@@ -183,7 +183,7 @@ class SuspectsSink:
 
     def accept(self, encoded: Batch, start: int) -> None:
         """Add the next rows to the thresholds, and keep those that may be suspects."""
-        truth = self._truth.take(encoded, start).labels
+        truth = self._truth.take(encoded, start)
         probabilities = encoded.values["probabilities"]
         numbers = start + encoded.row_numbers()
         self.rows += len(numbers)

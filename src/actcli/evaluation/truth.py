@@ -1,47 +1,57 @@
 """The true labels of each row: from a column of the input, or from a file that is joined to the rows of the input.
 
-A file of truths is read whole before the first row of the input, and kept: four bytes a row, or a bit for each label,
-and the ids where it is joined by them. `settle` returns an object that gives the truth of each batch.
+A file of truths is kept as codes, mostly a byte a row, or as a bit for each label. Where it is joined by ids, it is
+read whole before the first row of the input, and the ids are kept too. Where it is joined by position, no more of it is
+read than the input has rows. `settle` returns an object that gives the truth of each batch.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, assert_never
 
 import numpy as np
 
 from actcli.errors import DataError, UsageError, listed, visible
 from actcli.evaluation.carried_columns import label_array
-from actcli.evaluation.class_labels import TruthSpec
-from actcli.evaluation.truth_file import read_truth_file
+from actcli.evaluation.class_labels import IGNORED, TruthSpec
+from actcli.evaluation.truth_file import open_truth_file, stored, stored_dtype, stored_width
+from actcli.evaluation.truth_ids import TruthIds
 from actcli.evaluation.weights import WeightColumn, weight_array
-from actcli.streaming.batch import Kind
+from actcli.tasks import Join
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from actcli.streaming.batch import Batch, Layout
+    from actcli.evaluation.truth_file import TruthPart
+    from actcli.streaming.batch import Batch, Kind, Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = ["ArrayTruth", "FileTruth", "NoTruth", "RowTruth", "TrueRows", "Truth", "TruthSpec", "settle"]
 
+
 _PART_OF_THE_ROWS = "to use a part of the rows, keep only the truth of these rows in the truth file"
+_FURTHER_TRUTHS = f"{_PART_OF_THE_ROWS}, or ignore the others: --join left"
+SURPLUS = 1_000_000
+"""How many rows more than the input has are read, so that the error can say how many there are."""
 
 
 class TrueRows(NamedTuple):
-    """What is true of rows.
+    """The rows of a batch that count, and what is true of them.
 
     Parameters
     ----------
+    rows
+        The indices of the rows that count, in order; None if all do.
     labels
-        Codes, shape (N,), int64, or for label sets a table, shape (N, C), bool.
+        Codes, shape (n,), int64, or for label sets a table, shape (n, C), bool.
     weights
-        How much each row counts, shape (N,), float64, finite and not negative; None if all count once.
+        How much each of these rows counts, shape (n,), float64, finite and not negative; None if all count once.
     """
 
+    rows: Array | None
     labels: Array
     weights: Array | None = None
 
@@ -56,8 +66,8 @@ class Truth(ABC):
     """The device and inode numbers of the files behind it, none of which may be an output."""
 
     @abstractmethod
-    def take(self, batch: Batch, start: int) -> TrueRows:
-        """Return the truth of the rows of a batch.
+    def take(self, batch: Batch, start: int) -> Array:
+        """Return the truth of the rows of a batch: codes, shape (N,), int64, or for label sets a table, (N, C), bool.
 
         Parameters
         ----------
@@ -71,6 +81,20 @@ class Truth(ABC):
         DataError
             If a row has no truth, or a wrong one.
         """
+
+    def match(self, batch: Batch, start: int) -> TrueRows:
+        """Return which rows of a batch count, and the truth of these rows.
+
+        Parameters and errors are those of `take`.
+        """
+        return TrueRows(None, self.take(batch, start))
+
+    def scan(self, batch: Batch, start: int) -> None:  # noqa: B027  most know their classes
+        """Look at the truth of the rows of a batch, to learn the names of the classes; `start` is that of `take`."""
+
+    def with_classes(self, spec: TruthSpec) -> Truth:
+        """Return the same truth once the names of the classes are known, see `actcli.evaluation.inferred_classes`."""
+        raise NotImplementedError
 
     def finish(self, rows: int, left_out: int = 0) -> None:  # noqa: B027  most have nothing to check
         """Check at the end that no truth is left over; `left_out` of the `rows` of the input were wrong.
@@ -98,6 +122,8 @@ def settle(
     file: str | None,
     column: str | None,
     taken: Sequence[str] = (),
+    key: str | None = None,
+    join: Join = Join.EXACT,
     weight: str | None = None,
 ) -> Truth:
     """Return the truth, before the first row.
@@ -111,10 +137,13 @@ def settle(
     file
         The file of truths (``--truth``); None if a column of the input holds them.
     column
-        The column of the file, or of the input (``--truth-column``), or the array of an NPZ file; it may be None for a
-        file.
+        The column of the file, or of the input (``--truth-column``); it may be None for a file.
     taken
         Columns of the input that the truth cannot be joined on: what actcli decided.
+    key
+        The array of an NPZ file (``--truth-key``).
+    join
+        Which rows of the input and of the file must have each other.
     weight
         The column of the weights, of the input or of the file (``--weight``).
 
@@ -123,21 +152,21 @@ def settle(
     DataError
         If the file cannot be read, or holds something that is not a truth.
     UsageError
-        If neither is given, or there is no such column of weights, or two.
+        If neither is given, an option does not fit, or there is no such column of weights, or two.
     """
     kinds = {carried.name: carried.kind for carried in layout.carried}
-    truth: Truth
     if file is None:
+        if key is not None or join is not Join.EXACT:
+            raise UsageError(f"{'--join' if key is None else '--truth-key'} is for a file of truths: --truth FILE")
         if column is None:
             raise UsageError("nothing says what is right", hint="add --truth FILE, or --truth-column NAME of the input")
         if column not in kinds:
             raise UsageError(f"--truth-column: the input carries no column {visible(column)!r}")
-        truth = RowTruth(spec, column, kinds[column])
-    else:
-        carried = {name: kinds[name] for name in kinds if name not in taken and name != weight}
-        source = None if weight is None else WeightColumn(weight, of_input=weight in kinds)
-        truth = FileTruth(spec, file, column, carried, layout.rows, source)
-    return weighted(truth, layout, weight) if weight in kinds or file is None else truth
+        return weighted(RowTruth(spec, column, kinds[column]), layout, weight)
+    carried = {name: kinds[name] for name in kinds if name not in taken and name != weight}
+    source = None if weight is None else WeightColumn(weight, of_input=weight in kinds)
+    truth = FileTruth(spec, file, column, carried, layout.rows, key=key, join=join, weight=source)
+    return weighted(truth, layout, weight) if weight in kinds else truth
 
 
 def weighted(truth: Truth, layout: Layout, weight: str | None) -> Truth:
@@ -175,14 +204,28 @@ class WeightedTruth(Truth):
         self.notes = truth.notes
         self.identities = truth.identities
 
-    def take(self, batch: Batch, start: int) -> TrueRows:
+    def take(self, batch: Batch, start: int) -> Array:
         """Return the truth of the rows of a batch."""
-        found = self._truth.take(batch, start)
-        return found._replace(weights=weight_array(batch, self._column, self._kind, shown=self._column))
+        return self._truth.take(batch, start)
+
+    def match(self, batch: Batch, start: int) -> TrueRows:
+        """Return which rows of a batch count, and the truth and the weights of these rows."""
+        found = self._truth.match(batch, start)
+        weights = weight_array(batch, self._column, self._kind, shown=self._column)
+        return found._replace(weights=weights if found.rows is None else weights[found.rows])
+
+    def scan(self, batch: Batch, start: int) -> None:
+        """Look at the truth of the rows of a batch."""
+        self._truth.scan(batch, start)
+
+    def with_classes(self, spec: TruthSpec) -> WeightedTruth:
+        """Return the same truth once the names of the classes are known."""
+        return WeightedTruth(self._truth.with_classes(spec), self._column, self._kind)
 
     def finish(self, rows: int, left_out: int = 0) -> None:
         """Check that no truth is left over."""
         self._truth.finish(rows, left_out)
+        self.notes = self._truth.notes
 
     def merge(self, other: Self) -> None:
         """Take over which rows another object of the same truth has seen."""
@@ -204,10 +247,43 @@ class RowTruth(Truth):
         self._spec = spec
         self._column = column
         self._kind = kind
+        self._ignored = 0
 
-    def take(self, batch: Batch, start: int) -> TrueRows:  # noqa: ARG002  the truth is in the row itself
+    def scan(self, batch: Batch, start: int) -> None:
+        """Look at the truth of the rows of a batch."""
+        self.take(batch, start)
+
+    def with_classes(self, spec: TruthSpec) -> RowTruth:
+        """Return the same truth once the names of the classes are known."""
+        return RowTruth(spec, self._column, self._kind)
+
+    def take(self, batch: Batch, start: int) -> Array:  # noqa: ARG002  the truth is in the row itself
         """Return the truth of the rows of a batch."""
-        return TrueRows(label_array(self._spec, batch, self._column, self._kind, shown=self._column))
+        return label_array(self._spec, batch, self._column, self._kind, shown=self._column)
+
+    def match(self, batch: Batch, start: int) -> TrueRows:
+        """Return which rows of a batch count, and the truth of these rows."""
+        truth = self.take(batch, start)
+        if self._spec.ignored is None:
+            return TrueRows(None, truth)
+        rows = np.flatnonzero(truth != IGNORED)
+        self._ignored += len(truth) - len(rows)
+        return TrueRows(rows, truth[rows])
+
+    def finish(self, rows: int, left_out: int = 0) -> None:  # noqa: ARG002  each row has its truth
+        """Note how many rows the ignored truth leaves out."""
+        self.notes = _ignored_notes(self._spec, self._ignored)
+
+    def merge(self, other: Self) -> None:
+        """Add up the rows that are left out."""
+        self._ignored += other._ignored
+
+
+def _ignored_notes(spec: TruthSpec, count: int) -> list[str]:
+    if spec.ignored is None:
+        return []
+    rows = "1 row is" if count == 1 else f"{count:,} rows are"
+    return [f"--ignore-index {spec.ignored}: {rows} left out"]
 
 
 class NoTruth(Truth):
@@ -222,12 +298,12 @@ class NoTruth(Truth):
     def __init__(self, spec: TruthSpec) -> None:
         self._spec = spec
 
-    def take(self, batch: Batch, start: int) -> TrueRows:  # noqa: ARG002  it is the same for every row
+    def take(self, batch: Batch, start: int) -> Array:  # noqa: ARG002  it is the same for every row
         """Return zeros for the rows of a batch."""
         rows = len(batch.row_numbers())
         if self._spec.sets:
-            return TrueRows(np.zeros((rows, len(self._spec.classes)), dtype=np.bool_))
-        return TrueRows(np.zeros(rows, dtype=np.int64))
+            return np.zeros((rows, len(self._spec.classes)), dtype=np.bool_)
+        return np.zeros(rows, dtype=np.int64)
 
 
 class ArrayTruth(Truth):
@@ -245,10 +321,14 @@ class ArrayTruth(Truth):
         self._values = values
         self._weights = weights
 
-    def take(self, batch: Batch, start: int) -> TrueRows:
+    def match(self, batch: Batch, start: int) -> TrueRows:
+        """Return the truth and the weights of the rows of a batch, all of which count."""
+        weights = None if self._weights is None else self._weights[start + batch.row_numbers()]
+        return TrueRows(None, self.take(batch, start), weights)
+
+    def take(self, batch: Batch, start: int) -> Array:
         """Return the truth of the rows of a batch."""
-        numbers = start + batch.row_numbers()
-        return TrueRows(self._values[numbers], None if self._weights is None else self._weights[numbers])
+        return np.asarray(self._values[start + batch.row_numbers()])
 
 
 class FileTruth(Truth):
@@ -266,6 +346,10 @@ class FileTruth(Truth):
         The columns of the input that it may be joined on, and how their data look.
     rows
         How many rows the input has, if that is known.
+    key
+        The array of an NPZ file.
+    join
+        Which rows of the input and of the file must have each other.
     weight
         The column of the weights, if there are any.
     """
@@ -277,31 +361,73 @@ class FileTruth(Truth):
         column: str | None,
         carried: Mapping[str, Kind],
         rows: int | None,
+        *,
+        key: str | None = None,
+        join: Join = Join.EXACT,
         weight: WeightColumn | None = None,
     ) -> None:
-        table = read_truth_file(spec, path, column, carried, rows, weight)
-        self._sets = spec.sets
-        self._count = len(spec.classes)
-        self.name = table.name
-        self.identities = table.identities
-        self.notes = table.notes
-        self._first_line = table.first_line
-        self._values = table.values
-        self._weights = table.weights
-        self._rows = len(table.values)
-        self._join = table.join
-        self._ids = table.ids
-        self._next = 0
-        self._positions: dict[str, int] = {}
-        self._used = np.zeros(0 if table.join is None else self._rows, dtype=np.bool_)
-        self._kind = Kind.TEXT if table.join is None else carried[table.join]
-        if table.join is None:
-            note = f"{self.name} is joined by position: the input has no column of the same name"
-            self.notes = (*table.notes, note)
-            if rows is not None and rows != self._rows:
+        file = open_truth_file(spec, path, column, list(carried), key, weight)
+        self._spec = spec
+        self.name = file.name
+        self.identities = file.identities
+        self._first_line = file.first_line
+        self._parts: Iterator[TruthPart] | None = file.parts
+        self._values = bytearray()
+        self._weights = None if weight is None or weight.of_input else bytearray()
+        self._width = stored_width(spec)
+        self._join = join
+        self._found = 0
+        self._ignored = 0
+        self.notes: tuple[str, ...] = file.notes
+        self._ids: TruthIds | None = None
+        if file.join is not None:
+            self._ids = TruthIds(self.name, file.join, carried[file.join])
+            most = None if rows is None or join is not Join.EXACT else rows + SURPLUS
+            self._read(most)
+            if most is not None and self.rows > most:
                 raise self._miscounted(rows)
+            self._ids.end(self.rows)
+        elif join is not Join.EXACT:
+            raise UsageError(
+                f"--join {join}: the input and {self.name} have no column of the same name to match their rows by",
+                hint="--id NAME carries a column of the input along",
+            )
+        else:
+            self.notes += (f"{self.name} is joined by position: the input has no column of the same name",)
+            if rows is not None:
+                self._read(rows + SURPLUS)
+                if rows != self.rows:
+                    raise self._miscounted(rows)
 
-    def take(self, batch: Batch, start: int) -> TrueRows:
+    @property
+    def rows(self) -> int:
+        """How many rows of the file have been read."""
+        return len(self._values) // self._width
+
+    def scan(self, batch: Batch, start: int) -> None:
+        """Read the file as far as the rows of the input go."""
+        if self._ids is None:
+            self._read(start + len(batch) + batch.left_out + SURPLUS)
+
+    def with_classes(self, spec: TruthSpec) -> FileTruth:
+        """Return this object, once the names of the classes are known and the input has been scanned."""
+        from actcli.evaluation.inferred_classes import OpenCodebook, stored_again
+
+        self._parts = None
+        book = self._spec.book
+        assert isinstance(book, OpenCodebook)
+        labels = stored_again(np.frombuffer(self._values, dtype=stored_dtype(self._spec)), book.values, spec)
+        self._spec = spec
+        self._width = stored_width(spec)
+        self._values = bytearray(stored(spec, labels).tobytes())
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: everything that is in the file."""
+        self._read(None)
+        return self.__dict__
+
+    def take(self, batch: Batch, start: int) -> Array:
         """Return the truth of the rows of a batch.
 
         Raises
@@ -309,41 +435,64 @@ class FileTruth(Truth):
         DataError
             If a row has none, or the same as another.
         """
-        numbers = batch.row_numbers()
-        if self._join is None:
-            positions = start + numbers
-            if len(positions) and positions[-1] >= self._rows:
-                raise self._miscounted(None)
-        else:
-            positions = self._joined(batch, numbers, self._join)
-        values: Array = self._values[positions]
-        weights = None if self._weights is None else self._weights[positions]
-        if not self._sets:
-            return TrueRows(values.astype(np.int64), weights)
-        return TrueRows(np.unpackbits(values, axis=1, count=self._count).view(np.bool_), weights)
+        return self._at(self._positions(batch, start))
+
+    def match(self, batch: Batch, start: int) -> TrueRows:
+        """Return which rows of a batch count, and the truth of these rows."""
+        positions = self._positions(batch, start)
+        rows = None
+        if self._ids is not None and self._join is Join.INNER:
+            rows = np.flatnonzero(positions >= 0)
+            positions = positions[rows]
+        truth = self._at(positions)
+        weights = None if self._weights is None else np.frombuffer(self._weights, dtype=np.float64)[positions]
+        self._found += len(truth)
+        if self._spec.ignored is None:
+            return TrueRows(rows, truth, weights)
+        counted = np.flatnonzero(truth != IGNORED)
+        self._ignored += len(truth) - len(counted)
+        rows = counted if rows is None else rows[counted]
+        return TrueRows(rows, truth[counted], None if weights is None else weights[counted])
+
+    def _positions(self, batch: Batch, start: int) -> Array:
+        """Return the row of the file that each row of a batch belongs to; -1 for none, with an inner join."""
+        if self._ids is not None:
+            return self._ids.positions(batch, every=self._join is not Join.INNER)
+        positions = start + batch.row_numbers()
+        if len(positions) and not self._has(int(positions[-1])):
+            raise self._miscounted(None)
+        return positions
 
     def finish(self, rows: int, left_out: int = 0) -> None:
-        """Check that every truth was asked for.
+        """Check that every truth was asked for, if it must be, and note how many rows are left out.
 
         Raises
         ------
         DataError
             If there are more than rows.
         """
-        if self._join is None:
-            if rows != self._rows:
+        if self._ids is None:
+            self._read(rows + SURPLUS)
+            if rows != self.rows:
                 raise self._miscounted(rows)
-            return
-        unused = np.flatnonzero(~self._used)
-        if len(unused) > left_out:
-            from actcli.streaming.arrow_calls import take
+        elif self._join is Join.EXACT:
+            self._ids.refuse_unused(left_out, hint=_FURTHER_TRUTHS)
+        else:
+            self.notes += (self._joined_note(rows),)
+        self.notes += tuple(_ignored_notes(self._spec, self._ignored))
 
-            names = take(self._ids, unused[:5]).to_pylist()
-            raise DataError(
-                f"{self.name}: {len(unused):,} of its {self._rows:,} rows {'is' if len(unused) == 1 else 'are'} not in "
-                f'the input, by "{visible(self._join)}": {listed(names)}{" ..." if len(unused) > 5 else ""}',
-                hint=_PART_OF_THE_ROWS,
-            )
+    def _joined_note(self, rows: int) -> str:
+        match self._join:
+            case Join.LEFT | Join.EXACT:
+                unused = self.rows - self._found
+                return f"--join left: {rows:,} rows are used; {unused:,} of {self.rows:,} truths are of no row"
+            case Join.INNER:
+                return (
+                    f"--join inner: {self._found:,} rows are used, of {rows:,} of the input and "
+                    f"{self.rows:,} of {self.name}"
+                )
+            case _:
+                assert_never(self._join)
 
     def merge(self, other: Self) -> None:
         """Take over which rows another object of the same truth has seen.
@@ -353,53 +502,48 @@ class FileTruth(Truth):
         DataError
             If both have seen the same id.
         """
-        twice = np.flatnonzero(self._used & other._used)
-        if len(twice):
-            from actcli.streaming.arrow_calls import take
+        if self._ids is not None and other._ids is not None:
+            self._ids.merge(other._ids)
+        self._found += other._found
+        self._ignored += other._ignored
 
-            ids = listed(take(self._ids, twice[:5]).to_pylist())
-            raise DataError(f'"{visible(self._join or "")}" is the same in two rows of the input: {ids}')
-        self._used |= other._used
+    def _read(self, most: int | None) -> None:
+        """Read on until more than `most` rows are there, or all are; None reads all."""
+        while self._parts is not None and (most is None or self.rows <= most):
+            part = next(self._parts, None)
+            if part is None:
+                self._parts = None
+                return
+            self._values += part.labels.tobytes()
+            if self._weights is not None and part.weights is not None:
+                self._weights += part.weights.tobytes()
+            if self._ids is not None:
+                self._ids.append(part.ids)
+
+    def _has(self, position: int) -> bool:
+        """Return whether the file has a row with this number, from 0."""
+        if position >= self.rows:
+            self._read(position)
+        return position < self.rows
+
+    def _at(self, positions: Array) -> Array:
+        """Return the truth in these rows of the file."""
+        values = np.frombuffer(self._values, dtype=stored_dtype(self._spec))
+        if not self._spec.sets:
+            return np.asarray(values[positions], dtype=np.int64)
+        bits = values.reshape(-1, self._width)[positions]
+        return np.unpackbits(bits, axis=1, count=len(self._spec.classes)).view(np.bool_)
 
     def _miscounted(self, rows: int | None) -> DataError:
         """Return the error for an input of `rows` rows; None stands for more than the truth has."""
         hint = None
-        if rows is not None and rows < self._rows - 1:
+        if rows is not None and rows < self.rows - 1:
             hint = _PART_OF_THE_ROWS
         elif self._first_line is not None and self._first_line.cells:
             kind = "a header, as it is no class" if self._first_line.is_header else "a truth, as it is a class"
             hint = f"its first line, {listed(self._first_line.cells, 3)}, was taken for {kind}"
         found = "more" if rows is None else f"{rows:,}"
-        return DataError(
-            f"{self.name}: has {self._rows:,} row{'' if self._rows == 1 else 's'}, but the input has {found}", hint=hint
-        )
-
-    def _joined(self, batch: Batch, numbers: Array, join: str) -> Array:
-        """Return the position in the file of the truth of each row: as a rule the files are in the same order."""
-        from actcli.formats.text import carried_texts
-
-        ids = carried_texts(self._kind, batch.carried[join])
-        if self._ids.slice(self._next, len(ids)).equals(ids):
-            positions = np.arange(self._next, self._next + len(ids))
-        else:
-            if not self._positions:
-                self._positions = {id: position for position, id in enumerate(self._ids.to_pylist())}
-            found = [self._positions.get(id, -1) for id in ids.to_pylist()]
-            positions = np.array(found, dtype=np.int64)
-        for row, position in enumerate(positions.tolist() if self._is_wrong(positions) else ()):
-            where = f'{batch.place(int(numbers[row]))}: "{visible(join)}" is "{visible(ids[row].as_py())}"'
-            if position < 0:
-                raise DataError(f"{where}, which is not in {self.name}")
-            if self._used[position]:
-                raise DataError(f"{where}, as it is of another row before")
-            self._used[position] = True
-        self._used[positions] = True
-        self._next = int(positions[-1]) + 1 if len(positions) else self._next
-        return positions
-
-    def _is_wrong(self, positions: Array) -> bool:
-        """Return whether one of the positions is missing, or was used before."""
-        if not len(positions):
-            return False
-        known = int(positions.min()) >= 0 and not self._used[positions].any()
-        return not known or len(np.unique(positions)) < len(positions)
+        has = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        if rows is not None and self.rows > rows + SURPLUS:
+            has = f"more than {rows + SURPLUS:,} rows"
+        return DataError(f"{self.name}: has {has}, but the input has {found}", hint=hint)

@@ -201,14 +201,14 @@ class LabeledRowsSink:
 
     def accept(self, encoded: GivenRows, start: int) -> None:
         """Keep the next rows and their truth; the first row of their chunk is number `start` of the table."""
-        truth, weights = self._truth.take(encoded.batch, start)
+        rows, truth, weights = self._truth.match(encoded.batch, start)
         if weights is not None:
             self._weights.append(weights)
         if truth.ndim == 1:
             self._codes.append(truth.astype(self._code))
         else:
             self._labels.append(np.packbits(truth, axis=1))
-        self._given.append(encoded.given)
+        self._given.append(encoded.given if rows is None else encoded.given[rows])
 
     def finish(self) -> None:
         """Do nothing: `rows` returns the rows."""
@@ -239,7 +239,7 @@ class LabeledRowsSink:
         codes = np.concatenate(self._codes) if self._codes else None
         labels = self._labels if codes is None else None
         rows = LabeledRows(self._given, self._classes, self._block_rows, codes, labels, None, jobs)
-        if not self._weights:
+        if not self._weights or not rows.size:
             return rows
         given = np.concatenate(self._weights)
         with np.errstate(over="ignore"):

@@ -80,7 +80,7 @@ class MetricAccumulator:
             dtype = np.float64 if settings.weighted else np.int64
             self.confusion = np.zeros((settings.classes, settings.classes), dtype=dtype)
 
-    def add(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array) -> None:
+    def add(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array | None) -> None:
         """Add rows.
 
         Parameters
@@ -90,7 +90,7 @@ class MetricAccumulator:
         statistics
             The statistics of the rows, by `exclusive_rows` or `label_rows`.
         probabilities
-            Shape (N, C), float64.
+            Shape (N, C), float64; None if there are only labels.
         """
         self.rows += len(numbers)
         answered = np.flatnonzero(statistics["predicted"] >= 0) if self.settings.exclusive else np.arange(len(numbers))
@@ -171,8 +171,12 @@ class MetricAccumulator:
         self._decided = [(confidence, wrong)]
         return SelectiveRanking(confidence, wrong)
 
-    def _keep(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array, answered: Array) -> None:
+    def _keep(
+        self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array | None, answered: Array
+    ) -> None:
         """Keep what cannot be added up of the rows that have a label."""
+        if probabilities is None:
+            return
         if self.settings.ranking:
             self._scores.append(probabilities[answered])
             truth = statistics["truth"][answered]
@@ -309,6 +313,8 @@ class MetricAccumulator:
 
     def _bins(self) -> dict[str, Array]:
         """Return the sums of each bin, count, confidence and correct, (1 + R, bins), and the edges, (bins + 1,)."""
+        if not self.settings.probabilities:
+            return {}
         if not self.settings.equal_mass:
             edges = bin_edges(self.settings.bins)
             return {name: self._sums[f"bin_{name}"] for name in _BIN_SUMS} | {"edges": edges}

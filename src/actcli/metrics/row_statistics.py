@@ -55,8 +55,8 @@ def exclusive_rows(
     settings: MetricSettings,
     truth: Array,
     predicted: Array,
-    probabilities: Array,
-    log_probabilities: Array,
+    probabilities: Array | None,
+    log_probabilities: Array | None,
     best: Array | None = None,
     weights: Array | None = None,
 ) -> dict[str, Array]:
@@ -69,12 +69,19 @@ def exclusive_rows(
     truth, predicted
         Codes, shape (N,), int64; -1 is a withheld label.
     probabilities, log_probabilities
-        Shape (N, C), float64.
+        Shape (N, C), float64; None if there are only labels.
     best
         The codes of the best K classes, shape (N, K), if the settings ask for them.
     weights
         How much each row counts, shape (N,), float64, if the settings say that rows have weights.
     """
+    statistics = {"truth": truth, "predicted": predicted}
+    if best is not None:
+        statistics["hit"] = (best == truth[:, np.newaxis]).any(axis=1)
+    if weights is not None:
+        statistics["weight"] = weights
+    if probabilities is None or log_probabilities is None:
+        return statistics
     rows = np.arange(len(truth))
     squares = probabilities * probabilities
     squares[rows, truth] = (1 - probabilities[rows, truth]) ** 2
@@ -83,30 +90,23 @@ def exclusive_rows(
         confidence, correct = probabilities[:, 1], truth == 1
     else:
         confidence, correct = of_predicted, predicted == truth
-    statistics = {
-        "truth": truth,
-        "predicted": predicted,
+    if settings.ranking:
+        statistics["of_predicted"] = of_predicted
+    return statistics | {
         "loss": -log_probabilities[rows, truth],
         "brier": row_sums(squares),
         "confidence": confidence,
         "correct": correct,
     }
-    if best is not None:
-        statistics["hit"] = (best == truth[:, np.newaxis]).any(axis=1)
-    if settings.ranking:
-        statistics["of_predicted"] = of_predicted
-    if weights is not None:
-        statistics["weight"] = weights
-    return statistics
 
 
 def label_rows(
     settings: MetricSettings,
     truth: Array,
     chosen: Array,
-    probabilities: Array,
-    log_probabilities: Array,
-    log_complements: Array,
+    probabilities: Array | None,
+    log_probabilities: Array | None,
+    log_complements: Array | None,
     bins: CellBins | None = None,
     weights: Array | None = None,
 ) -> dict[str, Array]:
@@ -119,7 +119,7 @@ def label_rows(
     truth, chosen
         Where a label is true, and where it is predicted: shape (N, C), bool.
     probabilities, log_probabilities, log_complements
-        p, log(p) and log(1 - p), same shape, float64.
+        p, log(p) and log(1 - p), same shape, float64; None if there are only labels.
     bins
         The bins of the probabilities, by `cell_bins`; None if the bins are not equally wide.
     weights
@@ -130,17 +130,19 @@ def label_rows(
     statistics = {
         "truth": truth,
         "chosen": chosen,
-        "loss": -row_sums(np.where(truth, log_probabilities, log_complements)),
         "wrong": actual + found - 2 * both,
         "precision": or_zero(ratio(both, found)),
         "recall": or_zero(ratio(both, actual)),
         "f1": or_zero(ratio(2 * both, actual + found)),
         "jaccard": or_zero(ratio(both, actual + found - both)),
     }
-    if settings.ranking:
-        statistics["lrap"] = label_ranking(truth, probabilities)
     if weights is not None:
         statistics["weight"] = weights
+    if probabilities is None or log_probabilities is None or log_complements is None:
+        return statistics
+    statistics["loss"] = -row_sums(np.where(truth, log_probabilities, log_complements))
+    if settings.ranking:
+        statistics["lrap"] = label_ranking(truth, probabilities)
     if bins is None:
         return statistics | {"confidence": probabilities, "correct": truth}
     rows = np.nonzero(truth)[0]
