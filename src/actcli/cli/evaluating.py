@@ -89,7 +89,7 @@ def evaluation_request(
         options=options,
         decisive=tuple(option for option in decisive if not (option == "--top-k" and task is Task.SOFTMAX)),
         rules=rules,
-        settings=options.binning.settings() | settings,
+        settings=options.binning.settings() | settings | {"weighted": options.truth.weight is not None},
         bounds=bounds,
         truth_is_needed=truth_is_needed,
         probabilities_for=probabilities_for,
@@ -298,7 +298,6 @@ def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Metri
         2 if request.task is Task.BINARY else len(layout.classes),
         top_k=rules.top_k is not None and request.task is Task.SOFTMAX,
         coverage=request.label_column(layout) is not None and request.task is not Task.MULTILABEL,
-        weighted=request.options.truth.weight is not None,
         **request.settings,
     )
 

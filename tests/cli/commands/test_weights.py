@@ -401,3 +401,47 @@ def test_ordered_classes(actcli: Actcli) -> None:
     assert metrics["mae"] == pytest.approx(sklearn.metrics.mean_absolute_error(truth, predicted), rel=1e-12)
     kappa = sklearn.metrics.cohen_kappa_score(truth, predicted, labels=range(10), weights="quadratic")
     assert metrics["kappa_quadratic"] == pytest.approx(kappa, rel=1e-12)
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+def test_labels_without_probabilities(actcli: Actcli, tmp_path: Path) -> None:
+    """Have weights, from either file, and an order if their names are given (scikit-learn)."""
+    predicted, truth, weights = ["a", "b", "c", "b"], ["a", "c", "a", "b"], [1.0, 0.5, 2.0, 0.0]
+    rows = [*zip("wxyz", predicted, weights, strict=True)]
+    scores, labels = tmp_path / "labels.csv", tmp_path / "truth.csv"
+    labels.write_text("id,is\n" + "".join(f"{id},{name}\n" for id, name in zip("wxyz", truth, strict=True)))
+    scores.write_text("id,weight,label\n" + "".join(f"{id},{weight},{label}\n" for id, label, weight in rows))
+    names = ("--class-names", "a,b,c", "--ordered")
+    first = found(actcli("evaluate", scores, "--truth", labels, "--weight", "weight", *names, "-q"))
+    assert first["total_weight"] == 3.5
+    accuracy = sklearn.metrics.accuracy_score(truth, predicted, sample_weight=weights)
+    assert first["metrics"]["accuracy"] == pytest.approx(accuracy, rel=1e-12)
+    codes = [["abc".index(name) for name in part] for part in (truth, predicted)]
+    kappa = sklearn.metrics.cohen_kappa_score(*codes, labels=range(3), weights="quadratic", sample_weight=weights)
+    assert first["metrics"]["kappa_quadratic"] == pytest.approx(kappa, rel=1e-12)
+    scores.write_text("id,label\n" + "".join(f"{id},{label}\n" for id, label, _ in rows))
+    labels.write_text(
+        "id,weight,is\n" + "".join(f"{row[0]},{row[2]},{name}\n" for row, name in zip(rows, truth, strict=True))
+    )
+    assert found(actcli("evaluate", scores, "--truth", labels, "--weight", "weight", *names, "-q")) == first
+    plain = found(actcli("evaluate", scores, "--truth", labels, "--weight", "weight", "-q"))
+    assert plain["metrics"]["accuracy"] == first["metrics"]["accuracy"]
+    result = actcli("evaluate", scores, "--truth", labels, "--weight", "weight", "--ordered")
+    assert result.code == 2
+    assert "--ordered: nothing says the order of the classes" in result.err
+
+
+@pytest.mark.usefixtures("chunk_bytes")
+def test_rows_that_are_left_out_have_no_weight(actcli: Actcli, tmp_path: Path) -> None:
+    """By an inner join, or by the truth that is ignored; weights stay with their rows."""
+    scores, truth = tmp_path / "scores.csv", tmp_path / "truth.csv"
+    scores.write_text("id,a,b\nw,1,0\nx,0,1\ny,2,1\nz,0,3\n")
+    truth.write_text("id,is,weight\nz,a,4\nother,b,9\nw,a,1\ny,b,2\n")
+    joined = found(actcli("evaluate", scores, "--truth", truth, "--weight", "weight", "--join", "inner", "-q"))
+    assert (joined["rows"], joined["total_weight"]) == (3, 7)
+    assert joined["metrics"]["accuracy"] == pytest.approx(1 / 7)
+    scores.write_text("id,weight,a,b\nw,1,1,0\nx,9,0,1\ny,2,2,1\nz,4,0,3\n")
+    truth.write_text("id,is\nz,0\nx,-1\nw,0\ny,1\n")
+    ignored = found(actcli("evaluate", scores, "--truth", truth, "--weight", "weight", "--ignore-index", "-1", "-q"))
+    assert (ignored["rows"], ignored["total_weight"]) == (3, 7)
+    assert ignored["metrics"] == joined["metrics"]
