@@ -22,6 +22,8 @@ CHARTS = {
     "roc": PROPERTIES,
     "precision-recall": PROPERTIES,
     "thresholds": PROPERTIES,
+    "gain": PROPERTIES,
+    "risk-coverage": DIGITS,
     "confusion": DIGITS,
 }
 """The arguments of `actcli plot` for each chart, in this folder."""

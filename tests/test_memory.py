@@ -57,10 +57,10 @@ os.write(int(sys.argv[2]), b"%d %d" % (code, resource.getrusage(resource.RUSAGE_
 """Run by a process of its own: until it runs its program, a process counts for as large as who started it."""
 
 
-def measured(line: str) -> Measured:
-    """Run the program by a line of the shell, which calls it $ACTCLI, and return how much memory it took."""
+def measured(line: str, name: str = "softmax") -> Measured:
+    """Run a command by a line of the shell, which calls it $ACTCLI, and return how much memory it took."""
     # The time is limited only so that a hang ends; the size of a file, for what is endless.
-    line = "ulimit -t 100 -f 131072; " + line.replace("$ACTCLI", " ".join(command("softmax", "-q")))
+    line = "ulimit -t 100 -f 131072; " + line.replace("$ACTCLI", " ".join(command(name, "-q")))
     reading, writing = os.pipe()
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, line, str(writing)],
@@ -235,6 +235,40 @@ def test_a_pipe_without_end(name: str, start: str, tmp_path: Path) -> None:
     assert (result.code, len(result.err.splitlines())) in ((1, 1), (1, 2)), result.err
     assert result.peak < MOST
     assert [entry.name for entry in tmp_path.iterdir()] == ["head"]
+
+
+FITS = {
+    "calibrate": ["", "--method isotonic"],
+    "tune": ["", "--scope global"],
+    "conformal": ["--score aps --holdout 0.3", "--task multilabel"],
+}
+"""The options of each fit."""
+
+FIT_ROWS, FIT_CLASSES = 160_000, 100
+"""61 MiB of float32, and 122 MiB in float64."""
+
+
+@pytest.fixture(scope="module")
+def rows_to_fit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the scores of many rows, their classes, and their labels."""
+    folder = tmp_path_factory.mktemp("fits")
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=(FIT_ROWS // 8, FIT_CLASSES)).astype(np.float32)
+    truth = (scores + generator.gumbel(size=scores.shape)).argmax(axis=1)
+    labels = scores + generator.logistic(size=scores.shape) > 2
+    for name, values in (("scores", scores), ("classes", truth), ("labels", labels)):
+        np.save(folder / f"{name}.npy", np.concatenate([values] * 8))
+    return folder
+
+
+@pytest.mark.parametrize(("name", "options"), [(name, options) for name in FITS for options in FITS[name]])
+def test_a_fit_keeps_its_scores_once(name: str, options: str, rows_to_fit: Path, tmp_path: Path) -> None:
+    """Beside the program, some 90 MiB, and what is worked on; `conformal` keeps about half of them in a file."""
+    labels = "labels" if name == "tune" or "multilabel" in options else "classes"
+    files = f"{rows_to_fit}/scores.npy --truth {rows_to_fit}/{labels}.npy --policy {tmp_path}/policy.json"
+    result = measured(f"$ACTCLI {files} {options} --jobs 2 -o {tmp_path}/report.json", name)
+    assert (result.code, result.err) == (0, "")
+    assert result.peak < (200 << 20 if name == "conformal" else 400 << 20)
 
 
 @pytest.mark.parametrize(

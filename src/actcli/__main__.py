@@ -29,7 +29,8 @@ def run() -> None:
     _occupy_standard_streams()
     handle()
     memory.start()
-    _limit_threads(sys.argv[1:])
+    # NumPy's own threads wait by spinning, on the processors that the work needs.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from actcli.cli.app import main
 
     code = main()
@@ -37,18 +38,6 @@ def run() -> None:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(code)
-
-
-def _limit_threads(arguments: list[str]) -> None:
-    """Have NumPy start no threads of its own, unless the command multiplies matrices.
-
-    These threads wait by spinning, on the processors that the work needs.
-    """
-    from actcli.cli.registry import COMMANDS  # once signals are handled
-
-    entry = COMMANDS.get(arguments[0]) if arguments else None
-    if entry is None or not entry.multiplies_matrices:
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _occupy_standard_streams() -> None:

@@ -130,6 +130,8 @@ class ChartKind(StrEnum):
     ROC = "roc"
     PRECISION_RECALL = "precision-recall"
     THRESHOLDS = "thresholds"
+    GAIN = "gain"
+    RISK_COVERAGE = "risk-coverage"
     CONFUSION = "confusion"
 
 
@@ -139,8 +141,14 @@ FUNCTION_KINDS = (ChartKind.SIGMOID, ChartKind.SOFTMAX)
 BINNED_KINDS = (ChartKind.RELIABILITY, ChartKind.CONFIDENCE)
 """Charts of bins."""
 
-CURVE_KINDS = (ChartKind.ROC, ChartKind.PRECISION_RECALL, ChartKind.THRESHOLDS)
-"""Charts with a curve for each class. They need the probability of every cell."""
+CLASS_KINDS = (ChartKind.ROC, ChartKind.PRECISION_RECALL, ChartKind.THRESHOLDS, ChartKind.GAIN)
+"""Charts with a curve for each class."""
+
+CURVE_KINDS = (*CLASS_KINDS, ChartKind.RISK_COVERAGE)
+"""Charts that need the probability of every row."""
+
+EXCLUSIVE_KINDS = (ChartKind.RISK_COVERAGE, ChartKind.CONFUSION)
+"""Charts of classes that exclude each other."""
 
 
 class ChartFormat(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actcli.calibration import conformal
 from actcli.calibration.conformal import fit_conformal, fit_risk_control
 from actcli.tasks import ConformalScore
 
@@ -171,15 +173,24 @@ def plain_threshold(probabilities: Array, truth: Array, alpha: str) -> float | N
     return middle if middle > lower else best
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from(["0.05", "0.2", "0.25", "0.5", "0.9"]))
-@settings(max_examples=80)
-def test_risk_control_is_the_highest_threshold(seed: int, rows: int, alpha: str) -> None:
-    """Rows without a label have none to miss, and are left out; ties are missed together."""
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 40),
+    st.sampled_from(["0.05", "0.2", "0.25", "0.5", "0.9"]),
+    st.sampled_from([1, 4, 1 << 20]),
+)
+@settings(max_examples=150)
+def test_risk_control_is_the_highest_threshold(seed: int, rows: int, alpha: str, at_once: int) -> None:
+    """Rows without a label have none to miss, and are left out; ties are missed together.
+
+    However many labels are sorted at once.
+    """
     generator = np.random.default_rng(seed)
     probabilities = generator.integers(0, 8, (rows, 5)) / 8
     truth = generator.random((rows, 5)) < 0.3
     truth[0, 0] = True
-    found = fit_risk_control(probabilities, truth, alpha=alpha)
+    with mock.patch.object(conformal, "_MOST_LABELS", at_once):
+        found = fit_risk_control(probabilities, truth, alpha=alpha)
     expected = plain_threshold(probabilities, truth, alpha)
     assert found.possible == (expected is not None)
     assert found.threshold == (0.0 if expected is None else expected)

@@ -18,7 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from actcli.calibration import vector_scaling
+from actcli.calibration import calibration, scaling, vector_scaling
 from actcli.calibration.methods import (
     METHODS,
     Isotonic,
@@ -74,6 +74,23 @@ def test_temperature_is_the_exact_root(seed: int) -> None:
     found = fit_temperature(logits, truth)
     assert found.temperature == pytest.approx(exact_root(logits, truth), rel=1e-12)
     assert not found.at_bound
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("task", ["softmax", "multilabel"])
+def test_blocks_of_a_few_cells_give_the_same(method: str, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit of two rows at a time and of one class at a time is that of all at once, up to rounding."""
+    logits, truth = exclusive(4) if task == "softmax" else labels(4)
+    logits = np.where(np.random.default_rng(0).random(logits.shape) < 0.05, -np.inf, logits)
+    expected = METHODS[method](logits, truth, task=task)
+    monkeypatch.setattr(scaling, "_BLOCK", 9)
+    monkeypatch.setattr(calibration, "_GATHERED_BYTES", 1)
+    monkeypatch.setattr(calibration, "_CHANGED_BYTES", 1)
+    found = METHODS[method](logits, truth, task=task)
+    new = logits[:20]
+    np.testing.assert_allclose(
+        found.probabilities(new, task=task), expected.probabilities(new, task=task), rtol=1e-9, atol=1e-12
+    )
 
 
 @given(seeds)
@@ -173,6 +190,38 @@ def test_vector_scaling_is_the_minimum(seed: int, dense: int, monkeypatch: pytes
     assert found.scale == pytest.approx(best.x[:4], abs=1e-6)
     assert found.bias == pytest.approx(best.x[4:] - best.x[4:].mean(), abs=1e-6)
     assert np.abs(loss_of_lines(np.array([*found.scale, *found.bias]), logits, truth)[1]).max() < 1e-12
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_vector_scaling_begins_at_a_sample(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are many rows: the end is the minimum that BFGS finds (SciPy), and the search without a sample."""
+    logits, truth = exclusive(3, rows=2000, classes=3)
+    if masked:
+        logits = logits.copy()
+        logits[::7, 2] = -np.inf
+    plain = fit_vector_scaling(logits, truth)
+    monkeypatch.setattr(vector_scaling, "_SAMPLE_CELLS", 600)
+    found = fit_vector_scaling(logits, truth)
+    assert not found.at_bound
+    assert found.scale == pytest.approx(plain.scale, rel=1e-11)
+    assert found.bias == pytest.approx(plain.bias, rel=1e-11)
+    if not masked:
+        best = scipy.optimize.minimize(
+            loss_of_lines, np.repeat([1.0, 0.0], 3), (logits, truth), method="BFGS", jac=True, options={"gtol": 1e-9}
+        )
+        assert found.scale == pytest.approx(best.x[:3], abs=1e-6)
+
+
+def test_a_sample_that_determines_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that occurs in none of its rows: the search begins at the best temperature of all rows."""
+    logits, truth = exclusive(3, rows=2000, classes=3)
+    truth[::10] = np.where(truth[::10] == 2, 0, truth[::10])
+    plain = fit_vector_scaling(logits, truth)
+    monkeypatch.setattr(vector_scaling, "_SAMPLE_CELLS", 600)
+    monkeypatch.setattr(vector_scaling, "_SAMPLE_ROWS", 60)
+    found = fit_vector_scaling(logits, truth)
+    assert not found.at_bound
+    assert found.scale == pytest.approx(plain.scale, rel=1e-11)
 
 
 @pytest.mark.parametrize("seed", [189, 230, 237, 266])

@@ -122,17 +122,16 @@ def test_a_separator_that_separates_nothing(actcli: Actcli, tmp_path: Path) -> N
         assert ("--label-separator: no label is written as a text" in result.err) == (code == 2)
 
 
-@pytest.mark.parametrize("kind", ["roc", "precision-recall", "thresholds", "reliability", "confidence"])
+@pytest.mark.parametrize("kind", ["roc", "precision-recall", "thresholds", "gain", "reliability", "confidence"])
 @pytest.mark.parametrize("option", ["--threshold=0.3", "--threshold-op=gt"])
 def test_thresholds_of_a_chart_that_has_none(kind: str, option: str, actcli: Actcli, tmp_path: Path) -> None:
-    """A curve shows all thresholds, and the others none; the confusion matrix is of labels."""
+    """A curve shows all thresholds, and the others none; the confusion matrix and the risk are of labels."""
     (tmp_path / "truth.csv").write_text("truth\na\nb\n", encoding="utf-8")
     run = ("--truth", tmp_path / "truth.csv", "--task", "multilabel", "-f", "json")
     result = actcli("plot", kind, *run, option, stdin=b"a,b\n1,2\n3,4\n")
     assert result.code == 2
-    assert (
-        result.err == f"actcli: error: {option.partition('=')[0]} means nothing to {kind}\nhint: it is for confusion\n"
-    )
+    name, hint = option.partition("=")[0], "it is for risk-coverage, confusion"
+    assert result.err == f"actcli: error: {name} means nothing to {kind}\nhint: {hint}\n"
     assert actcli("plot", kind, *run, stdin=b"a,b\n1,2\n3,4\n").code == 0
 
 

@@ -75,7 +75,7 @@ class Table:
     def evaluator(self, truth: Truth, *, recorded: bool = False) -> Evaluator:
         """Return an evaluator without rows."""
         found = RecordedPredictions(self.spec, "label", Kind.TEXT, "abstain") if recorded else None
-        worst = WorstPredictions(self.settings.task, self.plan.layout, "truth")
+        worst = WorstPredictions(self.settings.task, self.plan.layout, {"truth"})
         evaluator = Evaluator(self.settings, truth, found, None, worst)
         evaluator.open(self.layout)
         return evaluator

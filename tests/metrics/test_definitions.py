@@ -16,7 +16,7 @@ def test_names_are_contracts(task: Task) -> None:
         names = [metric.name for metric in registry[task]]
         assert len(set(names)) == len(names)
     for metric in METRICS[task]:
-        is_loss = metric.name.endswith(("_loss", "_cost")) or metric.name in ("ece", "mce")
+        is_loss = metric.name.endswith(("_loss", "_cost")) or metric.name in ("ece", "mce", "mae", "aurc")
         assert metric.smaller_is_better is is_loss is smaller_is_better(metric.name)
 
 
@@ -24,8 +24,9 @@ def test_names_are_contracts(task: Task) -> None:
 def test_settings_choose_metrics(task: Task) -> None:
     """A metric that needs something appears only with it."""
     least = MetricSettings(task, 2, ranking=False)
-    assert not {"coverage", "top_k_accuracy", "mean_cost"} & set(metric_names(least))
+    optional = {"coverage", "top_k_accuracy", "mean_cost", "aurc", "mae", "kappa_quadratic"}
+    assert not optional & set(metric_names(least))
     assert not [name for name in metric_names(least) + class_metric_names(least) if "roc_auc" in name]
-    most = MetricSettings(task, 2, ranking=True, top_k=True, coverage=True, costs=True)
+    most = MetricSettings(task, 2, ranking=True, top_k=True, coverage=True, costs=True, ordered=True)
     assert metric_names(most) == tuple(metric.name for metric in METRICS[task])
     assert class_metric_names(most) == tuple(metric.name for metric in PER_CLASS[task])

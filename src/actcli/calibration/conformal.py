@@ -8,21 +8,38 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
+from actcli.calibration.distribution import value_ranges
 from actcli.calibration.thresholds import between
 from actcli.tasks import ConformalScore, enum_member
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
     from numpy.typing import ArrayLike, NDArray
 
-    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    from actcli.calibration.distribution import ValueRange
 
-__all__ = ["Conformal", "RiskControl", "fit_conformal", "fit_risk_control"]
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    Cells: TypeAlias = Callable[[Callable[[Array, Array, Array], Any]], Iterator[Any]]
+
+__all__ = [
+    "Conformal",
+    "RiskControl",
+    "conformal_rule",
+    "fit_conformal",
+    "fit_risk_control",
+    "risk_control",
+    "true_scores",
+]
+
+_MOST_LABELS = 1 << 19
+"""How many labels are sorted at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +161,36 @@ def fit_conformal(
     kind = enum_member(ConformalScore, score, "score")
     if not (0 <= penalty < math.inf and free >= 0):
         raise ValueError("the penalty of raps and its free ranks must be finite, and not negative")
-    if kind is not ConformalScore.RAPS:
-        penalty, free = 0.0, 0
-    share = _share(alpha)
-    every = _class_scores(table, kind, penalty, free)
+    hidden = None if masked is None else np.asarray(masked, dtype=np.bool_)
+    return conformal_rule(
+        true_scores(table, true.astype(np.int64), kind, penalty, free, hidden), alpha, kind, penalty, free
+    )
+
+
+def true_scores(
+    probabilities: Array, truth: Array, score: ConformalScore, penalty: float, free: int, masked: Array | None
+) -> Array:
+    """Return the score of the true class of each row, shape (N,); infinite where it is masked.
+
+    The parameters are those of `fit_conformal`, as arrays.
+    """
+    rows = np.arange(len(truth))
+    found: Array = _class_scores(probabilities, score, penalty, free)[rows, truth]
     if masked is not None:
-        every[np.asarray(masked, dtype=np.bool_)] = np.inf
-    found = np.take_along_axis(every, true[:, np.newaxis].astype(np.int64), axis=1)[:, 0]
-    rank = math.ceil((len(found) + 1) * (1 - share))
-    quantile = np.inf if rank > len(found) else float(np.partition(found, rank - 1)[rank - 1])
-    return Conformal(kind.value, float(share), quantile, penalty, free)
+        found[masked[rows, truth]] = np.inf
+    return found
+
+
+def conformal_rule(
+    scores: Array, alpha: float | str | Fraction, score: ConformalScore, penalty: float, free: int
+) -> Conformal:
+    """Return the rule for the scores of the true classes, shape (N,); other parameters are those of `fit_conformal`."""
+    share = _share(alpha)
+    rank = math.ceil((len(scores) + 1) * (1 - share))
+    quantile = np.inf if rank > len(scores) else float(np.partition(scores, rank - 1)[rank - 1])
+    if score is not ConformalScore.RAPS:
+        penalty, free = 0.0, 0
+    return Conformal(score.value, float(share), quantile, penalty, free)
 
 
 def fit_risk_control(
@@ -195,29 +232,74 @@ def fit_risk_control(
     table, true = _table(probabilities), np.asarray(truth)
     if true.shape != table.shape or ((true != 0) & (true != 1)).any():
         raise ValueError(f"the truth must be 0 or 1 for each cell of the shape {table.shape}")
-    share = _share(alpha)
     usable = np.ones(table.shape, dtype=np.bool_) if masked is None else ~np.asarray(masked, dtype=np.bool_)
-    counts = np.count_nonzero(true, axis=1)
-    rows = int(np.count_nonzero(counts))
+    return risk_control(lambda work: iter([work(table, true.astype(np.bool_), usable)]), alpha)
+
+
+def risk_control(cells: Cells, alpha: float | str | Fraction) -> RiskControl:
+    """Fit as `fit_risk_control` does, block by block.
+
+    Parameters
+    ----------
+    cells
+        Applies a function of (probabilities, truth, usable), each of shape (n, C), to one block of rows after the
+        other, and yields the results. What can never be chosen is not usable.
+    alpha
+        As for `fit_risk_control`.
+    """
+    share = _share(alpha)
+    rows_of, masked_of, labels = (sum(parts) for parts in zip(*cells(_counted), strict=True))
+    rows = int(rows_of[1:].sum())
     if not rows:
         raise ValueError("no row has a label, so none can be missed")
-    cells = true.astype(np.bool_)
     # Missing a label of a row with m costs 1 / m: whole numbers in units of the least common multiple stay exact.
-    unit = math.lcm(*np.unique(counts[counts > 0]).tolist())
-    costs = np.array([unit // count if count else 0 for count in range(int(counts.max()) + 1)], dtype=object)
-    allowed = math.floor(unit * (share * (rows + 1) - 1))
-    allowed -= sum((costs[counts] * np.count_nonzero(cells & ~usable, axis=1)).tolist())
-    labels, where = table[cells & usable], np.nonzero(cells & usable)[0]
-    order = np.argsort(labels, kind="stable")
-    labels, spent = labels[order], np.cumsum(costs[counts[where[order]]])
-    # At the threshold labels[i] all lower labels are missed, and none that equals it.
-    places = np.searchsorted(labels, labels, side="left")
-    before = np.concatenate([[0], spent])[places] if labels.size else np.array([0])
-    if allowed < 0 or not labels.size:
+    unit = math.lcm(*(np.flatnonzero(rows_of[1:]) + 1).tolist())
+    exact = np.int64 if unit * rows < 1 << 62 else object
+    costs = np.array([0, *(unit // count for count in range(1, len(rows_of)))], dtype=exact)
+    allowed = math.floor(unit * (share * (rows + 1) - 1)) - int((costs * masked_of).sum())
+    if allowed < 0 or not labels:
         return RiskControl(float(share), 0.0, possible=False)
-    limit = float(labels[np.flatnonzero(before <= allowed)[-1]])
-    lower = float(np.max(table, where=usable & (table < limit), initial=0))
+    limit = _limit(cells, int(labels), costs, allowed)
+    lower = max(cells(lambda table, _, usable: float(np.max(table, where=usable & (table < limit), initial=0))))
     return RiskControl(float(share), between(lower, limit))
+
+
+def _counted(_: Array, truth: Array, usable: Array) -> tuple[Array, Array, int]:
+    """Return the rows with 0, 1, 2, ... labels, the labels of such rows that are masked, and the number of others."""
+    counts = np.count_nonzero(truth, axis=1)
+    masked = np.count_nonzero(truth & ~usable, axis=1)
+    size = truth.shape[1] + 1
+    hidden = np.bincount(counts, masked, minlength=size).astype(np.int64)
+    return np.bincount(counts, minlength=size), hidden, int(counts.sum() - masked.sum())
+
+
+def _labels(within: ValueRange | None, table: Array, truth: Array, usable: Array) -> tuple[Array, Array]:
+    """Return the probabilities of the labels that are usable, and for each the number of labels of its row."""
+    rows, columns = np.nonzero(truth & usable)
+    values = table[rows, columns]
+    if within is not None:
+        inside = within.where(values)
+        rows, values = rows[inside], values[inside]
+    return values, np.count_nonzero(truth, axis=1).astype(np.int32)[rows]
+
+
+def _limit(cells: Cells, labels: int, costs: Array, allowed: int) -> float:
+    """Return the highest probability of a label at which the labels below cost at most what is allowed."""
+    limit, spent = 0.0, 0
+    values = lambda work: cells(lambda *block: work(_labels(None, *block)[0]))  # noqa: E731
+    for part in value_ranges(values, _MOST_LABELS, labels):
+        found, counts = (np.concatenate(each) for each in zip(*cells(partial(_labels, part)), strict=True))
+        order = np.argsort(found, kind="stable")
+        found, total = found[order], spent + np.cumsum(costs[counts[order]])
+        # At the threshold found[i] all lower labels are missed, and none that equals it.
+        before = np.concatenate([[spent], total])[np.searchsorted(found, found, side="left")]
+        enough = np.flatnonzero(before <= allowed)
+        if enough.size:
+            limit = float(found[enough[-1]])
+        if enough.size < len(found):
+            break
+        spent = int(total[-1])
+    return limit
 
 
 def _table(probabilities: ArrayLike) -> Array:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from actcli.activations import row_sums, softmax
-from actcli.calibration.calibration import Calibration, checked_problem
+from actcli.calibration.calibration import Calibration, checked_problem, each_class
 from actcli.calibration.solvers import pooled
 from actcli.tasks import Method
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from numpy.typing import ArrayLike
 
+    from actcli.calibration.calibration import Problem
+
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Isotonic", "fit_isotonic", "fit_monotone"]
+__all__ = ["Isotonic", "fit_isotonic", "isotonic_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,15 @@ class Isotonic(Calibration):
     ----------
     points
         For each class, or for "binary" the positive one alone: increasing places, and the probabilities there. Places
-        are probabilities for exclusive classes, else logits; after `fit_monotone` they are what it was given.
+        are probabilities for exclusive classes, else logits; after `isotonic_of` they are what it was given.
     """
 
     method: ClassVar[Method] = Method.ISOTONIC
     points: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
+
+    def of_classes(self, classes: slice) -> Self:
+        """Return the functions of some classes."""
+        return type(self)(self.points[classes])
 
     def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
         """Return probabilities."""
@@ -67,7 +74,9 @@ class Isotonic(Calibration):
         return found
 
 
-def fit_isotonic(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Isotonic:
+def fit_isotonic(
+    logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax", weights: ArrayLike | None = None
+) -> Isotonic:
     """Fit for each class the function that never falls and has the least mean squared distance to the truth.
 
     Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest, on their
@@ -80,41 +89,58 @@ def fit_isotonic(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") 
     Barlow, Bartholomew, Bremner and Brunk, Statistical Inference under Order Restrictions, 1972: pooling of adjacent
     violators.
     """
-    problem = checked_problem(logits, truth, task)
-    values = softmax(problem.scores) if problem.exclusive else problem.scores
-    return fit_monotone(values, problem.truth, ~np.isfinite(problem.scores))
+    return isotonic_of(checked_problem(logits, truth, task, weights), _places)
 
 
-def fit_monotone(values: Array, truth: Array, masked: Array) -> Isotonic:
-    """Fit as `fit_isotonic` does, on numbers of any meaning.
+def _places(logits: Array) -> Array:
+    """Return the softmax of logits, and NaN where a class is masked."""
+    return np.where(np.isneginf(logits), np.nan, softmax(logits))
+
+
+def isotonic_of(problem: Problem, change: Callable[[Array], Array] | None = None) -> Isotonic:
+    """Fit as `fit_isotonic` does, class by class, on numbers of any meaning; those that are not finite are left out.
 
     Parameters
     ----------
-    values
-        Shape (N, C), float64, without NaN.
-    truth
-        Class indices, shape (N,), or where a class is true, shape (N, C), bool.
-    masked
-        Where a value is left out, shape (N, C), bool.
+    problem
+        The numbers, and the truth.
+    change
+        For exclusive classes: returns the numbers to fit, shape (n, C), for those of the problem.
     """
-    points = []
-    for column in range(values.shape[1]):
-        true = truth == column if truth.ndim == 1 else truth[:, column]
-        kept = ~masked[:, column]
-        points.append(_monotone(values[kept, column], true[kept]))
-    return Isotonic(tuple(points))
+    return Isotonic(tuple(each_class(problem, _monotone, change)))
 
 
-def _monotone(scores: Array, true: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _monotone(scores: Array, true: Array, weights: Array | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the points of the function that never falls and is nearest to `true`."""
-    if not len(scores):
+    finite = np.isfinite(scores)
+    if not finite.any():
         return (0.0,), (0.5,)
-    places, inverse, weights = np.unique(scores, return_inverse=True, return_counts=True)
-    sums = np.bincount(inverse, weights=true)
-    starts = pooled(sums, weights)
+    if weights is None:
+        places, sums, counts = _counted(scores[finite], true[finite])
+    else:
+        places, sums, counts = _weighted(scores[finite], true[finite], weights[finite])
+    starts = pooled(sums, counts)
     ends = np.append(starts[1:], len(places))
-    values = np.add.reduceat(sums, starts) / np.add.reduceat(weights, starts)
+    values = np.add.reduceat(sums, starts) / np.add.reduceat(counts, starts)
     # A constant stretch of the function needs only its first and its last point.
     corners = np.unique(np.concatenate([starts, ends - 1]))
     heights = np.repeat(values, ends - starts)[corners]
     return tuple(places[corners].tolist()), tuple(heights.tolist())
+
+
+def _counted(scores: Array, true: Array) -> tuple[Array, Array, Array]:
+    """Return the distinct scores, and how many are true and how many there are, each of shape (n,)."""
+    chosen, ordered = np.sort(scores[true]), np.sort(scores)
+    firsts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    places = ordered[firsts]
+    sums = np.diff(np.searchsorted(chosen, places, "left"), append=len(chosen)).astype(np.float64)
+    return places, sums, np.diff(firsts, append=len(ordered))
+
+
+def _weighted(scores: Array, true: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Return the distinct scores, and the sums of the weights of the true ones and of all, each of shape (n,)."""
+    order = np.argsort(scores, kind="stable")
+    ordered, each = scores[order], weights[order]
+    firsts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    sums = np.add.reduceat(np.where(true[order], each, 0.0), firsts)
+    return ordered[firsts], sums, np.add.reduceat(each, firsts)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from actcli.activations import log_sigmoid
-from actcli.calibration.calibration import Calibration, Problem, checked_problem, labels, scaled_logits
+from actcli.calibration.calibration import Calibration, checked_problem, each_class, scaled_logits
 from actcli.calibration.logistic import fit_line
 from actcli.tasks import Method
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from actcli.calibration.calibration import Problem
+    from actcli.calibration.logistic import Line
+
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Platt", "fit_platt"]
+__all__ = ["Platt", "fit_platt", "platt_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,17 @@ class Platt(Calibration):
     slope: tuple[float, ...]
     intercept: tuple[float, ...]
 
+    def of_classes(self, classes: slice) -> Self:
+        """Return the sigmoids of some classes."""
+        return type(self)(self.slope[classes], self.intercept[classes])
+
     def calibrated(self, logits: Array, *, exclusive: bool) -> tuple[Array, bool]:
         """Return the logits of the sigmoids; for exclusive classes their logarithms, whose softmax normalises them."""
         scores = scaled_logits(_log_odds(logits) if exclusive else logits, self.slope, self.intercept)
         return (log_sigmoid(scores) if exclusive else scores), False
 
 
-def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> Platt:
+def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax", weights: ArrayLike | None = None) -> Platt:
     """Fit a sigmoid of the logit of each class to a smoothed truth.
 
     Parameters and errors are those of `fit_temperature`. Exclusive classes are fitted one against the rest, on the
@@ -53,7 +61,7 @@ def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> 
     Notes
     -----
     With P rows of the class and N others, the targets are (P + 1) / (P + 2) and 1 / (N + 2) in place of 1 and 0, so the
-    log loss always has a finite minimum. Newton's method finds it.
+    log loss always has a finite minimum. Newton's method finds it. With weights, P and N are sums of these.
 
     References
     ----------
@@ -62,15 +70,23 @@ def fit_platt(logits: ArrayLike, truth: ArrayLike, *, task: str = "softmax") -> 
     Lin, Lin and Weng, "A note on Platt's probabilistic outputs for support vector machines", Machine Learning 68,
     2007, doi:10.1007/s10994-007-5018-6.
     """
-    problem = checked_problem(logits, truth, task)
-    if problem.exclusive:
-        problem = Problem(_log_odds(problem.scores), problem.truth, exclusive=True)
-    lines = []
-    for scores, true in labels(problem):
-        positives = int(np.count_nonzero(true))
-        high, low = (positives + 1) / (positives + 2), 1 / (len(true) - positives + 2)
-        lines.append(fit_line(scores, np.where(true, high, low)))
+    return platt_of(checked_problem(logits, truth, task, weights))
+
+
+def platt_of(problem: Problem) -> Platt:
+    """Fit as `fit_platt` does, class by class."""
+    lines = each_class(problem, partial(_line, problem.weight_unit), _log_odds)
     return Platt(tuple(line.slope for line in lines), tuple(line.intercept for line in lines))
+
+
+def _line(unit: float, scores: Array, true: Array, weights: Array | None) -> Line:
+    finite = np.isfinite(scores)
+    if not finite.all():
+        scores, true, weights = scores[finite], true[finite], None if weights is None else weights[finite]
+    positives, rows = float(np.count_nonzero(true)), float(len(true))
+    if weights is not None:
+        positives, rows = unit * float(weights[true].sum()), unit * float(weights.sum())
+    return fit_line(scores, true, (positives + 1) / (positives + 2), 1 / (max(rows - positives, 0) + 2), weights)
 
 
 def _log_odds(logits: Array) -> Array:

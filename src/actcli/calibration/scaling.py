@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["blocks", "rescaled", "standardised", "unscaled"]
+__all__ = ["blocks", "exponent_of", "rescaled", "standardised", "times_power", "unscaled"]
+
+_NORMAL = 1000
+"""2 to the power of this, and its inverse, are normal numbers."""
 
 _BLOCK = 1 << 18
 """About how many cells are worked on at once, so that a fit needs little memory beside the logits themselves."""
@@ -21,8 +24,20 @@ _BLOCK = 1 << 18
 def rescaled(scores: Array) -> tuple[Array, int]:
     """Return scores divided by a power of 2, so that none is above 1, and its exponent; the division is exact."""
     largest = np.abs(scores).max(where=np.isfinite(scores), initial=0)
-    exponent = int(np.frexp(largest)[1])
-    return np.ldexp(scores, -exponent), exponent
+    exponent = exponent_of(float(largest))
+    return times_power(scores, -exponent), exponent
+
+
+def exponent_of(largest: float) -> int:
+    """Return the exponent of the least power of 2 that is above a number."""
+    return int(np.frexp(largest)[1])
+
+
+def times_power(scores: Array, exponent: int) -> Array:
+    """Return scores times 2 to the power of `exponent`, rounded once."""
+    if abs(exponent) <= _NORMAL:  # three times as fast
+        return np.asarray(scores * 2.0**exponent)
+    return np.asarray(np.ldexp(scores, exponent))
 
 
 def unscaled(values: Array | float, exponent: int) -> Array:

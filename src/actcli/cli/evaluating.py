@@ -80,6 +80,7 @@ def evaluation_request(
     task = options.task or (Task.SOFTMAX if policy.policy is None else _policy_task(policy.policy))
     decisive, others = _given_options(options)
     _check_task(task, [*decisive, *others])
+    options.truth.check_weight()
     if options.recorded.label_separator == "":
         raise UsageError("--label-separator: is empty")
     if policy.policy is not None:
@@ -95,7 +96,7 @@ def evaluation_request(
         options=options,
         decisive=tuple(option for option in decisive if not (option == "--top-k" and task is Task.SOFTMAX)),
         rules=rules,
-        settings=options.binning.settings() | settings,
+        settings=options.binning.settings() | settings | {"weighted": options.truth.weight is not None},
         bounds=bounds,
         truth_is_needed=truth_is_needed,
         probabilities_for=probabilities_for,
@@ -194,6 +195,7 @@ def measure(
             "row" if task is not Task.BINARY and options.input.prediction_column is None else "column"
         ),
         truth=options.truth.input_column,
+        weight=options.truth.weight,
         recorded=options.input.origin in (None, Origin.PROBABILITIES),
         decisions=options.input.origin is None,
         predictions=options.input.prediction_column,
@@ -206,7 +208,8 @@ def measure(
             bound.refuse_unknown(settings, classes)
         worst = None
         if report is not None and settings.probabilities:
-            worst = WorstPredictions(task, prepared.layout, options.truth.truth_column)
+            no_ids = {options.truth.truth_column, options.truth.weight}
+            worst = WorstPredictions(task, prepared.layout, no_ids)
         evaluator = Evaluator(settings, truth, prepared.recorded, SpooledScoreStore(), worst, prepared.costs)
         identities = [*inputs.identities, *truth.identities, *files_read(options)]
         with (
@@ -222,7 +225,7 @@ def measure(
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
             if options.recorded.label_separator is not None and not prepared.has_split():
                 raise UsageError("--label-separator: no label is written as a text", hint="leave it out")
-            result = evaluator.result(classes)
+            result = evaluator.result(classes, output.jobs)
             if not result.rows:
                 raise DataError(f"{inputs.title}: none of its {watch.rows:,} rows has a truth that counts")
             write(Measured(result, evaluator, page, worst), target)

@@ -15,7 +15,7 @@ from actcli.cli.decision_options import (
     TopK,
 )
 from actcli.cli.declaration import INPUT, MEASURE, options
-from actcli.cli.input_options import From, InputOptions, MatchedTruthOptions
+from actcli.cli.input_options import From, InputOptions, WeightedTruthOptions
 from actcli.cli.output_options import LabelSeparator
 from actcli.tasks import Binning, Dtype
 
@@ -88,7 +88,7 @@ class BinOptions:
 class EvaluationOptions:
     """What is evaluated, against which truth, and how."""
 
-    truth: MatchedTruthOptions
+    truth: WeightedTruthOptions
     input: ScoreInputOptions
     task: TaskOption = None
     policy: PolicyOptions

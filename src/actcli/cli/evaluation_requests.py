@@ -127,12 +127,12 @@ def truth_of(request: EvaluationRequest, spec: TruthSpec, layout: Layout, taken:
         If it cannot be read, or an option does not fit.
     """
     from actcli.evaluation.recorded_predictions import DECIDED_COLUMNS
-    from actcli.evaluation.truth import NoTruth, settle
+    from actcli.evaluation.truth import NoTruth, settle, weighted
 
     options = request.options.truth
     if not (request.truth_is_needed or options.given):
         options.refuse_without_truth()
-        return NoTruth(spec)
+        return weighted(NoTruth(spec), layout, options.weight)
     if layout.recorded is not None:
         taken = DECIDED_COLUMNS
     return settle(spec, layout, taken=taken, **options.settings())

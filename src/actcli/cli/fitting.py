@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from actcli.fitting.labeled_rows import LabeledRows
     from actcli.fitting.steps import FitContext, FitResult
     from actcli.formats import Inputs
-    from actcli.prediction.plan import Plan
+    from actcli.prediction.plan import Plan, PredictionPlan
     from actcli.prediction.policy import Policy
     from actcli.prediction.rules import Rules
     from actcli.streaming.output import Output
@@ -49,12 +49,15 @@ class FitStep:
         The task of several classes, if nothing says it.
     work
         Fits the step.
+    kept
+        The most bytes of scores that it keeps in memory; the others are in a temporary file.
     """
 
     part: Step
     command: str
     default_task: Task
     work: Callable[[FitContext], FitResult]
+    kept: int = 1 << 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,8 @@ def fit(step: FitStep, target: FitOptions, rows: FittedRowOptions, output: Resul
 
     before = read_bytes(target.policy, "") if os.path.exists(target.policy) else None
     held = None if before is None else policy_in(before, target.policy)
-    read_options = replace(input.read_options("column"), truth=truth.input_column)
+    truth.check_weight()
+    read_options = replace(input.read_options("column"), truth=truth.input_column, weight=truth.weight)
     if held is not None and input.origin is None:
         read_options = replace(read_options, origin=held.origin)
     request = FitRequest(step, target, rows, output, before, held, format, share)
@@ -183,20 +187,22 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
         say(f"actcli: warning: {warning}\n")
 
 
-def _gathered(request: FitRequest, inputs: Inputs, planned: Plan, truth: Truth) -> tuple[LabeledRows, list[str]]:
+def _gathered(
+    request: FitRequest, inputs: Inputs, planned: PredictionPlan, truth: Truth
+) -> tuple[LabeledRows, list[str]]:
     """Return all rows, and the warnings about how they were read."""
     from actcli.cli.progress import Watch
-    from actcli.fitting.labeled_rows import LabeledRowsSink
+    from actcli.fitting.labeled_rows import LabeledRowsSink, own_dtype
     from actcli.streaming.pipeline import run
 
-    sink = LabeledRowsSink(truth)
     output = request.output
+    sink = LabeledRowsSink(truth, own_dtype(inputs.layout, planned), request.step.kept)
     with Watch(inputs.size, quiet=output.quiet) as watch:
         run(inputs.chunks(sink.open(planned.layout)), planned.decide, sink, jobs=output.jobs, watch=watch)
     truth.finish(watch.rows + watch.left_out, watch.left_out)
     if not watch.rows:
         raise DataError(f"{inputs.title}: has no rows, so there is nothing to fit")
-    if not len(rows := sink.rows()):
+    if not (rows := sink.rows(output.jobs)).size:
         raise DataError(f"{inputs.title}: none of its {watch.rows:,} rows has a truth that counts")
     return rows, watch.warnings()
 
@@ -243,10 +249,10 @@ def _new_policy(task: Task, rules: Rules, inputs: Inputs, planned: Plan) -> Poli
 
 def _check_truth(task: Task, rows: LabeledRows, labels: Sequence[str]) -> None:
     """Refuse a truth that leaves nothing to choose between."""
-    counts = rows.counts(len(labels))
+    counts = rows.true_counts()
     only = [label for label, count in zip(labels, counts, strict=True) if count]
     if task is Task.MULTILABEL:
-        if not only or all(count == len(rows) for count in counts):
+        if not only or all(count == rows.size for count in counts):
             what = "every label is true of every row" if only else "no label is true of any row"
             raise DataError(f"{what}: there is nothing to fit")
     elif len(only) == 1:
@@ -260,8 +266,8 @@ def _with_step(request: FitRequest, context: FitContext, result: FitResult) -> t
 
     names = context.labels
     record = Record(
-        rows=len(context.rows),
-        truth=dict(zip(names, context.rows.counts(len(names)), strict=True)),
+        rows=context.rows.size,
+        truth=dict(zip(names, context.rows.true_weights(), strict=True)),
         loss=result.loss,
         before=result.before if math.isfinite(result.before) else None,
         after=result.after if math.isfinite(result.after) else None,

@@ -11,7 +11,7 @@ import typer
 from actcli.cli import option_values
 from actcli.cli.declaration import INPUT, TRUTH, options
 from actcli.cli.option_values import named
-from actcli.errors import UsageError
+from actcli.errors import UsageError, visible
 from actcli.formats import FORMATS
 from actcli.tasks import Dtype, Join, OnBadRow, Origin, Task
 
@@ -342,3 +342,33 @@ class MatchedTruthOptions(TruthOptions):
                 "--ignore-index is for one class a row", hint="leave the rows out of the truth, and use --join inner"
             )
         return {"ignored": self.ignore_index, "signed": positive and task is Task.BINARY}
+
+
+@options
+class WeightedTruthOptions(MatchedTruthOptions):
+    """What is right, which rows have a truth, and how much each row counts."""
+
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            "--weight",
+            metavar="COLUMN",
+            help="The column of the input or of the truth file that says how much each row counts: 0 or more.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments of `actcli.evaluation.truth.settle` that these options give."""
+        return super().settings() | {"weight": self.weight}
+
+    def check_weight(self) -> None:
+        """Refuse a column that is to hold both the truth and the weights.
+
+        Raises
+        ------
+        UsageError
+            If there is one.
+        """
+        if self.weight is not None and self.weight == self.truth_column:
+            raise UsageError(f"--weight and --truth-column are both {visible(self.weight)!r}")

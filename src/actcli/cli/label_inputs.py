@@ -48,7 +48,8 @@ def prepare_labels(request: EvaluationRequest, inputs: Inputs, rules: Rules) -> 
 
     _refuse_score_options(request)
     task, options = request.task, request.options
-    taken = (*(options.input.ids or ()), *([options.truth.input_column] if options.truth.input_column else []))
+    named = [name for name in (options.truth.input_column, options.truth.weight) if name is not None]
+    taken = (*(options.input.ids or ()), *named)
     sets = task is Task.MULTILABEL
     columns = prediction_columns(inputs.layout, options.input.prediction_column, taken, sets=sets)
     top_k = options.sets.top_k if task is Task.SOFTMAX else None
@@ -58,6 +59,8 @@ def prepare_labels(request: EvaluationRequest, inputs: Inputs, rules: Rules) -> 
     chunks = inputs.chunks
     notes: tuple[str, ...] = (f"the input holds labels only: {', '.join(names_of_probabilities(task))} are left out",)
     if classes is None:
+        if request.settings.get("ordered"):
+            raise UsageError("--ordered: nothing says the order of the classes", hint="--class-names low,mid,high")
         classes, note, batches, truth = _inferred(request, inputs, columns, rules)
         chunks = _Kept(batches)
         notes += (note,)

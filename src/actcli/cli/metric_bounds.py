@@ -54,6 +54,7 @@ class MetricBound:
         """
         from actcli.errors import listed
         from actcli.metrics.definitions import (
+            ORDERED,
             PROBABILISTIC,
             RANKING,
             class_metric_names,
@@ -66,6 +67,7 @@ class MetricBound:
         names = metric_names(settings) if self.label is None else class_metric_names(settings)
         if self.name not in names:
             hint = "leave --no-ranking out" if self.name in RANKING and not settings.ranking else None
+            hint = "add --ordered" if self.name in ORDERED and settings.exclusive else hint
             if not settings.probabilities and self.name in RANKING | PROBABILISTIC:
                 hint = "it needs probabilities, and the input holds labels only"
             what = f"metric of {settings.task}" if self.label is None else "metric of a class"

@@ -20,10 +20,8 @@ class Entry(NamedTuple):
     """The group of the command in help."""
     page: str
     """The page of the documentation that explains it, in `docs/`."""
-    multiplies_matrices: bool = False
-    """Whether it needs the threads that NumPy starts on import for products of matrices."""
     keeps_rows: bool = False
-    """Whether it keeps all rows in memory, so that the limit of memory grows with the input."""
+    """Whether it keeps numbers of all rows in memory, so that the limit of memory grows with the input."""
 
 
 COMMANDS = {
@@ -69,22 +67,18 @@ COMMANDS = {
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
         FIT,
         "calibrating",
-        multiplies_matrices=True,
-        keeps_rows=True,
     ),
     "tune": Entry(
         "Choose thresholds.",
         "actcli evaluate more.csv --truth more-truth.csv --policy policy.json",
         FIT,
         "thresholds",
-        keeps_rows=True,
     ),
     "conformal": Entry(
         "Fit prediction sets with a coverage guarantee.",
         "actcli softmax more.csv --policy policy.json --columns id,prediction_set",
         FIT,
         "prediction-sets",
-        keeps_rows=True,
     ),
     "policy": Entry(
         "Show a policy, check it, and set what is not fitted: possible classes, class shares, costs, a taxonomy.",

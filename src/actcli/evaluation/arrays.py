@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actcli.calibration.calibration import checked_weights
 from actcli.calibration.methods import Temperature
 from actcli.evaluation.class_labels import code_array, set_array
 from actcli.evaluation.evaluator import Evaluator, properties
@@ -51,6 +52,8 @@ def evaluate(
     ranking: bool = True,
     bootstrap: int = 0,
     seed: int = 0,
+    weights: ArrayLike | None = None,
+    ordered: bool = False,
 ) -> Evaluation:
     """Evaluate predictions.
 
@@ -87,6 +90,10 @@ def evaluate(
         Whether to compute ROC AUC and average precision, which sort all rows for every class.
     bootstrap, seed
         The number of replicates for the 95 % intervals, 0 for no intervals, and the seed of their random numbers.
+    weights
+        How much each row counts, shape (N,): finite, not negative, not all 0. None: every row counts once.
+    ordered
+        For softmax and binary: whether the order of the classes means something. This adds "mae" and "kappa_quadratic".
 
     Returns
     -------
@@ -116,6 +123,8 @@ def evaluate(
     decided_task, scores = enum_member(Task, task, "task"), _score_table(logits, task)
     if costs is not None and decided_task is Task.MULTILABEL:
         raise ValueError("costs are for softmax and binary")
+    if ordered and decided_task is Task.MULTILABEL:
+        raise ValueError("the labels of a set have no order: ordered is for softmax and binary")
     if bins < 1 or bootstrap < 0 or seed < 0:
         raise ValueError("bins must be at least 1, bootstrap and seed at least 0")
     named = None if isinstance(threshold, float | int) else dict(threshold)
@@ -139,6 +148,8 @@ def evaluate(
         ranking=ranking,
         top_k=top_k is not None and decided_task is Task.SOFTMAX,
         costs=costs is not None,
+        ordered=ordered,
+        weighted=weights is not None,
         bootstrap=bootstrap,
         seed=seed,
     )
@@ -151,7 +162,7 @@ def evaluate(
         raise ValueError(f"there are {len(codes)} truths, but {len(scores)} rows of scores")
     if not len(scores):
         raise ValueError("there are no rows")
-    evaluator = Evaluator(settings, ArrayTruth(codes), costs=planned.costs)
+    evaluator = Evaluator(settings, ArrayTruth(codes, checked_weights(weights, len(scores))), costs=planned.costs)
     for start in range(0, len(scores), _ROWS_AT_ONCE):
         decided = planned.decide(Batch(scores[start : start + _ROWS_AT_ONCE], {}, _Places(start)))
         if decided.fault is not None:

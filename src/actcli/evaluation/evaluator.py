@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from actcli.evaluation.result import evaluation_of
+from actcli.evaluation.weights import check_total_weight
 from actcli.metrics.accumulator import MetricAccumulator
 from actcli.metrics.row_statistics import CellBins, cell_bins, exclusive_rows, label_rows
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from actcli.evaluation.truth import Truth
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.metrics.score_store import ScoreStore
+    from actcli.metrics.selective import SelectiveRanking
     from actcli.metrics.settings import MetricSettings
     from actcli.prediction.costs import CostRule
     from actcli.streaming.batch import Batch, Layout
@@ -109,7 +111,7 @@ class Evaluator:
     settings
         What to measure.
     truth
-        The true labels.
+        The true labels, with weights if the settings say so.
     recorded
         The decisions that the input holds, which replace those that were computed.
     scores
@@ -143,7 +145,7 @@ class Evaluator:
     def accept(self, encoded: EncodedRows, start: int) -> None:
         """Compare the next rows with the truth; the first row of their chunk is number `start` of the table."""
         batch, decided, bins = encoded
-        rows, truth = self._truth.match(batch, start)
+        rows, truth, weights = self._truth.match(batch, start)
         if rows is not None:
             batch, decided, bins = encoded.at(rows)
         probabilities, logarithms, complements = map(batch.values.get, _OF_CELLS)
@@ -153,10 +155,11 @@ class Evaluator:
             if self._costs is not None:
                 of_costs = {"decision": decided, "cost": self._costs.costs_of(truth, decided)}
                 decided = np.where(decided < self._settings.classes, decided, -1)
-            statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best) | of_costs
+            statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best, weights)
+            statistics |= of_costs
         else:
-            chosen = np.asarray(decided, dtype=np.bool_)
-            statistics = label_rows(self._settings, truth, chosen, probabilities, logarithms, complements, bins)
+            known = (truth, np.asarray(decided, dtype=np.bool_), probabilities, logarithms, complements)
+            statistics = label_rows(self._settings, *known, bins, weights)
         self._accumulator.add(start + batch.row_numbers(), statistics, probabilities)
         if self._worst is not None:
             self._worst.add(batch, start, truth, decided)
@@ -179,10 +182,29 @@ class Evaluator:
         if self._worst is not None and other._worst is not None:
             self._worst.merge(other._worst)
 
-    def result(self, classes: Sequence[str]) -> Evaluation:
-        """Return the evaluation; `classes` are the names of the classes."""
-        return evaluation_of(self._accumulator, classes, () if self._costs is None else (*classes, *self._costs.others))
+    def result(self, classes: Sequence[str], jobs: int | None = 1) -> Evaluation:
+        """Return the evaluation; `classes` are the names of the classes.
+
+        So many threads compute what ranks the rows; None is the number of processors.
+
+        Raises
+        ------
+        DataError
+            If all weights are 0, or their sum is too large.
+        """
+        if self._settings.weighted:
+            check_total_weight(self._accumulator.weight)
+        decisions = () if self._costs is None else (*classes, *self._costs.others)
+        return evaluation_of(self._accumulator, classes, decisions, jobs)
 
     def ranked(self, number: int) -> tuple[Array, Array]:
         """Return the probability of a class in each row with a label, and where the class is true; shape (N,)."""
         return self._accumulator.ranked(number)
+
+    def ranked_weights(self) -> Array | None:
+        """Return the weight of each row with a label, shape (N,); None if rows have no weights."""
+        return self._accumulator.ranked_weights()
+
+    def selective(self) -> SelectiveRanking:
+        """Return the rows with a label in the order of its probability; exclusive classes, with a ranking."""
+        return self._accumulator.selective()

@@ -33,7 +33,7 @@ class CalibrationBin:
     lower, upper
         Its edges.
     count
-        The number of rows or cells.
+        The number of rows or cells; with weights the sum of these.
     confidence
         Their mean confidence; None without rows.
     accuracy
@@ -42,7 +42,7 @@ class CalibrationBin:
 
     lower: float
     upper: float
-    count: int
+    count: int | float
     confidence: float | None
     accuracy: float | None
 
@@ -85,14 +85,16 @@ class Evaluation:
         The metrics of each class, by the name of the class and of the metric.
     confusion_matrix
         Shape (C, C), a row for each true class and a column for each predicted one, with costs (C, D) with a column for
-        each decision; for multilabel (C, 2, 2), of each
-        label ((true negatives, false positives), (false negatives, true positives)). None for very many classes.
+        each decision; for multilabel (C, 2, 2), of each label ((true negatives, false positives), (false negatives,
+        true positives)). Whole numbers, with weights the sums of these. None for very many classes.
     calibration_bins
         The bins that the calibration error is computed from; none without probabilities.
     intervals
         The intervals of the metrics; None without a bootstrap.
     decisions
         With costs, the names of the columns of the confusion matrix: the classes, then the decisions that are no class.
+    total_weight
+        The sum of the weights of the rows; None without weights.
     """
 
     task: Task
@@ -104,12 +106,14 @@ class Evaluation:
     calibration_bins: tuple[CalibrationBin, ...]
     intervals: Intervals | None = None
     decisions: tuple[str, ...] = ()
+    total_weight: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the document for JSON: dicts, lists and numbers; None for an undefined number."""
         found: dict[str, Any] = {
             "task": self.task.value,
             "rows": self.rows,
+            **({} if self.total_weight is None else {"total_weight": self.total_weight}),
             "classes": list(self.classes),
             "metrics": self.metrics,
             "per_class": self.per_class,
@@ -133,10 +137,13 @@ class Evaluation:
         return self.metrics[name] if label is None else self.per_class[label][name]
 
 
-def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str], decisions: Sequence[str] = ()) -> Evaluation:
-    """Return the evaluation of the rows that were added up; `classes` and `decisions` are names."""
+def evaluation_of(
+    accumulator: MetricAccumulator, classes: Sequence[str], decisions: Sequence[str] = (), jobs: int | None = 1
+) -> Evaluation:
+    """Return the evaluation of the rows that were added up, by so many threads; `classes`, `decisions` are names."""
     settings = accumulator.settings
-    metrics, by_class, bins = accumulator.result()
+    count = float if settings.weighted else int
+    metrics, by_class, bins = accumulator.result(jobs)
     intervals = None
     if settings.bootstrap:
         intervals = Intervals(
@@ -155,27 +162,28 @@ def evaluation_of(accumulator: MetricAccumulator, classes: Sequence[str], decisi
         {name: _number(values[0]) for name, values in metrics.items()},
         {
             label: {
-                name: int(values[0, code]) if name in COUNTS else _number(values[0, code])
+                name: count(values[0, code]) if name in COUNTS else _number(values[0, code])
                 for name, values in by_class.items()
             }
             for code, label in enumerate(classes)
         },
-        accumulator.confusion if settings.exclusive else _label_confusions(by_class),
-        _calibration_bins(bins),
+        accumulator.confusion if settings.exclusive else _label_confusions(by_class, count),
+        _calibration_bins(bins, count),
         intervals,
         tuple(decisions),
+        accumulator.weight if settings.weighted else None,
     )
 
 
-def _label_confusions(by_class: Mapping[str, Array]) -> Array:
+def _label_confusions(by_class: Mapping[str, Array], count: type[int | float]) -> Array:
     """Return a confusion matrix for each label, shape (C, 2, 2)."""
     names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
     counts = np.stack([by_class[name][0] for name in names], axis=-1)
-    return np.asarray(counts.reshape(-1, 2, 2), dtype=np.int64)
+    return np.asarray(counts.reshape(-1, 2, 2), dtype=count)
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return float(value) if np.isfinite(value) else None
 
 
 def _interval(values: Array) -> tuple[float, float] | None:
@@ -186,11 +194,11 @@ def _interval(values: Array) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def _calibration_bins(bins: Mapping[str, Array]) -> tuple[CalibrationBin, ...]:
+def _calibration_bins(bins: Mapping[str, Array], as_count: type[int | float]) -> tuple[CalibrationBin, ...]:
     edges = bins["edges"].tolist() if bins else []
     found = []
     for number, (lower, upper) in enumerate(itertools.pairwise(edges)):
         count, confidence, correct = (float(bins[name][0, number]) for name in ("count", "confidence", "correct"))
         means = (confidence / count, correct / count) if count else (None, None)
-        found.append(CalibrationBin(lower, upper, int(count), *means))
+        found.append(CalibrationBin(lower, upper, as_count(count), *means))
     return tuple(found)

@@ -8,7 +8,7 @@ read than the input has rows. `settle` returns an object that gives the truth of
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Self, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, assert_never
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from actcli.evaluation.carried_columns import label_array
 from actcli.evaluation.class_labels import IGNORED, TruthSpec
 from actcli.evaluation.truth_file import open_truth_file, stored, stored_dtype, stored_width
 from actcli.evaluation.truth_ids import TruthIds
+from actcli.evaluation.weights import WeightColumn, weight_array
 from actcli.tasks import Join
 
 if TYPE_CHECKING:
@@ -28,13 +29,31 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["ArrayTruth", "FileTruth", "NoTruth", "RowTruth", "Truth", "TruthSpec", "settle"]
+__all__ = ["ArrayTruth", "FileTruth", "NoTruth", "RowTruth", "TrueRows", "Truth", "TruthSpec", "settle"]
 
 
 _PART_OF_THE_ROWS = "to use a part of the rows, keep only the truth of these rows in the truth file"
 _FURTHER_TRUTHS = f"{_PART_OF_THE_ROWS}, or ignore the others: --join left"
 SURPLUS = 1_000_000
 """How many rows more than the input has are read, so that the error can say how many there are."""
+
+
+class TrueRows(NamedTuple):
+    """The rows of a batch that count, and what is true of them.
+
+    Parameters
+    ----------
+    rows
+        The indices of the rows that count, in order; None if all do.
+    labels
+        Codes, shape (n,), int64, or for label sets a table, shape (n, C), bool.
+    weights
+        How much each of these rows counts, shape (n,), float64, finite and not negative; None if all count once.
+    """
+
+    rows: Array | None
+    labels: Array
+    weights: Array | None = None
 
 
 class Truth(ABC):
@@ -63,19 +82,12 @@ class Truth(ABC):
             If a row has no truth, or a wrong one.
         """
 
-    def match(self, batch: Batch, start: int) -> tuple[Array | None, Array]:
+    def match(self, batch: Batch, start: int) -> TrueRows:
         """Return which rows of a batch count, and the truth of these rows.
 
         Parameters and errors are those of `take`.
-
-        Returns
-        -------
-        rows
-            The indices of the rows that count, in order; None if all do.
-        truth
-            What `take` returns, of these rows.
         """
-        return None, self.take(batch, start)
+        return TrueRows(None, self.take(batch, start))
 
     def scan(self, batch: Batch, start: int) -> None:  # noqa: B027  most know their classes
         """Look at the truth of the rows of a batch, to learn the names of the classes; `start` is that of `take`."""
@@ -112,6 +124,7 @@ def settle(
     taken: Sequence[str] = (),
     key: str | None = None,
     join: Join = Join.EXACT,
+    weight: str | None = None,
 ) -> Truth:
     """Return the truth, before the first row.
 
@@ -131,25 +144,92 @@ def settle(
         The array of an NPZ file (``--truth-key``).
     join
         Which rows of the input and of the file must have each other.
+    weight
+        The column of the weights, of the input or of the file (``--weight``).
 
     Raises
     ------
     DataError
         If the file cannot be read, or holds something that is not a truth.
     UsageError
-        If neither is given, or an option does not fit.
+        If neither is given, an option does not fit, or there is no such column of weights, or two.
     """
+    kinds = {carried.name: carried.kind for carried in layout.carried}
     if file is None:
         if key is not None or join is not Join.EXACT:
             raise UsageError(f"{'--join' if key is None else '--truth-key'} is for a file of truths: --truth FILE")
         if column is None:
             raise UsageError("nothing says what is right", hint="add --truth FILE, or --truth-column NAME of the input")
-        kinds = {carried.name: carried.kind for carried in layout.carried}
         if column not in kinds:
             raise UsageError(f"--truth-column: the input carries no column {visible(column)!r}")
-        return RowTruth(spec, column, kinds[column])
-    carried = {other.name: other.kind for other in layout.carried if other.name not in taken}
-    return FileTruth(spec, file, column, carried, layout.rows, key=key, join=join)
+        return weighted(RowTruth(spec, column, kinds[column]), layout, weight)
+    carried = {name: kinds[name] for name in kinds if name not in taken and name != weight}
+    source = None if weight is None else WeightColumn(weight, of_input=weight in kinds)
+    truth = FileTruth(spec, file, column, carried, layout.rows, key=key, join=join, weight=source)
+    return weighted(truth, layout, weight) if weight in kinds else truth
+
+
+def weighted(truth: Truth, layout: Layout, weight: str | None) -> Truth:
+    """Return the truth with the weights in a column of the input, if one is named.
+
+    Raises
+    ------
+    UsageError
+        If the input does not carry it.
+    """
+    if weight is None:
+        return truth
+    kinds = {carried.name: carried.kind for carried in layout.carried}
+    if weight not in kinds:
+        hint = f"it carries {listed(list(kinds))}" if kinds else None
+        raise UsageError(f"--weight: the input carries no column {visible(weight)!r}", hint=hint)
+    return WeightedTruth(truth, weight, kinds[weight])
+
+
+class WeightedTruth(Truth):
+    """A truth with weights in a column of the input.
+
+    Parameters
+    ----------
+    truth
+        The truth.
+    column, kind
+        The name of the column, and how its data look.
+    """
+
+    def __init__(self, truth: Truth, column: str, kind: Kind) -> None:
+        self._truth = truth
+        self._column = column
+        self._kind = kind
+        self.notes = truth.notes
+        self.identities = truth.identities
+
+    def take(self, batch: Batch, start: int) -> Array:
+        """Return the truth of the rows of a batch."""
+        return self._truth.take(batch, start)
+
+    def match(self, batch: Batch, start: int) -> TrueRows:
+        """Return which rows of a batch count, and the truth and the weights of these rows."""
+        found = self._truth.match(batch, start)
+        weights = weight_array(batch, self._column, self._kind, shown=self._column)
+        return found._replace(weights=weights if found.rows is None else weights[found.rows])
+
+    def scan(self, batch: Batch, start: int) -> None:
+        """Look at the truth of the rows of a batch."""
+        self._truth.scan(batch, start)
+
+    def with_classes(self, spec: TruthSpec) -> WeightedTruth:
+        """Return the same truth once the names of the classes are known."""
+        return WeightedTruth(self._truth.with_classes(spec), self._column, self._kind)
+
+    def finish(self, rows: int, left_out: int = 0) -> None:
+        """Check that no truth is left over."""
+        self._truth.finish(rows, left_out)
+        self.notes = self._truth.notes
+
+    def merge(self, other: Self) -> None:
+        """Take over which rows another object of the same truth has seen."""
+        self._truth.merge(other._truth)
 
 
 class RowTruth(Truth):
@@ -181,14 +261,14 @@ class RowTruth(Truth):
         """Return the truth of the rows of a batch."""
         return label_array(self._spec, batch, self._column, self._kind, shown=self._column)
 
-    def match(self, batch: Batch, start: int) -> tuple[Array | None, Array]:
+    def match(self, batch: Batch, start: int) -> TrueRows:
         """Return which rows of a batch count, and the truth of these rows."""
         truth = self.take(batch, start)
         if self._spec.ignored is None:
-            return None, truth
+            return TrueRows(None, truth)
         rows = np.flatnonzero(truth != IGNORED)
         self._ignored += len(truth) - len(rows)
-        return rows, truth[rows]
+        return TrueRows(rows, truth[rows])
 
     def finish(self, rows: int, left_out: int = 0) -> None:  # noqa: ARG002  each row has its truth
         """Note how many rows the ignored truth leaves out."""
@@ -233,10 +313,18 @@ class ArrayTruth(Truth):
     ----------
     values
         Codes, shape (N,), or a table, shape (N, C), bool.
+    weights
+        Shape (N,), float64; None if all rows count once.
     """
 
-    def __init__(self, values: Array) -> None:
+    def __init__(self, values: Array, weights: Array | None = None) -> None:
         self._values = values
+        self._weights = weights
+
+    def match(self, batch: Batch, start: int) -> TrueRows:
+        """Return the truth and the weights of the rows of a batch, all of which count."""
+        weights = None if self._weights is None else self._weights[start + batch.row_numbers()]
+        return TrueRows(None, self.take(batch, start), weights)
 
     def take(self, batch: Batch, start: int) -> Array:
         """Return the truth of the rows of a batch."""
@@ -262,6 +350,8 @@ class FileTruth(Truth):
         The array of an NPZ file.
     join
         Which rows of the input and of the file must have each other.
+    weight
+        The column of the weights, if there are any.
     """
 
     def __init__(
@@ -274,14 +364,16 @@ class FileTruth(Truth):
         *,
         key: str | None = None,
         join: Join = Join.EXACT,
+        weight: WeightColumn | None = None,
     ) -> None:
-        file = open_truth_file(spec, path, column, list(carried), key)
+        file = open_truth_file(spec, path, column, list(carried), key, weight)
         self._spec = spec
         self.name = file.name
         self.identities = file.identities
         self._first_line = file.first_line
         self._parts: Iterator[TruthPart] | None = file.parts
         self._values = bytearray()
+        self._weights = None if weight is None or weight.of_input else bytearray()
         self._width = stored_width(spec)
         self._join = join
         self._found = 0
@@ -343,28 +435,33 @@ class FileTruth(Truth):
         DataError
             If a row has none, or the same as another.
         """
-        if self._ids is None:
-            positions = start + batch.row_numbers()
-            if len(positions) and not self._has(int(positions[-1])):
-                raise self._miscounted(None)
-        else:
-            positions = self._ids.positions(batch, every=self._join is not Join.INNER)
-        return self._at(positions)
+        return self._at(self._positions(batch, start))
 
-    def match(self, batch: Batch, start: int) -> tuple[Array | None, Array]:
+    def match(self, batch: Batch, start: int) -> TrueRows:
         """Return which rows of a batch count, and the truth of these rows."""
-        if self._ids is None or self._join is not Join.INNER:
-            rows, truth = None, self.take(batch, start)
-        else:
-            positions = self._ids.positions(batch, every=False)
+        positions = self._positions(batch, start)
+        rows = None
+        if self._ids is not None and self._join is Join.INNER:
             rows = np.flatnonzero(positions >= 0)
-            truth = self._at(positions[rows])
+            positions = positions[rows]
+        truth = self._at(positions)
+        weights = None if self._weights is None else np.frombuffer(self._weights, dtype=np.float64)[positions]
         self._found += len(truth)
         if self._spec.ignored is None:
-            return rows, truth
+            return TrueRows(rows, truth, weights)
         counted = np.flatnonzero(truth != IGNORED)
         self._ignored += len(truth) - len(counted)
-        return counted if rows is None else rows[counted], truth[counted]
+        rows = counted if rows is None else rows[counted]
+        return TrueRows(rows, truth[counted], None if weights is None else weights[counted])
+
+    def _positions(self, batch: Batch, start: int) -> Array:
+        """Return the row of the file that each row of a batch belongs to; -1 for none, with an inner join."""
+        if self._ids is not None:
+            return self._ids.positions(batch, every=self._join is not Join.INNER)
+        positions = start + batch.row_numbers()
+        if len(positions) and not self._has(int(positions[-1])):
+            raise self._miscounted(None)
+        return positions
 
     def finish(self, rows: int, left_out: int = 0) -> None:
         """Check that every truth was asked for, if it must be, and note how many rows are left out.
@@ -418,6 +515,8 @@ class FileTruth(Truth):
                 self._parts = None
                 return
             self._values += part.labels.tobytes()
+            if self._weights is not None and part.weights is not None:
+                self._weights += part.weights.tobytes()
             if self._ids is not None:
                 self._ids.append(part.ids)
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from actcli.errors import DataError, UsageError, visible
+from actcli.errors import DataError, UsageError, listed, visible
 from actcli.evaluation.carried_columns import begins_with_number, decoded, label_array, placed
 from actcli.evaluation.class_labels import LabelError, code_array, set_array
 from actcli.evaluation.truth_columns import FirstLine, choose_columns, first_line, is_label, table_hint
+from actcli.evaluation.weights import weight_array
 from actcli.formats.column_roles import is_number
 from actcli.streaming.batch import Kind
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from actcli.evaluation.class_labels import TruthSpec
     from actcli.evaluation.truth_columns import TruthColumns
+    from actcli.evaluation.weights import WeightColumn
     from actcli.formats import Inputs
     from actcli.streaming.batch import Batch
 
@@ -32,10 +34,11 @@ __all__ = ["TruthFile", "TruthPart", "open_truth_file", "stored", "stored_dtype"
 
 
 class TruthPart(NamedTuple):
-    """Consecutive truths of a file: codes, shape (N,), or packed bits, shape (N, ceil(C / 8)); and their ids."""
+    """Consecutive truths of a file: codes, shape (N,), or packed bits, (N, ceil(C / 8)); their ids and weights."""
 
     labels: Array
     ids: Any = None
+    weights: Array | None = None
 
 
 @dataclass(slots=True)
@@ -67,7 +70,12 @@ class TruthFile:
 
 
 def open_truth_file(
-    spec: TruthSpec, path: str, column: str | None, carried: Collection[str], key: str | None = None
+    spec: TruthSpec,
+    path: str,
+    column: str | None,
+    carried: Collection[str],
+    key: str | None = None,
+    weight: WeightColumn | None = None,
 ) -> TruthFile:
     """Open a file of truths, and settle which of its columns hold what.
 
@@ -83,13 +91,16 @@ def open_truth_file(
         The columns of the input that the truth may be joined on.
     key
         The array of a file of several arrays, as NPZ.
+    weight
+        The column of the weights, if there are any: of this file, unless the input has it.
 
     Raises
     ------
     DataError
         If the file cannot be read, or holds something that is not a truth. So does the iterator of its parts.
     UsageError
-        If there is no such column, or the file has no arrays with names.
+        If there is no such column, or the file has no arrays with names, or the input and the file both have the column
+        of the weights.
     """
     from actcli.formats import FORMATS, ReadOptions, of_path, open_inputs
 
@@ -105,9 +116,11 @@ def open_truth_file(
         if inputs.layout.classes:
             if column is not None:
                 raise UsageError(f"--truth-column: {inputs.title} has no columns with names")
+            if weight is not None and not weight.of_input:
+                raise _no_weight(inputs.title, weight)
             parts = _array_parts(spec, inputs)
         else:
-            parts = _ColumnReader(spec, inputs, carried, file).parts(column)
+            parts = _ColumnReader(spec, inputs, carried, file, weight).parts(column)
         # The first rows settle the columns.
         first = next(parts, None)
     except BaseException:
@@ -115,6 +128,12 @@ def open_truth_file(
         raise
     file.parts = parts if first is None else itertools.chain([first], parts)
     return file
+
+
+def _no_weight(file: str, weight: WeightColumn, names: Sequence[str] = ()) -> UsageError:
+    """Return the error for a column of weights that neither the input nor the file of truths has."""
+    hint = f"the truth has {listed(names)}" if names else None
+    return UsageError(f"--weight: neither the input nor {file} has a column {visible(weight.name)!r}", hint=hint)
 
 
 def stored(spec: TruthSpec, labels: Array) -> Array:
@@ -151,8 +170,16 @@ def _array_parts(spec: TruthSpec, inputs: Inputs) -> Iterator[TruthPart]:
 class _ColumnReader:
     """Reads a file whose columns have names, or may have."""
 
-    def __init__(self, spec: TruthSpec, inputs: Inputs, carried: Collection[str], file: TruthFile) -> None:
+    def __init__(
+        self,
+        spec: TruthSpec,
+        inputs: Inputs,
+        carried: Collection[str],
+        file: TruthFile,
+        weight: WeightColumn | None,
+    ) -> None:
         self._spec = spec
+        self._weight = weight
         self._inputs = inputs
         self._carried = carried
         self._kinds = {column.name: column.kind for column in inputs.layout.carried}
@@ -171,7 +198,7 @@ class _ColumnReader:
                 if Kind.TEXT in self._kinds.values():
                     names, batch = self._without_header(keys, whole)
                 keyed = dict(zip(names, keys, strict=True))
-                columns = self._choose(names, column, whole)
+                columns = self._choose(keyed, column, whole)
                 self._file.join = columns.join
             ids = None
             if columns.join is not None:
@@ -184,13 +211,18 @@ class _ColumnReader:
             else:
                 key = keyed[columns.labels]
                 labels = label_array(self._spec, batch, key, self._kinds[key], shown=columns.labels or None)
-            yield TruthPart(stored(self._spec, labels), ids)
+            weights = None
+            if self._weight is not None and not self._weight.of_input:
+                key = keyed[self._weight.name]
+                weights = weight_array(batch, key, self._kinds[key], shown=self._weight.name)
+            yield TruthPart(stored(self._spec, labels), ids, weights)
 
     def _without_header(self, keys: Sequence[str], batch: Batch) -> tuple[list[str], Batch]:
         """Return the names of the columns, and the first batch without the line that holds them."""
         spec = self._spec
         cells = [batch.carried[key][0].as_py() for key in keys]
-        line = first_line(cells, spec, self._carried)
+        named = [] if self._weight is None else [self._weight.name]
+        line = first_line(cells, spec, [*self._carried, *named])
         if not any(map(is_number, cells)):
             self._file.first_line = line
         if len(cells) == 1 and not is_label(cells[0], spec) and any(mark in cells[0] for mark in ";\t"):
@@ -214,9 +246,20 @@ class _ColumnReader:
             raise DataError(f'{batch.place(0)}: two columns have the same name "{visible(twice)}"')
         return cells, batch.without(np.arange(len(batch)) == 0, lambda row, place: DataError(place))  # noqa: ARG005
 
-    def _choose(self, names: Sequence[str], column: str | None, batch: Batch) -> TruthColumns:
+    def _choose(self, keyed: Mapping[str, str], column: str | None, batch: Batch) -> TruthColumns:
+        names = [name for name in keyed if self._weight is None or name != self._weight.name]
+        if self._weight is not None and self._weight.of_input is (len(names) < len(keyed)):
+            if not self._weight.of_input:
+                raise _no_weight(self._name, self._weight, list(keyed))
+            raise UsageError(
+                f"--weight: the input and {self._name} both have a column {visible(self._weight.name)!r}",
+                hint="leave it out of one of them, or give it another name there",
+            )
+        if not names:
+            raise DataError(f"{self._name}: has no column beside that of the weights, so none holds the truth")
         # A single column with the name of the only class is a table if it holds 0 and 1, else it holds label sets.
-        key, kind = next(iter(self._kinds.items()))
+        key = keyed[names[0]]
+        kind = self._kinds[key]
         return choose_columns(
             names,
             column,

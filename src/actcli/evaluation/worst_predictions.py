@@ -10,6 +10,7 @@ import numpy as np
 from actcli.tasks import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import TypeAlias
 
     from actcli.streaming.batch import Batch, Layout
@@ -55,14 +56,14 @@ class WorstPredictions:
         What is decided of a row.
     layout
         Of the decided table.
-    truth_column
-        The carried column that holds the truth, which is no id.
+    no_ids
+        The carried columns that are no ids: those of the truth and of the weights.
     """
 
-    def __init__(self, task: Task, layout: Layout, truth_column: str | None) -> None:
+    def __init__(self, task: Task, layout: Layout, no_ids: Collection[str | None]) -> None:
         self._task = task
         self._classes = layout.classes
-        ids = [each for each in layout.carried if each.name not in _NOT_IDS and each.name != truth_column]
+        ids = [each for each in layout.carried if each.name not in _NOT_IDS and each.name not in no_ids]
         self._id = next((each for each in ids if each.name == "id"), ids[0] if ids else None)
         self._heap: list[tuple[float, int, int, WorstPrediction]] = []
 

@@ -101,12 +101,12 @@ class ThresholdChangeOfClass:
     Parameters
     ----------
     support
-        The number of rows of which it is true.
+        The number of rows of which it is true; with weights the sum of these.
     before, after
         Its "threshold" and its metrics by name.
     """
 
-    support: int
+    support: int | float
     before: Mapping[str, float]
     after: Mapping[str, float]
 

@@ -1,58 +1,152 @@
-"""The rows of a fit with their true labels: the sink that gathers them in memory, and the rows that are held out."""
+"""The rows of a fit with their true labels: the sink that gathers them, and the rows that are held out."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from actcli.activations import computing_dtype, in_block_order
+from actcli.calibration.calibration import in_units
 from actcli.errors import DataError
+from actcli.evaluation.weights import check_total_weight
+from actcli.metrics.parallel import in_order
+from actcli.prediction.class_columns import Arrangement
+from actcli.streaming.spooled_scores import SpooledScoreStore, rows_in_block
+from actcli.tasks import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
     from actcli.evaluation.truth import Truth
+    from actcli.prediction.plan import PredictionPlan
     from actcli.streaming.batch import Batch, Layout
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["GivenRows", "LabeledRows", "LabeledRowsEncoder", "LabeledRowsSink", "hold_out"]
+Found = TypeVar("Found")
+
+__all__ = ["GivenRows", "LabeledRows", "LabeledRowsEncoder", "LabeledRowsSink", "hold_out", "own_dtype"]
+
+_CELLS = 1 << 18
+"""About how many numbers are worked on at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabeledRows:
-    """Rows and their true labels.
+class LabeledRows(NamedTuple):
+    """Rows and their true labels, which are read block by block.
 
     Parameters
     ----------
     given
-        The numbers of the input, shape (N, C), float64; (negative, positive) for binary.
-    truth
-        Codes, shape (N,), int64; for multilabel where a label is true, shape (N, C), bool.
+        The numbers of the input, N rows of C, in their own precision; (negative, positive) for binary.
+    classes
+        C.
+    block_rows
+        The number of rows in a block of the stores.
+    codes
+        The true class of each row, shape (N,), in the smallest dtype; None for multilabel.
+    labels
+        For multilabel: where a label is true, N rows of packed bits.
+    taken
+        Which rows these are, shape (N,), bool; None is all of them.
+    jobs
+        The number of threads that work on them; None is the number of processors.
+    weights, weight_unit
+        How much each of the N rows counts, shape (N,), float64, in this unit; None if all count once.
     """
 
-    given: Array
-    truth: Array
+    given: SpooledScoreStore
+    classes: int
+    block_rows: int
+    codes: Array | None
+    labels: SpooledScoreStore | None
+    taken: Array | None = None
+    jobs: int | None = 1
+    weights: Array | None = None
+    weight_unit: float = 1.0
 
-    def __len__(self) -> int:
-        return len(self.given)
+    @property
+    def size(self) -> int:
+        """The number of rows."""
+        return self.given.rows if self.taken is None else int(np.count_nonzero(self.taken))
 
     def take(self, numbers: Array) -> LabeledRows:
-        """Return the rows with these numbers."""
-        return LabeledRows(self.given[numbers], self.truth[numbers])
+        """Return the rows with these numbers, in the order of all rows."""
+        taken = np.zeros(self.given.rows, dtype=np.bool_)
+        taken[numbers if self.taken is None else np.flatnonzero(self.taken)[numbers]] = True
+        return self._replace(taken=taken)
 
-    def counts(self, classes: int) -> list[int]:
+    def true_codes(self) -> Array:
+        """Return the true class of each row, shape (N,), in the smallest dtype; not for multilabel."""
+        assert self.codes is not None
+        return self.codes if self.taken is None else self.codes[self.taken]
+
+    def true_weights(self) -> list[float] | list[int]:
+        """Return for each class the sum of the weights of its true rows; without weights their number."""
+        if self.weights is None:
+            return self.true_counts()
+        sums = self.weighted_blocks(partial(_weights_of_classes, self.classes))
+        return [self.weight_unit * float(total) for total in sum(sums, np.zeros(self.classes))]
+
+    def true_counts(self) -> list[int]:
         """Return for each class the number of rows of which it is true."""
-        if self.truth.ndim == 2:
-            return [int(count) for count in np.count_nonzero(self.truth, axis=0)]
-        return [int(count) for count in np.bincount(self.truth, minlength=classes)]
+        if self.codes is not None:
+            return list(map(int, np.bincount(self.true_codes(), minlength=self.classes)))
+        counts = self.blocks(lambda _, truth: np.count_nonzero(truth, axis=0))
+        return list(map(int, sum(counts, np.zeros(self.classes, dtype=np.int64))))
+
+    def blocks(self, work: Callable[[Array, Array], Found]) -> Iterator[Found]:
+        """Yield `work(given, truth)` of one block of rows after the other, as `weighted_blocks` does."""
+        return self.weighted_blocks(lambda given, truth, _: work(given, truth))
+
+    def weighted_blocks(self, work: Callable[[Array, Array, Array | None], Found]) -> Iterator[Found]:
+        """Yield `work(given, truth, weights)` of one block of rows after the other, in order; it may run in any thread.
+
+        The blocks do not depend on how the rows arrived. `given` has the shape (n, C), float64, in the memory order of
+        the activations; it must not be changed. `truth` has codes, shape (n,), int64, or for multilabel where a label
+        is true, shape (n, C), bool. `weights` has the shape (n,), or is None.
+        """
+        for found in in_order(lambda number: self._worked(work, number), range(self.given.count), self.jobs):
+            yield from found
+
+    def _worked(self, work: Callable[[Array, Array, Array | None], Found], number: int) -> list[Found]:
+        """Return the results for a block of the store, in smaller blocks that stay in the cache."""
+        given = self.given.block(number)
+        first = number * self.block_rows
+        packed = None if self.labels is None else self.labels.block(number)
+        step = max(1, _CELLS // self.classes)
+        found = []
+        for start in range(0, len(given), step):
+            rows: Any = slice(start, min(start + step, len(given)))
+            if self.taken is not None:
+                rows = start + np.flatnonzero(self.taken[first + rows.start : first + rows.stop])
+                if not len(rows):
+                    continue
+            numbers = in_block_order(given[rows], np.dtype(np.float64))
+            weights = None if self.weights is None else self.weights[first : first + self.block_rows][rows]
+            found.append(work(numbers, self._truth(rows, first, packed), weights))
+        return found
+
+    def _truth(self, rows: Any, first: int, packed: Array | None) -> Array:
+        if packed is not None:
+            return np.unpackbits(np.ascontiguousarray(packed[rows]), axis=1, count=self.classes).view(np.bool_)
+        assert self.codes is not None
+        return np.asarray(self.codes[first : first + self.block_rows][rows], dtype=np.int64)
+
+
+def _weights_of_classes(classes: int, _: Array, truth: Array, weights: Array | None) -> Array:
+    """Return for each class the sum of the weights of the rows of a block of which it is true."""
+    assert weights is not None
+    return np.bincount(truth, weights, classes) if truth.ndim == 1 else weights @ truth
 
 
 class GivenRows(NamedTuple):
-    """The rows of a chunk before their truth is known: the batch, and its numbers, shape (N, C), float64."""
+    """The rows of a chunk before their truth is known: the batch, and its numbers, shape (N, C)."""
 
     batch: Batch
     given: Array
@@ -60,36 +154,60 @@ class GivenRows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LabeledRowsEncoder:
-    """Takes the given numbers out of a decided batch."""
+    """Takes the given numbers out of a decided batch.
+
+    Parameters
+    ----------
+    dtype
+        The dtype that holds them exactly.
+    """
+
+    dtype: np.dtype[Any]
 
     def encode(self, batch: Batch) -> GivenRows:
         """Return the batch and its numbers."""
-        return GivenRows(batch, np.ascontiguousarray(batch.values["given"]))
+        return GivenRows(batch, batch.values["given"].astype(self.dtype))
 
 
 class LabeledRowsSink:
-    """Gathers all rows with their truth, eight bytes for each number: a sink. It can be pickled and merged.
+    """Gathers all rows with their truth, once, in their own precision: a sink. It can be pickled and merged.
 
     Parameters
     ----------
     truth
         The true labels.
+    dtype
+        The smallest dtype that holds the numbers exactly.
+    kept
+        The most bytes of numbers to keep in memory; the others go to a temporary file.
     """
 
-    def __init__(self, truth: Truth) -> None:
-        self.encoder = LabeledRowsEncoder()
+    def __init__(self, truth: Truth, dtype: np.dtype[Any], kept: int) -> None:
+        self.encoder = LabeledRowsEncoder(dtype)
         self._truth = truth
-        self._given: list[Array] = []
-        self._truths: list[Array] = []
+        self._dtype, self._kept = dtype, kept
+        self._codes: list[Array] = []
+        self._weights: list[Array] = []
 
-    def open(self, layout: Layout) -> int:  # noqa: ARG002  the rows are kept, not written
+    def open(self, layout: Layout) -> int:
         """Return 0: nothing is written."""
+        classes = len(layout.classes)
+        self._classes = classes
+        self._block_rows = rows_in_block(classes, self._dtype)
+        self._given = SpooledScoreStore(self._dtype, self._kept, self._block_rows)
+        self._labels = SpooledScoreStore(np.uint8, self._kept // 4, self._block_rows)
+        self._code = np.min_scalar_type(max(0, classes - 1))
         return 0
 
     def accept(self, encoded: GivenRows, start: int) -> None:
         """Keep the next rows and their truth; the first row of their chunk is number `start` of the table."""
-        rows, truth = self._truth.match(encoded.batch, start)
-        self._truths.append(truth)
+        rows, truth, weights = self._truth.match(encoded.batch, start)
+        if weights is not None:
+            self._weights.append(weights)
+        if truth.ndim == 1:
+            self._codes.append(truth.astype(self._code))
+        else:
+            self._labels.append(np.packbits(truth, axis=1))
         self._given.append(encoded.given if rows is None else encoded.given[rows])
 
     def finish(self) -> None:
@@ -104,14 +222,37 @@ class LabeledRowsSink:
             If a row of both has the same id in the file of truths.
         """
         self._truth.merge(other._truth)
-        self._given += other._given
-        self._truths += other._truths
+        for own, others in ((self._given, other._given), (self._labels, other._labels)):
+            for block in others.blocks():
+                own.append(block)
+        self._codes += other._codes
+        self._weights += other._weights
 
-    def rows(self) -> LabeledRows:
-        """Return all rows and forget them; there must be at least one."""
-        given, self._given = np.concatenate(self._given), []
-        truth, self._truths = np.concatenate(self._truths), []
-        return LabeledRows(given, truth)
+    def rows(self, jobs: int | None = 1) -> LabeledRows:
+        """Return all rows, without those that have a weight of 0; there must be at least one. `jobs` threads work.
+
+        Raises
+        ------
+        DataError
+            If all weights are 0, or their sum is too large.
+        """
+        codes = np.concatenate(self._codes) if self._codes else None
+        labels = self._labels if codes is None else None
+        rows = LabeledRows(self._given, self._classes, self._block_rows, codes, labels, None, jobs)
+        if not self._weights or not rows.size:
+            return rows
+        given = np.concatenate(self._weights)
+        with np.errstate(over="ignore"):
+            check_total_weight(float(given.sum()))
+        unit, weights = in_units(given)
+        assert weights is not None
+        return rows._replace(taken=None if weights.all() else weights > 0, weights=weights, weight_unit=unit)
+
+
+def own_dtype(layout: Layout, plan: PredictionPlan) -> np.dtype[Any]:
+    """Return the smallest dtype that holds the given numbers of a plan exactly; `layout` is that of the input."""
+    computed = plan.arrangement is Arrangement.WITH_NEGATIVE and plan.scoring.origin is not Origin.LOGITS
+    return plan.layout.dtype if computed else computing_dtype(layout.dtype)
 
 
 def hold_out(rows: LabeledRows, share: str | None, seed: int) -> tuple[LabeledRows, LabeledRows | None]:
@@ -133,10 +274,10 @@ def hold_out(rows: LabeledRows, share: str | None, seed: int) -> tuple[LabeledRo
     """
     if share is None:
         return rows, None
-    count = math.ceil(Fraction(share) * len(rows))
-    if count >= len(rows):
+    count = math.ceil(Fraction(share) * rows.size)
+    if count >= rows.size:
         raise DataError(
-            f"{len(rows)} row{'' if len(rows) == 1 else 's'} cannot be divided to keep {share} of them apart"
+            f"{rows.size} row{'' if rows.size == 1 else 's'} cannot be divided to keep {share} of them apart"
         )
-    order = np.random.default_rng(seed).permutation(len(rows))
-    return rows.take(np.sort(order[count:])), rows.take(np.sort(order[:count]))
+    order = np.random.default_rng(seed).permutation(rows.size)
+    return rows.take(order[count:]), rows.take(order[:count])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["decided", "quality", "set_quality"]
-
-_CELLS = 1 << 18
-"""About how many numbers are measured at once."""
+__all__ = ["SetSums", "decided", "quality", "set_sums"]
 
 
 def decided(scoring: Scoring, given: Array, thresholds: Array | None = None) -> SoftmaxPredictions | SigmoidPredictions:
@@ -55,27 +53,79 @@ def quality(scoring: Scoring, rows: LabeledRows) -> dict[str, float]:
     rows
         The rows and their true labels.
     """
-    count, classes = rows.given.shape
-    settings = MetricSettings(Task(scoring.task), classes, ranking=False)
+    settings = MetricSettings(Task(scoring.task), rows.classes, ranking=False, weighted=rows.weights is not None)
     accumulator = MetricAccumulator(settings)
-    step = max(1, _CELLS // classes)
-    for start in range(0, count, step):
-        block = rows.take(np.arange(start, min(start + step, count)))
-        found = decided(scoring, block.given)
-        probabilities = np.ascontiguousarray(found.probabilities)
-        if isinstance(found, SigmoidPredictions):
-            chosen = found.multihot.astype(np.bool_)
-            logarithms = found.log_probabilities, found.log_complements
-            bins = cell_bins(settings, probabilities)
-            statistics = label_rows(settings, block.truth, chosen, probabilities, *logarithms, bins)
-        else:
-            statistics = exclusive_rows(settings, block.truth, found.index, probabilities, found.log_probabilities)
-        accumulator.add(np.arange(start, start + len(block)), statistics, probabilities)
+    start = 0
+    for statistics, probabilities in rows.weighted_blocks(partial(_statistics, settings, scoring)):
+        accumulator.add(np.arange(start, start + len(probabilities)), statistics, probabilities)
+        start += len(probabilities)
     return {name: float(values[0]) for name, values in accumulator.result()[0].items()}
 
 
-def set_quality(members: Array, truth: Array) -> dict[str, float]:
-    """Return the quality of prediction sets.
+def _statistics(
+    settings: MetricSettings, scoring: Scoring, given: Array, truth: Array, weights: Array | None
+) -> tuple[dict[str, Array], Array]:
+    """Return the statistics of a block of rows, and its probabilities."""
+    found = decided(scoring, given)
+    probabilities = np.ascontiguousarray(found.probabilities)
+    if isinstance(found, SoftmaxPredictions):
+        known = (truth, found.index, probabilities, found.log_probabilities)
+        return exclusive_rows(settings, *known, weights=weights), probabilities
+    chosen = found.multihot.astype(np.bool_)
+    logarithms = found.log_probabilities, found.log_complements
+    bins = cell_bins(settings, probabilities)
+    return label_rows(settings, truth, chosen, probabilities, *logarithms, bins, weights), probabilities
+
+
+class SetSums(NamedTuple):
+    """Sums over rows that have prediction sets.
+
+    Parameters
+    ----------
+    rows
+        The number of rows.
+    labeled
+        The number of rows with a true label.
+    missed
+        The sum of the shares of the true labels of a row that its set misses.
+    size
+        The sum of the sizes of the sets.
+    empty, single
+        The number of sets without a class, and with a single one.
+    """
+
+    rows: int
+    labeled: int
+    missed: float
+    size: int
+    empty: int
+    single: int
+
+    def plus(self, other: SetSums) -> SetSums:
+        """Return the sums over the rows of both."""
+        return SetSums(*(one + more for one, more in zip(self, other, strict=True)))  # type: ignore[arg-type]
+
+    def quality(self, *, multilabel: bool) -> dict[str, float]:
+        """Return the quality of the sets.
+
+        Returns
+        -------
+        dict
+            "mean_size" of the sets, the number of "empty" ones and of those with a "single" class. For exclusive
+            classes the "coverage": the share of sets that hold the true class. For multilabel "missed_labels", the mean
+            share of the labels of a row that its set misses, over the "rows_with_labels"; NaN without such rows.
+        """
+        found: dict[str, float] = {}
+        if multilabel:
+            found["missed_labels"] = self.missed / self.labeled if self.labeled else math.nan
+            found["rows_with_labels"] = float(self.labeled)
+        else:
+            found["coverage"] = (self.rows - self.missed) / self.rows
+        return found | {"mean_size": self.size / self.rows, "empty": float(self.empty), "single": float(self.single)}
+
+
+def set_sums(members: Array, truth: Array) -> SetSums:
+    """Return the sums over a block of rows.
 
     Parameters
     ----------
@@ -83,25 +133,13 @@ def set_quality(members: Array, truth: Array) -> dict[str, float]:
         Which classes are in the set of each row, shape (N, C), bool.
     truth
         Codes, shape (N,), or for multilabel where a label is true, shape (N, C), bool.
-
-    Returns
-    -------
-    dict
-        "mean_size" of the sets, the number of "empty" ones and of those with a "single" class. For codes the
-        "coverage": the share of sets that hold the true class. For multilabel "missed_labels", the mean share of the
-        labels of a row that its set misses, over the "rows_with_labels"; NaN without such rows.
     """
     sizes = np.count_nonzero(members, axis=1)
-    found: dict[str, float] = {}
     if truth.ndim == 1:
-        found["coverage"] = float(np.mean(members[np.arange(len(truth)), truth]))
+        labeled, missed = len(truth), float(np.count_nonzero(~members[np.arange(len(truth)), truth]))
     else:
         labels = np.count_nonzero(truth, axis=1)
-        missed = np.count_nonzero(truth & ~members, axis=1)[labels > 0] / labels[labels > 0]
-        found["missed_labels"] = float(np.mean(missed)) if len(missed) else math.nan
-        found["rows_with_labels"] = float(len(missed))
-    return found | {
-        "mean_size": float(np.mean(sizes)),
-        "empty": float(np.count_nonzero(sizes == 0)),
-        "single": float(np.count_nonzero(sizes == 1)),
-    }
+        shares = np.count_nonzero(truth & ~members, axis=1)[labels > 0] / labels[labels > 0]
+        labeled, missed = len(shares), float(shares.sum())
+    empty, single = (int(np.count_nonzero(sizes == size)) for size in (0, 1))
+    return SetSums(len(members), labeled, missed, int(sizes.sum()), empty, single)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial, reduce
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 import numpy as np
 
-from actcli.calibration.conformal import RiskControl, fit_conformal, fit_risk_control
-from actcli.calibration.isotonic import fit_monotone
-from actcli.calibration.methods import METHODS, Temperature
-from actcli.calibration.thresholds import tune_thresholds
+from actcli.calibration.calibration import each_class
+from actcli.calibration.conformal import RiskControl, conformal_rule, risk_control, true_scores
+from actcli.calibration.methods import FITS, Temperature
+from actcli.calibration.thresholds import objective_of, tuned_class, tuned_globally
 from actcli.errors import DataError, listed
 from actcli.fitting.fit_reports import (
     CalibrationReport,
@@ -21,22 +22,23 @@ from actcli.fitting.fit_reports import (
     ThresholdChangeOfClass,
     ThresholdReport,
 )
-from actcli.fitting.quality import decided, quality, set_quality
-from actcli.metrics.confusion import label_counts
+from actcli.fitting.quality import SetSums, decided, quality, set_sums
+from actcli.fitting.row_problem import RowProblem, logits, monotone_values
+from actcli.metrics.confusion import ConfusionCounts, label_counts
 from actcli.prediction.policy import DEFAULT_THRESHOLD
 from actcli.prediction.predictions import SoftmaxPredictions
 from actcli.tasks import Method, Scope, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     from actcli.calibration.conformal import Conformal
     from actcli.calibration.methods import Calibration
+    from actcli.calibration.thresholds import Objective as ThresholdObjective
     from actcli.calibration.thresholds import Tuned
     from actcli.fitting.fit_reports import FitReport
     from actcli.fitting.labeled_rows import LabeledRows
-    from actcli.metrics.confusion import ConfusionCounts
     from actcli.prediction.policy import Policy
     from actcli.prediction.scoring import Scoring
     from actcli.tasks import ConformalScore
@@ -142,7 +144,7 @@ def calibrate(context: FitContext, method: Method) -> FitResult:
     calibrated = context.scoring._replace(calibration=found)
 
     def change(rows: LabeledRows) -> QualityChange:
-        return QualityChange(len(rows), _reported(context.scoring, rows), _reported(calibrated, rows))
+        return QualityChange(rows.size, _reported(context.scoring, rows), _reported(calibrated, rows))
 
     fitted_on, held_out = context.changes(change)
     return FitResult(
@@ -156,11 +158,8 @@ def calibrate(context: FitContext, method: Method) -> FitResult:
 
 
 def _fitted(context: FitContext, method: Method) -> Calibration:
-    given, truth = context.rows.given, context.rows.truth
-    if method is not Method.ISOTONIC:
-        return METHODS[method](context.scoring.logits(given), truth, task=context.task)
-    values, masked = context.scoring.monotone_values(given)
-    return fit_monotone(values, np.equal(truth, 1)[:, np.newaxis] if context.task is Task.BINARY else truth, masked)
+    values = monotone_values if method is Method.ISOTONIC else logits
+    return FITS[method](RowProblem(context.rows, context.scoring, values))
 
 
 def _worse(fitted_on: QualityChange, held_out: QualityChange | None) -> list[str]:
@@ -185,8 +184,8 @@ def _undetermined(found: Calibration, context: FitContext) -> list[str]:
     if isinstance(found, Temperature):
         more = "fit it on more rows, or on rows that the classifier was not trained on"
         return [f"the loss has no lowest point: the temperature ran to its bound, {found.temperature:.6g}; {more}"]
-    counts = zip(context.labels, context.rows.counts(len(context.labels)), strict=True)
-    constant = [label for label, count in counts if count in (0, len(context.rows))]
+    counts = zip(context.labels, context.rows.true_counts(), strict=True)
+    constant = [label for label, count in counts if count in (0, context.rows.size)]
     why = f": {listed(constant)} is never or always right" if constant else ""
     return [f"these rows do not determine every scale and bias{why}; those are merely where the search ended"]
 
@@ -245,9 +244,18 @@ def tune(context: FitContext, objective: Objective, scope: Scope) -> FitResult:
     """
     names = context.policy.labels
     old = context.policy.thresholds or dict.fromkeys(names, DEFAULT_THRESHOLD)
-    probabilities, truth, masked = _threshold_cells(context, context.rows)
-    found = tune_thresholds(probabilities, truth, **objective.options, scope=scope, masked=masked)
-    every = found * len(names) if scope is Scope.GLOBAL else found
+    goal = objective_of(**objective.options)
+    found: Sequence[Tuned]
+    problem = RowProblem(context.rows, context.scoring, _usable_probabilities)
+    match scope:
+        case Scope.GLOBAL:
+            cells = partial(_usable_cells, problem)
+            found = (tuned_globally(cells, goal, problem.weight_unit),)
+        case Scope.CLASS:
+            found = each_class(problem, partial(_tuned_class, goal, problem.weight_unit))
+        case _:
+            assert_never(scope)
+    every = [*found] * len(names) if scope is Scope.GLOBAL else found
     new = {
         name: old[name] if tuned.threshold is None else tuned.threshold
         for name, tuned in zip(names, every, strict=True)
@@ -261,33 +269,46 @@ def tune(context: FitContext, objective: Objective, scope: Scope) -> FitResult:
         after=1 - fitted_on.after[mean][objective.measure],
         report=ThresholdReport(objective.text, scope, objective.measure, new, fitted_on, held_out),
         objective=f"{objective.text}, {scope.value}",
-        warnings=_threshold_warnings(names, found, old, objective, scope),
+        warnings=_threshold_warnings(names, found, _label_counts(context), old, objective, scope),
     )
 
 
-def _threshold_cells(context: FitContext, rows: LabeledRows) -> tuple[Array, Array, Array]:
-    """Return the probabilities that have a threshold, where their class is true, and where it is masked."""
-    probabilities, masked = _probabilities(context, rows)
-    if context.task is Task.MULTILABEL:
-        return probabilities, rows.truth, masked
-    return probabilities[:, 1:], np.equal(rows.truth, 1)[:, np.newaxis], masked[:, 1:]
+def _usable_probabilities(scoring: Scoring, given: Array) -> Array:
+    """Return the probabilities that have a threshold, NaN where their class is masked."""
+    found = np.where(scoring.masked(given), np.nan, decided(scoring, given).probabilities)
+    return found[:, 1:] if scoring.task is Task.BINARY else found
 
 
-def _probabilities(context: FitContext, rows: LabeledRows) -> tuple[Array, Array]:
-    """Return the probabilities of rows, and where a class is masked."""
-    return decided(context.scoring, rows.given).probabilities, context.scoring.masked(rows.given)
+def _usable_cells(problem: RowProblem, work: Callable[[Array, Array, Array, Array | None], Any]) -> Iterator[Any]:
+    """Yield `work(probabilities, truth, usable, weights)` of one block of rows after the other."""
+    return problem.weighted_blocks(
+        lambda probabilities, truth, weights: work(probabilities, truth, ~np.isnan(probabilities), weights)
+    )
+
+
+def _tuned_class(
+    goal: ThresholdObjective, unit: float, probabilities: Array, true: Array, weights: Array | None
+) -> Tuned:
+    """Return the threshold of a class, from its probabilities, NaN where it is masked."""
+    return tuned_class(probabilities, true, ~np.isnan(probabilities), goal, weights, unit)
 
 
 def _threshold_change(
     context: FitContext, rows: LabeledRows, objective: Objective, old: Mapping[str, float], new: Mapping[str, float]
 ) -> ThresholdChange:
     names = context.policy.labels
-    probabilities, truth, masked = _threshold_cells(context, rows)
+    limits = [np.array([thresholds[name] for name in names]) for thresholds in (old, new)]
 
-    def measured(thresholds: Mapping[str, float]) -> tuple[dict[str, dict[str, float]], list[dict[str, float]]]:
+    def counted(probabilities: Array, truth: Array, weights: Array | None) -> list[ConfusionCounts]:
+        return [label_counts(probabilities >= limit, truth, weights) for limit in limits]  # which NaN is not
+
+    parts = RowProblem(rows, context.scoring, _usable_probabilities).weighted_blocks(counted)
+    totals = [reduce(ConfusionCounts.plus, counts) for counts in zip(*parts, strict=True)]
+
+    def measured(
+        counts: ConfusionCounts, thresholds: Mapping[str, float]
+    ) -> tuple[dict[str, dict[str, float]], list[dict[str, float]]]:
         """Return the averages, and the threshold and the metrics of each class."""
-        chosen = (probabilities >= np.array([thresholds[name] for name in names])) & ~masked
-        counts = label_counts(chosen, truth)
         each = objective.metrics(counts)
         pooled = objective.metrics(counts.pooled())
         averages = {
@@ -300,14 +321,27 @@ def _threshold_change(
         ]
         return averages, of_class
 
-    (before, each_before), (after, each_after) = measured(old), measured(new)
-    support = np.count_nonzero(truth, axis=0).tolist()
+    (before, each_before), (after, each_after) = map(measured, totals, (old, new))
+    support = totals[0].support.tolist()
+    if rows.weights is not None:
+        support = [rows.weight_unit * each for each in support]
     changes = map(ThresholdChangeOfClass, support, each_before, each_after)
-    return ThresholdChange(len(rows), before, after, dict(zip(names, changes, strict=True)))
+    return ThresholdChange(rows.size, before, after, dict(zip(names, changes, strict=True)))
+
+
+def _label_counts(context: FitContext) -> list[int]:
+    """Return the number of rows of which each label that has a threshold is true."""
+    counts = context.rows.true_counts()
+    return counts[1:] if context.task is Task.BINARY else counts
 
 
 def _threshold_warnings(
-    names: Sequence[str], found: Sequence[Tuned], old: Mapping[str, float], objective: Objective, scope: Scope
+    names: Sequence[str],
+    found: Sequence[Tuned],
+    rows: Sequence[int],
+    old: Mapping[str, float],
+    objective: Objective,
+    scope: Scope,
 ) -> list[str]:
     """Return the warnings about classes for which no threshold was found, or only by a few rows."""
     if scope is Scope.GLOBAL:
@@ -316,7 +350,7 @@ def _threshold_warnings(
     warnings = []
     of_names = dict(zip(names, found, strict=True))
     none = [name for name, tuned in of_names.items() if not tuned.positives]
-    few = [f"{name} ({tuned.positives})" for name, tuned in of_names.items() if 0 < tuned.positives < _FEW]
+    few = [f"{name} ({count})" for name, count in zip(names, rows, strict=True) if 0 < count < _FEW]
     unreached = [name for name, tuned in of_names.items() if tuned.positives and tuned.threshold is None]
     if none:
         warnings.append(f"never right in these rows, so {_kept(none, old)}: {listed(none)}")
@@ -351,22 +385,20 @@ def conform(context: FitContext, alpha: str, score: ConformalScore, penalty: flo
     """
     if context.task is Task.MULTILABEL:
         return _control_risk(context, alpha)
-    probabilities, masked = _probabilities(context, context.rows)
-    truth = context.rows.truth
-    rule = fit_conformal(probabilities, truth, alpha=alpha, score=score, penalty=penalty, free=free, masked=masked)
+    truth = context.rows.true_codes()
+    scores = np.concatenate(list(context.rows.blocks(partial(_true_scores, context.scoring, score, penalty, free))))
+    rule = conformal_rule(scores, alpha, score, penalty, free)
 
-    def change(rows: LabeledRows) -> QualityChange:
-        values, hidden = _probabilities(context, rows)
-        found = decided(context.scoring, rows.given, context.thresholds)
+    def members(given: Array) -> tuple[Array, Array]:
+        found = decided(context.scoring, given, context.thresholds)
         assert isinstance(found, SoftmaxPredictions)
-        single = np.equal(found.index[:, np.newaxis], np.arange(values.shape[1]))
-        sets = rule.sets(values) & ~hidden
-        return QualityChange(len(rows), set_quality(single, rows.truth), set_quality(sets, rows.truth))
+        single = np.equal(found.index[:, np.newaxis], np.arange(given.shape[1]))
+        return single, rule.sets(found.probabilities) & ~context.scoring.masked(given)
 
-    fitted_on, held_out = context.changes(change)
+    fitted_on, held_out = context.changes(partial(_set_change, members))
     warnings = []
     if np.isinf(rule.quantile):
-        hidden = int(np.count_nonzero(masked[np.arange(len(truth)), truth]))
+        hidden = int(np.count_nonzero(np.isinf(scores)))
         few = f"{len(truth):,} rows are too few to promise anything with alpha {alpha}"
         if (len(truth) + 1) * Fraction(alpha) >= 1:  # with as many rows whose truth is possible, there is a quantile
             few = f"the true class is masked (-inf) in {hidden:,} of {len(truth):,} rows, too many for alpha {alpha}"
@@ -381,26 +413,42 @@ def conform(context: FitContext, alpha: str, score: ConformalScore, penalty: flo
     )
 
 
+def _true_scores(
+    scoring: Scoring, score: ConformalScore, penalty: float, free: int, given: Array, truth: Array
+) -> Array:
+    """Return the conformal score of the true class of each row of a block."""
+    probabilities = decided(scoring, given).probabilities
+    return true_scores(probabilities, truth, score, penalty, free, scoring.masked(given))
+
+
+def _set_change(members: Callable[[Array], tuple[Array, Array]], rows: LabeledRows) -> QualityChange:
+    """Return the quality of the sets before and after a fit, which `members` returns for a block of given numbers."""
+    parts = rows.blocks(lambda given, truth: [set_sums(some, truth) for some in members(given)])
+    before, after = (reduce(SetSums.plus, sums) for sums in zip(*parts, strict=True))
+    multilabel = rows.codes is None
+    return QualityChange(rows.size, before.quality(multilabel=multilabel), after.quality(multilabel=multilabel))
+
+
 def _control_risk(context: FitContext, alpha: str) -> FitResult:
     """Fit the threshold that keeps the share of missed labels under a limit."""
-    probabilities, masked = _probabilities(context, context.rows)
+    problem = RowProblem(context.rows, context.scoring, _usable_probabilities)
     try:
-        control = fit_risk_control(probabilities, context.rows.truth, alpha=alpha, masked=masked)
+        control = risk_control(lambda work: _usable_cells(problem, lambda *cells: work(*cells[:3])), alpha)
     except ValueError as error:
         raise DataError(f"conformal: {error}") from None
     old: Array | float = DEFAULT_THRESHOLD if context.thresholds is None else context.thresholds
 
-    def change(rows: LabeledRows) -> QualityChange:
-        values, hidden = _probabilities(context, rows)
-        before, after = (set_quality((values >= limit) & ~hidden, rows.truth) for limit in (old, control.threshold))
-        return QualityChange(len(rows), before, after)
+    def members(given: Array) -> tuple[Array, Array]:
+        values = _usable_probabilities(context.scoring, given)
+        return values >= old, values >= control.threshold  # which NaN is not
 
-    fitted_on, held_out = context.changes(change)
+    fitted_on, held_out = context.changes(partial(_set_change, members))
     warnings = []
     if not control.possible:
-        hidden = int(np.count_nonzero(context.rows.truth & masked))
-        enough = np.count_nonzero(context.rows.truth.any(axis=1)) + 1 >= 1 / Fraction(alpha)
-        why = f", since {hidden:,} of the true labels are masked (-inf)" if enough else ""
+        masked = context.rows.blocks(lambda given, truth: np.count_nonzero(truth & context.scoring.masked(given)))
+        hidden = sum(map(int, masked))
+        labeled = sum(context.rows.blocks(lambda _, truth: int(np.count_nonzero(truth.any(axis=1)))))
+        why = f", since {hidden:,} of the true labels are masked (-inf)" if labeled + 1 >= 1 / Fraction(alpha) else ""
         few = f"these rows cannot promise to miss under {control.alpha:g} of the labels{why}"
         warnings.append(f"{few}: every label is in every set")
     return FitResult(

@@ -224,6 +224,7 @@ def assign_roles(
     classes: str | None,
     ids: Sequence[str],
     truth: str | None = None,
+    weight: str | None = None,
     recorded: bool = False,
     decisions: bool = False,
     predictions: str | None = None,
@@ -245,6 +246,8 @@ def assign_roles(
         The names given to ``--id``.
     truth
         The name given to ``--truth-column``.
+    weight
+        The name given to ``--weight``; there may be no such column.
     recorded
         Whether the columns ``p_*``, or else ``logp_*``, are the classes if actcli wrote the table.
     decisions
@@ -267,7 +270,7 @@ def assign_roles(
     """
     count = len(names) if names is not None else len(row or ())
     called = list(names) if names is not None else [str(position) for position in range(count)]
-    named = _named_positions(called, ids, truth)
+    named = _named_positions(called, ids, truth, weight)
     taken = named | _leading(names, row, named)
     remaining = [position for position in range(count) if position not in taken]
     prefix = _recorded_prefix(called, remaining) if recorded and classes is None else None
@@ -283,7 +286,13 @@ def assign_roles(
         chosen, by_name = select(classes, called, remaining)
         both = set(chosen) & named
         if both:
-            raise UsageError(f"{listed([called[position] for position in both])} is named by --id and by --classes")
+            names = [called[position] for position in both]
+            option = next(
+                option
+                for option, name in (("--truth-column", truth), ("--weight", weight), ("--id", names[0]))
+                if name in names
+            )
+            raise UsageError(f"{listed(names)} is named by {option} and by --classes")
     advised = None
     if not by_name:
         _check_decimal_commas(called, row, sorted({*chosen, *taken} - named))
@@ -309,12 +318,12 @@ def assign_roles(
     return Roles(chosen, carried, unasked, prefix, advised)
 
 
-def _named_positions(called: Sequence[str], ids: Sequence[str], truth: str | None) -> set[int]:
-    """Return the positions of the columns that ``--id`` and ``--truth-column`` name."""
+def _named_positions(called: Sequence[str], ids: Sequence[str], truth: str | None, weight: str | None) -> set[int]:
+    """Return the positions of the columns that ``--id``, ``--truth-column`` and ``--weight`` name."""
     places: dict[str, int] = {}
     for position, name in enumerate(called):
         places.setdefault(name, position)
-    named = set()
+    named = {places[weight]} if weight in places else set()
     for option, name in [*(("--id", name) for name in ids), *([] if truth is None else [("--truth-column", truth)])]:
         if name not in places:
             parts = name.split(",")

@@ -219,7 +219,7 @@ class ColumnarSource:
         elif (scores := self._list_of_scores(options)) is not None:
             classes, width = [scores], self._width(scores)
             carried = [name for name in self._types if name != scores]
-            asked = {*options.ids, options.truth}
+            asked = {*options.ids, options.truth, options.weight}
             unasked = [name for name in carried if name not in asked]
         else:
             classes, carried, unasked, recorded = self._settle(options)
@@ -285,7 +285,7 @@ class ColumnarSource:
             return None
         if options.classes in lists:
             return options.classes
-        along = {*options.ids, options.truth, *filter(is_index, list(self._types)[:1])}
+        along = {*options.ids, options.truth, options.weight, *filter(is_index, list(self._types)[:1])}
         numbers = [name for name, type in self._types.items() if is_numeric(type) and name not in along]
         return lists[0] if len(lists) == 1 and not numbers and options.classes is None else None
 
@@ -301,6 +301,7 @@ class ColumnarSource:
                 classes=options.classes,
                 ids=options.ids,
                 truth=options.truth,
+                weight=options.weight,
                 recorded=options.recorded,
                 decisions=options.decisions,
                 predictions=options.predictions,

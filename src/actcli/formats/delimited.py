@@ -164,6 +164,7 @@ class DelimitedSource(BlockSource):
                 classes=options.classes,
                 ids=options.ids,
                 truth=options.truth,
+                weight=options.weight,
                 recorded=options.recorded,
                 decisions=options.decisions,
                 predictions=options.predictions,

@@ -166,7 +166,7 @@ class JsonlSource(BlockSource):
                 raise DataError(
                     f"{place}: there is no {visible(key)!r} to carry along", hint=f"there is {listed(others)}"
                 )
-        self._note([key for key in others if key not in asked], like)
+        self._note([key for key in others if key not in asked and key != options.weight], like)
         along = tuple(Carried(key, Kind.JSON) for key in others)
         return Layout(inner.classes, along, inner.dtype), replace(
             shape, scores_of=name, others=frozenset(others), masked=masked
@@ -246,6 +246,7 @@ def _roles(
             classes=options.classes,
             ids=options.ids,
             truth=options.truth,
+            weight=options.weight,
             recorded=options.recorded,
             decisions=options.decisions,
             predictions=options.predictions,

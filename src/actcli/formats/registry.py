@@ -151,6 +151,8 @@ class ReadOptions:
         Whether an array of one dimension is one "row" of C scores or one "column" of N scores.
     truth
         The name of the carried column that holds the truth.
+    weight
+        The name of a column that is carried along if there is one: it may be elsewhere.
     recorded
         Whether to recognise tables of probabilities that actcli wrote.
     plain
@@ -175,6 +177,7 @@ class ReadOptions:
     skip: bool = False
     one_dimensional: str = "row"
     truth: str | None = None
+    weight: str | None = None
     recorded: bool = False
     plain: bool = False
     describing: bool = False

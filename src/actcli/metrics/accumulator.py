@@ -13,10 +13,13 @@ import numpy as np
 from actcli.metrics import bootstrap
 from actcli.metrics.bootstrap import REPLICATES_AT_ONCE, runs
 from actcli.metrics.definitions import Totals, compute_metrics
+from actcli.metrics.parallel import in_order
 from actcli.metrics.ranking import RankedScores, packed, ranking_scores
 from actcli.metrics.row_statistics import bin_codes, bin_edges, equal_masses
 from actcli.metrics.score_store import MemoryScoreStore
+from actcli.metrics.selective import SelectiveRanking
 from actcli.metrics.terms import CodedValues, terms
+from actcli.metrics.weighted_ranking import WeightedRanking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,7 +41,7 @@ _BIN_SUMS = ("count", "confidence", "correct")
 _LARGEST_BLOCK = 4096
 _CELLS_IN_BLOCK = 1 << 22
 _CELLS_IN_CACHE = 1 << 19
-"""The weights of at most so many rows times replicates are packed at once."""
+"""The counts of at most so many rows times replicates are packed at once."""
 
 _RANKING_BYTES = 1 << 26
 """The memory for the order of the rows by one class after the other."""
@@ -65,12 +68,18 @@ class MetricAccumulator:
         self._numbers: list[Array] = []
         self._truth: list[Array] = []
         self._confidences: list[tuple[Array, Array]] = []
+        self._decided: list[tuple[Array, Array]] = []
+        self._row_weights: list[Array] = []
         self.rows = 0
         self.confusion: Array | None = None
         """The confusion matrix, shape (C, D): a row for each true class, and a column for each class and each of the
-        other decisions. None for multilabel and very many classes."""
+        other decisions; with weights their sums, in float64.
+
+        None for multilabel and very many classes.
+        """
         if settings.exclusive and settings.classes <= LARGEST_CONFUSION:
-            self.confusion = np.zeros((settings.classes, settings.classes + settings.others), dtype=np.int64)
+            dtype = np.float64 if settings.weighted else np.int64
+            self.confusion = np.zeros((settings.classes, settings.classes + settings.others), dtype=dtype)
 
     def add(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array | None) -> None:
         """Add rows.
@@ -91,7 +100,8 @@ class MetricAccumulator:
         if self.confusion is not None:
             decisions = statistics["decision" if self.settings.costs else "predicted"]
             decided = np.flatnonzero(decisions >= 0)
-            np.add.at(self.confusion, (statistics["truth"][decided], decisions[decided]), 1)
+            each = statistics["weight"][decided] if self.settings.weighted else 1
+            np.add.at(self.confusion, (statistics["truth"][decided], decisions[decided]), each)
         blocks = numbers // self._block_rows
         for start, end in runs(blocks):
             if blocks[start] != self._block:
@@ -121,27 +131,49 @@ class MetricAccumulator:
         self._numbers += other._numbers
         self._truth += other._truth
         self._confidences += other._confidences
+        self._decided += other._decided
+        self._row_weights += other._row_weights
         self.rows += other.rows
         if self.confusion is not None and other.confusion is not None:
             self.confusion += other.confusion
 
-    def result(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    def result(self, jobs: int | None = 1) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
         """Return the metrics, the metrics of each class, and the bins: of all rows, then of each replicate.
 
         The arrays have the shapes (1 + R,), (1 + R, C) and (1 + R, bins); the "edges" of the bins (bins + 1,).
+        Metrics that rank the rows are computed by so many threads; None is the number of processors.
         """
         self._end_block()
         if not self._sums:
             return {}, {}, {}
         ranked = {}
         if self.settings.ranking:
-            ranked = dict(zip(("roc_auc", "average_precision"), self._rank(), strict=True))
+            ranked = dict(zip(("roc_auc", "average_precision"), self._rank(jobs), strict=True))
+            if self.settings.exclusive:
+                ranked["aurc"] = self._selective_areas(jobs)
         bins = self._bins()
         return *compute_metrics(Totals(self.settings, self._sums, ranked, bins)), bins
+
+    @property
+    def weight(self) -> float:
+        """The sum of the weights of all rows; without weights, their number."""
+        self._end_block()
+        name = "every" if self.settings.exclusive else "rows"
+        return float(self._sums[name][0]) if self._sums else 0.0
 
     def ranked(self, number: int) -> tuple[Array, Array]:
         """Return the probability of a class in each row with a label, and where the class is true; shape (N,)."""
         return self._scores.column(number), _is_true(self._all_truth(), number)
+
+    def ranked_weights(self) -> Array | None:
+        """Return the weight of each row that `ranked` returns, shape (N,); None if rows have no weights."""
+        return _joined(self._row_weights) if self.settings.weighted else None
+
+    def selective(self) -> SelectiveRanking:
+        """Return the rows that have a label in the order of its probability; exclusive classes, with a ranking."""
+        confidence, wrong = (np.concatenate(parts) for parts in zip(*self._decided, strict=True))
+        self._decided = [(confidence, wrong)]
+        return SelectiveRanking(confidence, wrong)
 
     def _keep(
         self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array | None, answered: Array
@@ -153,8 +185,13 @@ class MetricAccumulator:
             self._scores.append(probabilities[answered])
             truth = statistics["truth"][answered]
             self._truth.append(truth.astype(np.int32) if self.settings.exclusive else np.packbits(truth, axis=1))
+            if self.settings.exclusive:
+                wrong = truth != statistics["predicted"][answered]
+                self._decided.append((statistics["of_predicted"][answered], wrong))
         if self.settings.equal_mass:
             self._confidences.append((statistics["confidence"][answered], statistics["correct"][answered]))
+        if self.settings.weighted and (self.settings.ranking or self.settings.equal_mass):
+            self._row_weights.append(statistics["weight"][answered])
         if self.settings.bootstrap and (self.settings.ranking or self.settings.equal_mass):
             self._numbers.append(numbers[answered])
 
@@ -166,49 +203,103 @@ class MetricAccumulator:
         names = self._pending[0][1]
         statistics = {name: np.concatenate([part[1][name] for part in self._pending]) for name in names}
         self._pending = []
-        found = terms(self.settings, statistics)
-        for first, weights in self._weightings(numbers):
-            for name, term in found.items():
-                values = term.total(weights)
-                if name not in self._sums:
-                    self._sums[name] = np.zeros((1 + self.settings.bootstrap, *values.shape[1:]))
-                self._sums[name][first : first + len(values)] += values
+        # A sum of weights may be too large for a float: it is then infinite, and refused when all rows are there.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = terms(self.settings, statistics)
+            for first, weights in self._weightings(numbers):
+                for name, term in found.items():
+                    values = term.total(weights)
+                    if name not in self._sums:
+                        self._sums[name] = np.zeros((1 + self.settings.bootstrap, *values.shape[1:]))
+                    self._sums[name][first : first + len(values)] += values
 
     def _weightings(self, numbers: Array) -> Iterator[tuple[int, Array | None]]:
-        """Yield the weights of the rows with the number of the first replicate that they are for: first None, for 0."""
+        """Yield how often rows count with the number of the first replicate that this is for: first None, for 0."""
         yield 0, None
         for first in range(0, self.settings.bootstrap, REPLICATES_AT_ONCE):
-            weights = self._weights(first // REPLICATES_AT_ONCE, numbers)[: self.settings.bootstrap - first]
-            yield 1 + first, weights.astype(np.float64)
+            counts = self._counts(first // REPLICATES_AT_ONCE, numbers)[: self.settings.bootstrap - first]
+            yield 1 + first, counts.astype(np.float64)
 
-    def _weights(self, group: int, numbers: Array) -> Array:
+    def _row_weightings(self) -> Iterator[tuple[int, Array | None]]:
+        """Yield the weights of all rows that are ranked, shape (N,), for each replicate after the first: None, for 0.
+
+        With weights the first are these, and those of a replicate are multiplied by how often it draws each row.
+        """
+        given = self.ranked_weights()
+        yield 0, given
+        numbers = _joined(self._numbers)
+        for first, counts in self._weightings(numbers):
+            for offset, each in enumerate(() if counts is None else counts):
+                yield first + offset, each if given is None else each * given
+
+    def _counts(self, group: int, numbers: Array) -> Array:
         return bootstrap.weights(self.settings.seed, group, numbers, self._block_rows)
 
     def _all_truth(self) -> Array:
         """Return the truth of each row that is ranked: codes, or packed bits."""
         return np.concatenate(self._truth) if self._truth else np.zeros(0, dtype=np.int32)
 
-    def _rank(self) -> tuple[Array, Array]:
+    def _rank(self, jobs: int | None) -> tuple[Array, Array]:
         """Return the ROC AUC and the average precision of each class, shapes (1 + R, C)."""
+        if self.settings.weighted:
+            return self._rank_weighted(jobs)
         shape = (1 + self.settings.bootstrap, self.settings.classes)
         auc, precision = np.full(shape, np.nan), np.full(shape, np.nan)
         truth = self._all_truth()
         rankings: dict[int, RankedScores] = {}
         room = _RANKING_BYTES
-        for number in range(self.settings.classes):
+
+        def scored(number: int) -> tuple[tuple[float, float], RankedScores | None]:
             values, positive = self._scores.column(number), _is_true(truth, number)
-            auc[0, number], precision[0, number] = ranking_scores(values, positive)
-            if self.settings.bootstrap:
-                rankings[number] = RankedScores(values, positive)
-                room -= rankings[number].nbytes
+            ranking = RankedScores(values, positive) if self.settings.bootstrap else None
+            return ranking_scores(values, positive), ranking
+
+        for number, (scores, ranking) in enumerate(in_order(scored, range(self.settings.classes), jobs)):
+            auc[0, number], precision[0, number] = scores
+            if ranking is not None:
+                rankings[number] = ranking
+                room -= ranking.nbytes
             # The weights are made once for as many classes as there is room for.
             if room <= 0:
-                self._replicate(rankings, auc, precision)
+                self._replicate(rankings, auc, precision, jobs)
                 rankings, room = {}, _RANKING_BYTES
-        self._replicate(rankings, auc, precision)
+        self._replicate(rankings, auc, precision, jobs)
         return auc, precision
 
-    def _replicate(self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array) -> None:
+    def _rank_weighted(self, jobs: int | None) -> tuple[Array, Array]:
+        """Return what `_rank` does, of rows with weights."""
+        shape = (1 + self.settings.bootstrap, self.settings.classes)
+        found = np.full((2, *shape), np.nan)
+        for numbers, rankings in self._weighted_rankings(jobs):
+            for replicate, weights in self._row_weightings():
+                assert weights is not None
+                scored = in_order(lambda ranking, weights=weights: ranking.scores(weights), rankings, jobs)  # type: ignore[misc]
+                for number, scores in zip(numbers, scored, strict=True):
+                    found[:, replicate, number] = scores
+        return found[0], found[1]
+
+    def _weighted_rankings(self, jobs: int | None) -> Iterator[tuple[list[int], list[WeightedRanking]]]:
+        """Yield some classes and their rankings, as many as there is room for."""
+        truth = self._all_truth()
+        numbers: list[int] = []
+        rankings: list[WeightedRanking] = []
+
+        def ranked(number: int) -> WeightedRanking:
+            return WeightedRanking(self._scores.column(number), _is_true(truth, number))
+
+        for number, ranking in enumerate(in_order(ranked, range(self.settings.classes), jobs)):
+            numbers.append(number)
+            rankings.append(ranking)
+            if number == self.settings.classes - 1 or sum(each.nbytes for each in rankings) >= _RANKING_BYTES:
+                yield numbers, rankings
+                numbers, rankings = [], []
+
+    def _selective_areas(self, jobs: int | None) -> Array:
+        """Return the area under the risk-coverage curve, shape (1 + R,)."""
+        ranking = self.selective()
+        return np.array(list(in_order(lambda item: ranking.area(item[1]), self._row_weightings(), jobs)))
+
+    def _replicate(self, rankings: Mapping[int, RankedScores], auc: Array, precision: Array, jobs: int | None) -> None:
         """Put the scores of each replicate of some classes where they belong."""
         if not rankings:
             return
@@ -217,11 +308,11 @@ class MetricAccumulator:
         at_once = max(1, _CELLS_IN_CACHE // (REPLICATES_AT_ONCE * max(1, len(numbers))))
         for start in range(0, groups, at_once):
             some = range(start, min(start + at_once, groups))
-            words = np.concatenate([packed(self._weights(group, numbers)) for group in some], axis=1)
+            words = np.concatenate([packed(self._counts(group, numbers)) for group in some], axis=1)
             rows = slice(1 + start * REPLICATES_AT_ONCE, 1 + (start + at_once) * REPLICATES_AT_ONCE)
-            for number, ranking in rankings.items():
-                found = auc[rows, number], precision[rows, number]
-                for place, scores in zip(found, ranking.scores(words), strict=True):
+            scored = in_order(lambda ranking, words=words: ranking.scores(words), rankings.values(), jobs)  # type: ignore[misc]
+            for number, found in zip(rankings, scored, strict=True):
+                for place, scores in zip((auc[rows, number], precision[rows, number]), found, strict=True):
                     place[:] = scores[: len(place)]
 
     def _bins(self) -> dict[str, Array]:
@@ -233,7 +324,10 @@ class MetricAccumulator:
             return {name: self._sums[f"bin_{name}"] for name in _BIN_SUMS} | {"edges": edges}
         confidence, correct = self._all_confidences()
         numbers = np.concatenate(self._numbers) if self._numbers else np.arange(len(confidence))
-        edges = equal_masses(confidence.ravel(), self.settings.bins)
+        weighted = self.ranked_weights()
+        cells = confidence.size // max(1, len(confidence))
+        every = None if weighted is None else np.repeat(weighted, cells)
+        edges = equal_masses(confidence.ravel(), self.settings.bins, every)
         sums = {name: np.zeros((1 + self.settings.bootstrap, len(edges) - 1)) for name in _BIN_SUMS}
         # In blocks of a fixed number of rows, so that little memory is needed beside the confidences themselves.
         for start in range(0, len(confidence), self._block_rows):
@@ -241,8 +335,9 @@ class MetricAccumulator:
             values, right = confidence[block].ravel(), correct[block].ravel().astype(np.float64)
             codes = bin_codes(values, edges)
             each = dict(zip(_BIN_SUMS, (np.ones(len(codes)), values, right), strict=True))
+            if weighted is not None:
+                each = {name: term * np.repeat(weighted[block], cells) for name, term in each.items()}
             terms = {name: CodedValues(codes, len(edges) - 1, term) for name, term in each.items()}
-            cells = len(codes) // len(confidence[block])
             for first, weights in self._weightings(numbers[block]):
                 repeated = None if weights is None else np.repeat(weights, cells, axis=1)
                 for name, term in terms.items():
@@ -256,6 +351,13 @@ class MetricAccumulator:
         correct = np.concatenate([part[1] for part in self._confidences])
         self._confidences = [(confidence, correct)]
         return confidence, correct
+
+
+def _joined(parts: list[Array]) -> Array:
+    """Return arrays of shape (n,) as one, which replaces them."""
+    if len(parts) != 1:
+        parts[:] = [np.concatenate([np.zeros(0), *parts]) if not parts else np.concatenate(parts)]
+    return parts[0]
 
 
 def _is_true(truth: Array, number: int) -> Array:

@@ -75,4 +75,4 @@ def _block_weights(seed: int, group: int, block: int, rows: int) -> Array:
     """Return the weights of a whole block of rows, shape (REPLICATES_AT_ONCE, rows), uint8."""
     generator = np.random.Philox(key=seed, counter=np.array([0, 0, group, block], dtype=np.uint64))
     raw = generator.random_raw(REPLICATES_AT_ONCE * rows // 4).astype("<u8").view("<u2")
-    return np.asarray(_POISSON[raw].reshape(REPLICATES_AT_ONCE, rows))
+    return np.take(_POISSON, raw).reshape(REPLICATES_AT_ONCE, rows)

@@ -45,6 +45,10 @@ class ConfusionCounts(NamedTuple):
         hits, support, predicted = (counts.sum(axis=-1, keepdims=True) for counts in self[:3])
         return ConfusionCounts(hits, support, predicted, np.multiply(self.rows, self.support.shape[-1]))
 
+    def plus(self, other: ConfusionCounts) -> ConfusionCounts:
+        """Return the counts of the rows of both."""
+        return ConfusionCounts(*(np.add(one, more) for one, more in zip(self, other, strict=True)))
+
     def precision(self) -> Array:
         """Return the share of the predicted rows in which the class is true."""
         return ratio(self.true_positives, self.predicted)
@@ -78,14 +82,19 @@ class ConfusionCounts(NamedTuple):
         return (self.recall() + 1 - self.false_positive_rate()) / 2
 
 
-def label_counts(chosen: Array, truth: Array) -> ConfusionCounts:
-    """Return the counts of each label, shape (C,).
+def label_counts(chosen: Array, truth: Array, weights: Array | None = None) -> ConfusionCounts:
+    """Return the counts of each label, or with weights their sums, shape (C,).
 
     Parameters
     ----------
     chosen, truth
         Where a label is predicted, and where it is true: shape (N, C), bool.
+    weights
+        How much each row counts, shape (N,); None if all count once.
     """
+    if weights is not None:
+        hits, support, predicted = (weights @ each for each in (chosen & truth, truth, chosen))
+        return ConfusionCounts(hits, support, predicted, weights.sum())
     return ConfusionCounts(
         np.count_nonzero(chosen & truth, axis=0),
         np.count_nonzero(truth, axis=0),
@@ -102,14 +111,14 @@ class Confusion(NamedTuple):
     truth, predicted
         The index of the row, and that of the column.
     rows
-        How often that happens.
+        How often that happens; with weights the sum of these.
     share
         The same as a share of the rows of the true class.
     """
 
     truth: int
     predicted: int
-    rows: int
+    rows: int | float
     share: float
 
 
@@ -119,8 +128,8 @@ def most_frequent_confusions(matrix: Array, most: int) -> list[Confusion]:
     Parameters
     ----------
     matrix
-        Shape (C, D), whole numbers: a row for each true class, a column for each predicted one and for each decision
-        that is no class.
+        Shape (C, D), whole numbers or sums of weights: a row for each true class, a column for each predicted one and
+        for each decision that is no class.
     most
         How many cells to return at most. Equal cells come in the order of the matrix.
     """
@@ -129,6 +138,6 @@ def most_frequent_confusions(matrix: Array, most: int) -> list[Confusion]:
     found = []
     for place in np.argsort(-wrong, axis=None, kind="stable")[:most].tolist():
         truth, predicted = divmod(place, wrong.shape[1])
-        if rows := int(wrong[truth, predicted]):
-            found.append(Confusion(truth, predicted, rows, rows / int(matrix[truth].sum())))
+        if rows := wrong[truth, predicted].item():
+            found.append(Confusion(truth, predicted, rows, rows / matrix[truth].sum().item()))
     return found

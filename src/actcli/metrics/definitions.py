@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COUNTS",
     "METRICS",
+    "ORDERED",
     "PER_CLASS",
     "PROBABILISTIC",
     "RANKING",
@@ -52,8 +53,9 @@ class Totals:
     sums
         Sums over rows by name, shape (R,) or (R, C), as `actcli.metrics.accumulator` adds them up.
     ranked
-        The ROC AUC ("roc_auc") and the average precision ("average_precision") of each class, shape (R, C); empty if
-        the settings do not ask for them.
+        The ROC AUC ("roc_auc") and the average precision ("average_precision") of each class, shape (R, C), and of
+        exclusive classes the area under the risk-coverage curve ("aurc"), shape (R,); empty if the settings do not ask
+        for them.
     bins
         The "count" of each calibration bin, and the sums of "confidence" and of "correct", shape (R, bins).
     """
@@ -65,7 +67,7 @@ class Totals:
 
     @property
     def rows(self) -> Array:
-        """The number of rows with a label, shape (R,)."""
+        """The number of rows with a label, or the sum of their weights, shape (R,)."""
         return self.sums["rows"]
 
     @property
@@ -81,8 +83,8 @@ class Totals:
 
     @cached_property
     def correct(self) -> Array:
-        """The number of true classes that are predicted, shape (R,)."""
-        return np.asarray(self.counts.true_positives.sum(axis=1))
+        """The number of true classes that are predicted, or the sum of the weights of their rows, shape (R,)."""
+        return self.sums["correct"] if "correct" in self.sums else np.asarray(self.counts.true_positives.sum(axis=1))
 
     @cached_property
     def of_class(self) -> dict[str, Array]:
@@ -118,13 +120,13 @@ class Metric:
     needs
         The field of the settings that must be true for it.
     is_count
-        Whether it is a whole number, and so has no interval.
+        Whether it counts rows, and so has no interval. With weights it is a sum of weights, else a whole number.
     """
 
     name: str
     formula: Callable[[Totals], Array]
     smaller_is_better: bool = False
-    needs: Literal["probabilities", "ranking", "top_k", "coverage", "costs"] | None = None
+    needs: Literal["probabilities", "ranking", "top_k", "coverage", "costs", "ordered"] | None = None
     is_count: bool = False
 
 
@@ -177,7 +179,9 @@ def _mce(totals: Totals) -> Array:
 
 def _macro(name: str, totals: Totals) -> Array:
     """Return the mean over classes; of exclusive classes, those that are neither true nor predicted are left out."""
-    occurs = totals.counts.support + totals.counts.predicted > 0
+    sums = totals.sums
+    names = ("support_rows", "predicted_rows") if "support_rows" in sums else ("support", "predicted")
+    occurs = sums[names[0]] + sums[names[1]] > 0
     counted = occurs if totals.settings.exclusive else np.broadcast_to(totals.rows[:, np.newaxis] > 0, occurs.shape)
     return ratio(np.where(counted, or_zero(totals.of_class[name]), 0).sum(axis=1), counted.sum(axis=1))
 
@@ -193,8 +197,22 @@ def _weighted(name: str, totals: Totals) -> Array:
     return ratio((support * or_zero(totals.of_class[name])).sum(axis=1), support.sum(axis=1))
 
 
-def _chance_agreement(totals: Totals) -> Array:
-    return np.asarray((totals.counts.support * totals.counts.predicted).sum(axis=1))
+def _agreement(totals: Totals) -> tuple[Array, Array, Array, Array]:
+    """Return rows, support, predicted and correct, divided by a power of 2 so that products of two have an exponent."""
+    counts = totals.counts
+    exponent = -np.frexp(totals.rows)[1]
+    by_class = exponent[:, np.newaxis]
+    return (
+        np.ldexp(totals.rows, exponent),
+        np.ldexp(counts.support, by_class),
+        np.ldexp(counts.predicted, by_class),
+        np.ldexp(totals.correct, exponent),
+    )
+
+
+def _varies(totals: Totals) -> Array:
+    """Return whether there is more than one class in the truth and the predictions together, shape (R,)."""
+    return np.asarray(np.count_nonzero(totals.counts.support + totals.counts.predicted, axis=1) > 1)
 
 
 def _mcc(totals: Totals) -> Array:
@@ -202,17 +220,29 @@ def _mcc(totals: Totals) -> Array:
 
     It is 0, as in scikit-learn, where all labels or all predictions are the same class: there is no correlation.
     """
-    squares = totals.rows**2
-    counts = totals.counts
-    spread = (squares - (counts.predicted**2).sum(axis=1)) * (squares - (counts.support**2).sum(axis=1))
-    found = ratio(totals.correct * totals.rows - _chance_agreement(totals), np.sqrt(np.maximum(spread, 0)))
-    return np.where(totals.rows > 0, or_zero(found), np.nan)
+    rows, support, predicted, correct = _agreement(totals)
+    spread = (rows**2 - (predicted**2).sum(axis=1)) * (rows**2 - (support**2).sum(axis=1))
+    found = ratio(correct * rows - (support * predicted).sum(axis=1), np.sqrt(np.maximum(spread, 0)))
+    varied = (np.count_nonzero(support, axis=1) > 1) & (np.count_nonzero(predicted, axis=1) > 1)
+    return np.where(totals.rows > 0, np.where(varied, or_zero(found), 0), np.nan)
 
 
 def _cohen_kappa(totals: Totals) -> Array:
     """Return Cohen's kappa: Cohen 1960, doi:10.1177/001316446002000104."""
-    chance = _chance_agreement(totals)
-    return ratio(totals.correct * totals.rows - chance, totals.rows**2 - chance)
+    rows, support, predicted, correct = _agreement(totals)
+    chance = (support * predicted).sum(axis=1)
+    return np.where(_varies(totals), ratio(correct * rows - chance, rows**2 - chance), np.nan)
+
+
+def _kappa_quadratic(totals: Totals) -> Array:
+    """Return Cohen's kappa with the squared distance between classes: Cohen 1968, doi:10.1037/h0026256."""
+    rows, support, predicted, _ = _agreement(totals)
+    codes = np.arange(totals.settings.classes)
+    center = ratio((support * codes).sum(axis=1), rows)
+    # Around the mean of the truth, chance is a sum of squares: the sums of large products would cancel.
+    chance = (((codes - center[:, np.newaxis]) ** 2) * (support + predicted)).sum(axis=1)
+    found = np.ldexp(totals.sums["squared_distance"], -np.frexp(totals.rows)[1])
+    return np.where(_varies(totals), 1 - ratio(found, chance), np.nan)
 
 
 def _ranked_macro(name: str, totals: Totals) -> Array:
@@ -261,6 +291,8 @@ def _false_negatives(totals: Totals) -> Array:
 
 
 def _true_negatives(totals: Totals) -> Array:
+    if "true_negatives" in totals.sums:
+        return totals.sums["true_negatives"]
     counts = totals.counts
     return np.asarray(counts.rows - counts.support - counts.predicted + counts.true_positives)
 
@@ -290,6 +322,9 @@ _EXCLUSIVE = (
     Metric("cohen_kappa", _cohen_kappa),
     Metric("roc_auc_ovr_macro", partial(_ranked_macro, "roc_auc"), needs="ranking"),
     Metric("average_precision_macro", partial(_ranked_macro, "average_precision"), needs="ranking"),
+    Metric("aurc", lambda totals: totals.ranked["aurc"], smaller_is_better=True, needs="ranking"),
+    Metric("mae", partial(_share_of_rows, "distance"), smaller_is_better=True, needs="ordered"),
+    Metric("kappa_quadratic", _kappa_quadratic, needs="ordered"),
     Metric("coverage", _coverage, needs="coverage"),
 )
 METRICS: dict[Task, tuple[Metric, ...]] = {
@@ -346,10 +381,13 @@ PER_CLASS: dict[Task, tuple[Metric, ...]] = {
 _ALL = tuple(metric for registry in (METRICS, PER_CLASS) for metrics in registry.values() for metric in metrics)
 
 COUNTS = frozenset(metric.name for metric in _ALL if metric.is_count)
-"""The names of the metrics that are whole numbers."""
+"""The names of the metrics that count rows."""
 
 RANKING = frozenset(metric.name for metric in _ALL if metric.needs == "ranking")
 """The names of the metrics that sort all rows."""
+
+ORDERED = frozenset(metric.name for metric in _ALL if metric.needs == "ordered")
+"""The names of the metrics that need an order of the classes."""
 
 PROBABILISTIC = frozenset(metric.name for metric in _ALL if metric.needs == "probabilities")
 """The names of the other metrics that need probabilities."""

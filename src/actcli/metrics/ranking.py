@@ -19,6 +19,8 @@ _CELLS_AT_ONCE = 1 << 20
 _LANES = 4
 """Replicates in a word, 16 bits for each."""
 
+_LEVELS_AT_ONCE = 4096
+
 _LONGEST_STRETCH = 4096
 """The most rows whose weights, each at most 15, have a sum of at most 16 bits."""
 
@@ -29,7 +31,7 @@ def ranking_scores(values: Array, positive: Array) -> tuple[float, float]:
     Parameters
     ----------
     values
-        The probability of the class, shape (N,).
+        The probability of the class, shape (N,), float64.
     positive
         Where the class is true, shape (N,), bool.
 
@@ -39,19 +41,25 @@ def ranking_scores(values: Array, positive: Array) -> tuple[float, float]:
     count one half (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747). The average precision is the mean over
     the positive rows of the precision among all rows whose value is at least as high. Undefined scores are NaN.
     """
-    chosen = np.sort(values[positive])
-    ordered = np.sort(values)
-    positives, rows = len(chosen), len(values)
-    below = np.searchsorted(ordered, chosen, "left")
-    up_to = np.searchsorted(ordered, chosen, "right")
-    own_below = np.searchsorted(chosen, chosen, "left")
-    own_up_to = np.searchsorted(chosen, chosen, "right")
+    chosen, ordered = np.sort(values[positive]), np.sort(values)
+    positives, rows = len(chosen), len(ordered)
+    if not positives:
+        return np.nan, np.nan
+    # Equal positive values are looked up once; each stands in `ordered` from `below` to `up_to`.
+    firsts = np.flatnonzero(np.append(True, chosen[1:] != chosen[:-1]))
+    ends = np.append(firsts[1:], positives)
+    counts = ends - firsts
+    each = chosen[firsts]
+    below = np.searchsorted(ordered, each, "left")
+    up_to = below + counts
+    tied = np.flatnonzero(ordered[np.minimum(up_to, rows - 1)] == each)
+    up_to[tied] = np.searchsorted(ordered, each[tied], "right")
     # Whole numbers: twice the negatives below each positive, and once those that tie with it.
-    pairs = int((below - own_below).sum(dtype=np.int64)) + int((up_to - own_up_to).sum(dtype=np.int64))
+    pairs = int((counts * (below - firsts + up_to - ends)).sum(dtype=np.int64))
     negatives = rows - positives
-    auc = pairs / (2 * positives * negatives) if positives and negatives else np.nan
-    precision = (positives - own_below) / (rows - below)
-    return auc, precision.sum() / positives if positives else np.nan
+    auc = pairs / (2 * positives * negatives) if negatives else np.nan
+    precision = np.repeat((positives - firsts) / (rows - below), counts)
+    return auc, precision.sum() / positives
 
 
 class RankedScores:
@@ -99,13 +107,22 @@ class RankedScores:
 
     def _scored(self, words: Array) -> tuple[Array, Array]:
         hits, seen = self._hits.counted(words), self._above.counted(words)
-        higher, as_high = np.split(seen[:, :-1], 2, axis=1)
-        rows, positives = seen[:, -1], hits[:, -1] if hits.shape[1] else np.zeros(len(seen))
-        new_hits = np.diff(hits, axis=1, prepend=0)
-        misses = (higher - hits + new_hits + as_high - hits) / 2
-        pairs = (new_hits * ((rows - positives)[:, np.newaxis] - misses)).sum(axis=1)
-        precision = or_zero(ratio(hits, as_high))
-        return ratio(pairs, positives * (rows - positives)), ratio((new_hits * precision).sum(axis=1), positives)
+        levels, rows = len(hits), seen[-1].astype(np.float64)
+        positives = hits[-1].astype(np.float64) if levels else np.zeros(len(rows))
+        misses, precisions = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows))
+        # In blocks that stay in the cache.
+        for start in range(0, levels, _LEVELS_AT_ONCE):
+            block = slice(start, min(start + _LEVELS_AT_ONCE, levels))
+            own, as_high = hits[block], seen[levels + start : levels + block.stop]
+            new = np.diff(own, axis=0, prepend=hits[start - 1 : start] if start else np.zeros_like(own[:1]))
+            # Whole numbers: twice the negative rows above, and once those that tie.
+            above = seen[block] + as_high
+            above -= 2 * own
+            above += new
+            misses += np.einsum("ij,ij->j", new, above, dtype=np.int64)
+            precisions += np.sum(new * or_zero(ratio(own, as_high)), axis=0)
+        pairs = positives * (rows - positives) - misses / 2
+        return ratio(pairs, positives * (rows - positives)), ratio(precisions, positives)
 
 
 class _Stretches:
@@ -124,12 +141,13 @@ class _Stretches:
         return self._rows.nbytes + self._edges.nbytes + self.places.nbytes
 
     def counted(self, words: Array) -> Array:
-        """Return the sum of the weights of the rows before each place, shape (R, places), float64."""
-        before = np.zeros((_LANES * words.shape[1], 1 + len(self._edges)))
+        """Return the sum of the weights of the rows before each place, shape (places, R), whole numbers."""
+        whole = np.int32 if 15 * len(self._rows) <= np.iinfo(np.int32).max else np.int64
+        before = np.zeros((1 + len(self._edges), _LANES * words.shape[1]), dtype=whole)
         if len(self._edges):
             stretches = np.add.reduceat(np.take(words, self._rows, axis=0), self._edges, axis=0)
-            np.cumsum(stretches.view(np.uint16).T, axis=1, dtype=np.float64, out=before[:, 1:])
-        return np.take(before, self.places, axis=1)
+            np.cumsum(stretches.view(np.uint16), axis=0, dtype=whole, out=before[1:])
+        return np.take(before, self.places, axis=0)
 
 
 def packed(weights: Array) -> Array:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CellBins", "bin_codes", "bin_edges", "cell_bins", "equal_masses", "exclusive_rows", "label_rows"]
 
+_ROUNDING = 1e-12
+"""How much too small a sum of weights may be by rounding, as a share of it."""
+
 
 def bin_edges(bins: int) -> Array:
     """Return the edges of equally wide bins of [0, 1], shape (bins + 1,), float64."""
@@ -31,10 +34,19 @@ def bin_codes(values: Array, edges: Array) -> Array:
     return np.asarray(np.searchsorted(edges[1:-1], values, side="left"))
 
 
-def equal_masses(values: Array, bins: int) -> Array:
-    """Return the edges of bins that hold equally many of the values, as far as ties allow."""
+def equal_masses(values: Array, bins: int, weights: Array | None = None) -> Array:
+    """Return the edges of bins that hold equally many of the values, as far as ties allow.
+
+    With weights, shape (N,), bins hold equal sums of weights; a weight of 0 is that of a value that does not exist.
+    """
+    if weights is not None:
+        values, weights = values[weights > 0], weights[weights > 0]
     ordered = np.sort(values)
     ends = np.cumsum([len(part) for part in np.array_split(ordered, bins)])[:-1]
+    if weights is not None and len(values):
+        # In units of the mean weight, so that equal weights of any size divide the values as no weights do.
+        reached = np.cumsum(weights[np.argsort(values, kind="stable")])
+        ends = 1 + np.searchsorted(reached / reached[-1] * len(values), ends * (1 - _ROUNDING))
     inner = ordered[ends[ends > 0] - 1] if len(ordered) else np.zeros(0)
     return np.concatenate([[0.0], np.unique(inner[inner < 1]), [1.0]])
 
@@ -46,6 +58,7 @@ def exclusive_rows(
     probabilities: Array | None,
     log_probabilities: Array | None,
     best: Array | None = None,
+    weights: Array | None = None,
 ) -> dict[str, Array]:
     """Return the statistics of rows of exclusive classes, by name, each of shape (N,).
 
@@ -59,19 +72,26 @@ def exclusive_rows(
         Shape (N, C), float64; None if there are only labels.
     best
         The codes of the best K classes, shape (N, K), if the settings ask for them.
+    weights
+        How much each row counts, shape (N,), float64, if the settings say that rows have weights.
     """
     statistics = {"truth": truth, "predicted": predicted}
     if best is not None:
         statistics["hit"] = (best == truth[:, np.newaxis]).any(axis=1)
+    if weights is not None:
+        statistics["weight"] = weights
     if probabilities is None or log_probabilities is None:
         return statistics
     rows = np.arange(len(truth))
     squares = probabilities * probabilities
     squares[rows, truth] = (1 - probabilities[rows, truth]) ** 2
+    of_predicted = probabilities[rows, np.maximum(predicted, 0)]
     if settings.task is Task.BINARY:
         confidence, correct = probabilities[:, 1], truth == 1
     else:
-        confidence, correct = probabilities[rows, np.maximum(predicted, 0)], predicted == truth
+        confidence, correct = of_predicted, predicted == truth
+    if settings.ranking:
+        statistics["of_predicted"] = of_predicted
     return statistics | {
         "loss": -log_probabilities[rows, truth],
         "brier": row_sums(squares),
@@ -88,6 +108,7 @@ def label_rows(
     log_probabilities: Array | None,
     log_complements: Array | None,
     bins: CellBins | None = None,
+    weights: Array | None = None,
 ) -> dict[str, Array]:
     """Return the statistics of rows of label sets, by name, each of shape (N,) or (N, K).
 
@@ -101,6 +122,8 @@ def label_rows(
         p, log(p) and log(1 - p), same shape, float64; None if there are only labels.
     bins
         The bins of the probabilities, by `cell_bins`; None if the bins are not equally wide.
+    weights
+        As for `exclusive_rows`.
     """
     both = (truth & chosen).sum(axis=1)
     actual, found = truth.sum(axis=1), chosen.sum(axis=1)
@@ -113,6 +136,8 @@ def label_rows(
         "f1": or_zero(ratio(2 * both, actual + found)),
         "jaccard": or_zero(ratio(both, actual + found - both)),
     }
+    if weights is not None:
+        statistics["weight"] = weights
     if probabilities is None or log_probabilities is None or log_complements is None:
         return statistics
     statistics["loss"] = -row_sums(np.where(truth, log_probabilities, log_complements))

@@ -34,6 +34,10 @@ class MetricSettings:
         Whether decisions have costs, so that their mean is reported.
     others
         The number of decisions that are no class.
+    ordered
+        Whether the order of the classes means something, so that distances between classes are measured.
+    weighted
+        Whether rows have weights.
     bootstrap
         The number of replicates for the intervals; 0 is none.
     seed
@@ -51,6 +55,8 @@ class MetricSettings:
     coverage: bool = False
     costs: bool = False
     others: int = 0
+    ordered: bool = False
+    weighted: bool = False
     bootstrap: int = 0
     seed: int = 0
     probabilities: bool = True

@@ -51,18 +51,30 @@ def terms(settings: MetricSettings, rows: Mapping[str, Array]) -> dict[str, Term
 def _exclusive_terms(settings: MetricSettings, rows: Mapping[str, Array]) -> dict[str, Term]:
     """Return the terms of exclusive classes; a row whose label is withheld counts in "every" only."""
     truth, predicted = rows["truth"], rows["predicted"]
-    answered = (predicted >= 0).astype(np.float64)
+    is_answered = (predicted >= 0).astype(np.float64)
+    weights = rows["weight"] if settings.weighted else np.ones(len(truth))
+    answered = is_answered * weights if settings.weighted else is_answered
     found: dict[str, Term] = {
-        "every": Values(np.ones(len(truth))),
+        "every": Values(weights),
         "rows": Values(answered),
         "support": CodedValues(truth, settings.classes, answered),
         "predicted": CodedValues(np.maximum(predicted, 0), settings.classes, answered),
-        "true_positives": CodedValues(truth, settings.classes, (truth == predicted).astype(np.float64)),
+        "true_positives": CodedValues(truth, settings.classes, np.where(truth == predicted, answered, 0.0)),
     }
     if settings.costs:
-        decided = (rows["decision"] >= 0).astype(np.float64)
+        decided = (rows["decision"] >= 0) * weights
         found["decided"] = Values(decided)
         found["cost"] = Values(rows["cost"] * decided)
+    if settings.weighted:
+        # A row with a weight of 0 still shows which classes there are.
+        found["support_rows"] = CodedValues(truth, settings.classes, is_answered)
+        found["predicted_rows"] = CodedValues(np.maximum(predicted, 0), settings.classes, is_answered)
+        # Added up as the rows are, so that no rounding makes their ratio more than 1.
+        found["correct"] = Values(np.where(truth == predicted, answered, 0.0))
+    if settings.ordered:
+        distance = np.abs(truth - predicted).astype(np.float64)
+        found["distance"] = Values(distance * answered)
+        found["squared_distance"] = Values(distance * distance * answered)
     if "hit" in rows:
         found["hit"] = Values(rows["hit"] * answered)
     if not settings.probabilities:
@@ -95,4 +107,9 @@ def _label_terms(settings: MetricSettings, rows: Mapping[str, Array]) -> dict[st
     if settings.probabilities and not settings.equal_mass:
         names += ["bin_count", "bin_confidence", "bin_correct"]
     values |= {name: rows[name] for name in names}
-    return {name: Values(each.astype(np.float64)) for name, each in values.items()}
+    if settings.weighted:
+        values["true_negatives"] = ~(rows["truth"] | rows["chosen"])
+    found = {name: each.astype(np.float64) for name, each in values.items()}
+    if settings.weighted:
+        found = {name: (each.T * rows["weight"]).T for name, each in found.items()}
+    return {name: Values(each) for name, each in found.items()}

@@ -72,7 +72,7 @@ class Record:
     rows
         How many rows.
     truth
-        How many of the rows each class is true of.
+        How many of the rows each class is true of; with weights the sum of these.
     loss, before, after
         The name of a loss, and its value before and after the step. None, null in the file, for
         a value that is infinite or undefined.
@@ -83,7 +83,7 @@ class Record:
     """
 
     rows: int
-    truth: Mapping[str, int]
+    truth: Mapping[str, int | float]
     loss: str
     before: float | None
     after: float | None

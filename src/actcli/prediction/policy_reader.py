@@ -136,7 +136,7 @@ def _record(value: Value) -> Record:
     truth = {}
     for name, count in parts["truth"].named():
         check_utf8(name, parts["truth"])
-        truth[name] = count.integer(0)
+        truth[name] = count.count()
     return Record(
         rows=parts["rows"].integer(1),
         truth=truth,

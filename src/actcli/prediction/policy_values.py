@@ -158,6 +158,13 @@ class Value:
             raise self.malformed(f"{self.shown} is below {least}")
         return int(value)
 
+    def count(self) -> int | float:
+        """Return a number of rows as it is written, or the sum of their weights."""
+        number = self.number()
+        if number < 0:
+            raise self.malformed(f"{self.shown} is below 0")
+        return int(self.value) if isinstance(self.value, int) else number
+
     def number_or_null(self) -> float | None:
         """Return a finite number, or None for null."""
         return None if self.value is None else self.number("number or null")

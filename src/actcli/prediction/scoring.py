@@ -69,6 +69,10 @@ class Scoring(NamedTuple):
     shift: Array | None = None
     masks: bool = False
 
+    def of_labels(self, labels: slice) -> Scoring:
+        """Return the scoring of some labels of a multi-label table, which do not depend on the others."""
+        return self if self.calibration is None else self._replace(calibration=self.calibration.of_classes(labels))
+
     def scored(self, given: Array) -> Scored:
         """Return the scores for numbers of the input, shape (N, C)."""
         found = self._before_prior(given)

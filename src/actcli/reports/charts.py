@@ -84,13 +84,13 @@ class Bars:
     edges
         Of the bins, shape (B + 1,).
     counts
-        The number of rows or cells in each bin, shape (B,).
+        The number of rows or cells in each bin, or the sum of their weights, shape (B,).
     series
         The heights of the stacked parts of the bars, by name, each of shape (B,); NaN in an empty bin.
     marks
         The name and the heights, shape (B,), of a mark to compare each bar with; None for no marks.
     unit
-        What is counted: "rows" or "cells".
+        What is counted: "rows", "cells" or "weight".
     """
 
     x: Axis
@@ -104,7 +104,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A confusion matrix: a row for each true class, a column for each decision: a predicted class, or another one."""
+    """A confusion matrix: a row for each true class, a column for each decision: a predicted class, or another one.
+
+    It counts rows, or adds up their weights.
+    """
 
     classes: Sequence[str]
     decisions: Sequence[str]
@@ -112,7 +115,8 @@ class Matrix:
 
     def shares(self) -> Array:
         """Return each cell as a share of the rows of its true class; 0 for a class without rows."""
-        return np.asarray(self.counts / np.maximum(1, self.counts.sum(axis=1, keepdims=True)))
+        of_truth = self.counts.sum(axis=1, keepdims=True)
+        return np.asarray(self.counts / np.where(of_truth > 0, of_truth, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from actcli.metrics.confusion import most_frequent_confusions
 from actcli.metrics.definitions import COUNTS
 from actcli.reports.charts import Bars, Matrix
 from actcli.reports.evaluation_charts import reliability_chart
-from actcli.reports.numbers import counted, number, size
+from actcli.reports.numbers import counted, number, size, tally
 from actcli.reports.screen import GAP, Screen, empty_table
 from actcli.reports.terminal_bars import bars
 from actcli.reports.terminal_matrix import confusions_table, matrix_lines
@@ -89,7 +89,9 @@ class _Report:
     def title(self) -> str:
         """Return the task and the size of the input."""
         separator = " - " if self._plain else " · "
-        return f"{self._result.task}{separator}{size(self._result.rows, len(self._names), separator)}"
+        weight = self._result.total_weight
+        weighted = "" if weight is None else f"{separator}total weight {tally(weight)}"
+        return f"{self._result.task}{separator}{size(self._result.rows, len(self._names), separator)}{weighted}"
 
     def metrics(self) -> list[Any]:
         """Return the metrics, up to four side by side."""
@@ -135,9 +137,7 @@ class _Report:
             return []
         names = [visible(label, _LONGEST_NAME) for label in shown]
         cells = {
-            name: [
-                f"{per_class[label][name]:,}" if name in COUNTS else number(per_class[label][name]) for label in shown
-            ]
+            name: [(tally if name in COUNTS else number)(per_class[label][name]) for label in shown]
             for name in _IMPORTANCE
             if name in per_class[shown[0]]
         }

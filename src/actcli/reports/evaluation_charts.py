@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 import numpy as np
 
-from actcli.metrics.curves import at_thresholds, precision_recall_curve, roc_curve
+from actcli.metrics.curves import at_thresholds, gain_curve, precision_recall_curve, risk_coverage_curve, roc_curve
+from actcli.metrics.ratios import ratio
 from actcli.reports.charts import Axis, Bars, Chart, Curve, Curves, Matrix
-from actcli.reports.numbers import json_numbers, number, size
+from actcli.reports.numbers import json_numbers, number, size, tally
 from actcli.tasks import ChartKind, Task
 
 if TYPE_CHECKING:
@@ -18,21 +19,27 @@ if TYPE_CHECKING:
 
     from actcli.evaluation.result import Evaluation
     from actcli.metrics.curves import Line
+    from actcli.metrics.selective import SelectiveRanking
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-    Ranked: TypeAlias = Callable[[int], tuple[Array, Array]]
 
 __all__ = [
+    "Ranked",
     "confidence_chart",
     "confusion_chart",
+    "gain_chart",
     "precision_recall_chart",
     "reliability_chart",
+    "risk_coverage_chart",
     "roc_chart",
     "thresholds_chart",
 ]
 
 MOST_CURVES = 6
 """A reader cannot tell more curves apart."""
+
+_LIFT_AT = 0.1
+"""The share of the rows at which the legend shows the lift."""
 
 _THRESHOLD_CURVES = {"precision": "precision", "recall": "recall", "F1": "f1"}
 
@@ -79,11 +86,12 @@ def confidence_chart(result: Evaluation, *, known: bool) -> Chart:
     """
     labels = _bin_labels(result)
     counts = _bin_counts(result)
-    series = {labels.unit: counts.astype(np.float64)}
+    series = {labels.unit: counts}
     if known:
-        correct = np.array([round((each.accuracy or 0) * each.count) for each in result.calibration_bins], dtype=float)
+        shares = [(each.accuracy or 0) * each.count for each in result.calibration_bins]
+        correct = np.array(shares if result.total_weight is not None else list(map(round, shares)))
         series = {labels.correct: correct, labels.wrong: counts - correct}
-    total = int(counts.sum())
+    total = counts.sum()
     mean = sum((each.confidence or 0) * each.count for each in result.calibration_bins) / total if total else None
     numbers = _bin_numbers(result) | {"mean": mean}
     if not known:
@@ -94,7 +102,7 @@ def confidence_chart(result: Evaluation, *, known: bool) -> Chart:
         f"{_size(result)}. Mean probability {number(mean)}.",
         Bars(
             Axis(labels.axis, 0, 1),
-            Axis(labels.unit, 0, float(max(1, counts.max(initial=0)))),
+            Axis(labels.unit, 0, float(counts.max(initial=0)) or 1.0),
             _edges(result),
             counts,
             series,
@@ -115,6 +123,11 @@ class _BinLabels(NamedTuple):
 
 
 def _bin_labels(result: Evaluation) -> _BinLabels:
+    found = _task_labels(result)
+    return found if result.total_weight is None else found._replace(unit="weight")
+
+
+def _task_labels(result: Evaluation) -> _BinLabels:
     match Task(result.task):
         case Task.BINARY:
             negative, positive = result.classes
@@ -135,7 +148,7 @@ def _edges(result: Evaluation) -> Array:
 
 
 def _bin_counts(result: Evaluation) -> Array:
-    return np.array([each.count for each in result.calibration_bins], dtype=np.int64)
+    return np.array([each.count for each in result.calibration_bins])
 
 
 def _bin_numbers(result: Evaluation) -> dict[str, Any]:
@@ -164,18 +177,33 @@ def confusion_chart(result: Evaluation) -> Chart:
 # Curves against a threshold
 
 
+class Ranked(NamedTuple):
+    """What the curves are made of.
+
+    Parameters
+    ----------
+    of_class
+        Returns for the index of a class its probability in each row, and whether it is true there; shape (N,).
+    weights
+        How much each of these rows counts, shape (N,); None if all count once.
+    """
+
+    of_class: Callable[[int], tuple[Array, Array]]
+    weights: Array | None = None
+
+
 class _AreaCurve(NamedTuple):
-    """A kind of curve whose area is a metric."""
+    """A kind of curve whose area, or what orders it, is a metric."""
 
     kind: ChartKind
     title: str
     metric: str
-    """The area, by class."""
+    """The metric of a class."""
     mean_metric: str
     short: str
     x: str
     y: str
-    points: Callable[[Array, Array], Line]
+    points: Callable[[Array, Array, Array | None], Line]
 
 
 def roc_chart(result: Evaluation, ranked: Ranked, chosen: Sequence[str] = ()) -> Chart:
@@ -197,7 +225,7 @@ def precision_recall_chart(result: Evaluation, ranked: Ranked, chosen: Sequence[
     result
         The evaluation, with the areas.
     ranked
-        Returns for the index of a class its probability in each row, and whether it is true there.
+        What the curves are made of.
     chosen
         The classes to draw. Without them, the classes with the smallest areas are drawn, or the positive class of a
         binary task.
@@ -215,14 +243,80 @@ def precision_recall_chart(result: Evaluation, ranked: Ranked, chosen: Sequence[
     return _area_chart(curve, result, ranked, chosen, [])
 
 
+def gain_chart(result: Evaluation, ranked: Ranked, chosen: Sequence[str] = ()) -> Chart:
+    """Return the gain of each class; parameters as of `precision_recall_chart`. The numbers have the lift too."""
+    axes = ("share of rows", "share of positives")
+    mean = "roc_auc_ovr_macro" if result.task == Task.SOFTMAX else "roc_auc_macro"
+    title = "Gain: the share of the positive rows found among the most probable rows"
+    curve = _AreaCurve(ChartKind.GAIN, title, "roc_auc", mean, "AUC", *axes, gain_curve)
+    chance = Curve("chance", np.array([0.0, 1.0]), np.array([0.0, 1.0]), reference=True)
+    return _area_chart(curve, result, ranked, chosen, [chance])
+
+
+def risk_coverage_chart(result: Evaluation, ranking: SelectiveRanking, weights: Array | None = None) -> Chart:
+    """Return the share of wrong labels among the rows whose label is most probable.
+
+    Parameters
+    ----------
+    result
+        The evaluation, with its rankings, of exclusive classes.
+    ranking
+        The rows in the order of the probability of their label.
+    weights
+        How much each of these rows counts, shape (N,); None if all count once.
+    """
+    line = risk_coverage_curve(ranking, weights)
+    area = result.metrics["aurc"]
+    every = line.y[-1:]
+    curves = [
+        Curve("wrong labels", line.x, line.y),
+        Curve("all rows", np.array([0.0, 1.0]), np.repeat(every, 2 if len(every) else 0), reference=True),
+    ]
+    caption = f"{_size(result)}. AURC {number(area)}: the mean height of the curve."
+    if len(every):
+        caption += f" All rows together: {number(float(every[0]))}."
+    return Chart(
+        ChartKind.RISK_COVERAGE,
+        "Risk against coverage: wrong labels among the most probable ones",
+        caption,
+        Curves(
+            Axis("coverage (share of rows)", 0, 1),
+            Axis("risk (share of wrong labels)", 0, _ceiling(float(line.y.max(initial=0)))),
+            curves if len(line.x) else [],
+        ),
+        _head(result)
+        | {"aurc": area}
+        | {"coverage": json_numbers(line.x), "risk": json_numbers(line.y), "threshold": json_numbers(line.thresholds)},
+    )
+
+
+def _ceiling(value: float) -> float:
+    """Return the least of 1, 0.5, 0.2, 0.1, 0.05, ... that is not below a share."""
+    found = 1.0
+    for step in (0.5, 0.2, 0.1, 0.05, 0.02, 0.01):
+        found = step if value <= step else found
+    return found
+
+
 def _area_chart(
     curve: _AreaCurve, result: Evaluation, ranked: Ranked, chosen: Sequence[str], references: Sequence[Curve]
 ) -> Chart:
     areas = {name: result.per_class[name][curve.metric] for name in result.classes}
     numbers = {name: number for number, name in enumerate(result.classes)}
-    lines = {name: curve.points(*ranked(numbers[name])) for name in chosen or _positive_classes(result)}
+    lines = {
+        name: curve.points(*ranked.of_class(numbers[name]), ranked.weights)
+        for name in chosen or _positive_classes(result)
+    }
     drawn = chosen or _smallest(lines, areas)
-    curves = [Curve(f"{name}  {curve.short} {number(areas[name])}", lines[name].x, lines[name].y) for name in drawn]
+    lifts = curve.kind is ChartKind.GAIN
+    curves = [
+        Curve(
+            f"{name}  {_lift(lines[name]) if lifts else f'{curve.short} {number(areas[name])}'}",
+            lines[name].x,
+            lines[name].y,
+        )
+        for name in drawn
+    ]
     caption = f"{_size(result)}."
     if len(result.classes) > 2 or result.task == Task.MULTILABEL:
         caption += f" Mean {curve.short} {number(result.metrics.get(curve.mean_metric))}."
@@ -236,6 +330,7 @@ def _area_chart(
             curve.metric: areas[name],
             keys[0]: json_numbers(line.x),
             keys[1]: json_numbers(line.y),
+            **({"lift": json_numbers(ratio(line.y, line.x))} if lifts else {}),
             "threshold": json_numbers(line.thresholds),
         }
         for name, line in lines.items()
@@ -249,6 +344,12 @@ def _area_chart(
     )
 
 
+def _lift(line: Line) -> str:
+    """Return how many times as many positive rows as by chance are in the first rows, for a legend."""
+    found = np.interp(_LIFT_AT, line.x, line.y) / _LIFT_AT if len(line.x) else np.nan
+    return f"lift {number(float(found))} at {_LIFT_AT:.0%}"
+
+
 def thresholds_chart(result: Evaluation, ranked: Ranked, chosen: Sequence[str] = ()) -> Chart:
     """Return precision, recall and F1 against the threshold; parameters as of `precision_recall_chart`.
 
@@ -257,7 +358,7 @@ def thresholds_chart(result: Evaluation, ranked: Ranked, chosen: Sequence[str] =
     """
     names = list(chosen or _positive_classes(result))
     numbers = {name: number for number, name in enumerate(result.classes)}
-    measured = at_thresholds(ranked(numbers[name]) for name in names)
+    measured = at_thresholds((ranked.of_class(numbers[name]) for name in names), ranked.weights)
     threshold, f1 = measured["threshold"], measured["f1"]
     caption = f"{_size(result)}."
     if not np.isnan(f1).all():
@@ -286,8 +387,10 @@ def _smallest(names: Mapping[str, Line], areas: Mapping[str, float | None]) -> l
 
 
 def _size(result: Evaluation) -> str:
-    return size(result.rows, len(result.classes))
+    weight = "" if result.total_weight is None else f", total weight {tally(result.total_weight)}"
+    return f"{size(result.rows, len(result.classes))}{weight}"
 
 
 def _head(result: Evaluation) -> dict[str, Any]:
-    return {"task": result.task, "rows": result.rows, "classes": list(result.classes)}
+    weight = {} if result.total_weight is None else {"total_weight": result.total_weight}
+    return {"task": result.task, "rows": result.rows, **weight, "classes": list(result.classes)}

@@ -12,6 +12,7 @@ from actcli.calibration.conformal import RiskControl
 from actcli.calibration.methods import Temperature
 from actcli.errors import visible
 from actcli.fitting.fit_reports import CalibrationReport, ConformalReport, ThresholdReport
+from actcli.reports.numbers import tally
 from actcli.reports.screen import empty_table
 from actcli.tasks import Scope
 
@@ -142,7 +143,7 @@ def _threshold_table(measure: str, change: ThresholdChange, width: int) -> Table
     for name, found in zip(names, change.per_class.values(), strict=True):
         thresholds = [_number("threshold", values["threshold"]) for values in (found.after, found.before)]
         metrics = _metric_cells(found.before, found.after, others, measure)
-        table.add_row(Text(name), f"{found.support:,}", *thresholds, *metrics)
+        table.add_row(Text(name), tally(found.support), *thresholds, *metrics)
     if len(names) > 1:
         for mean in ("macro", "micro"):
             metrics = _metric_cells(change.before[mean], change.after[mean], others, measure)

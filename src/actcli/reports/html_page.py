@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import actcli
 from actcli.errors import visible
 from actcli.metrics.confusion import most_frequent_confusions
+from actcli.metrics.definitions import COUNTS
 from actcli.reports.charts import Bars, Matrix
 from actcli.reports.evaluation_charts import confidence_chart, reliability_chart
 from actcli.reports.html_assets import CONTENT_SECURITY_POLICY, SCRIPT, STYLE
-from actcli.reports.numbers import number, percent, size
+from actcli.reports.numbers import number, percent, size, tally
 from actcli.reports.svg_chart import bars_svg
 from actcli.tasks import Task
 
@@ -50,7 +51,8 @@ def page(result: Evaluation, worst: Sequence[WorstPrediction] | None, arguments:
         Of the command that makes the page, without the name of the program.
     """
     command = visible(shlex.join(["actcli", *arguments]), 10_000)
-    subject = f"{result.task}, {size(result.rows, len(result.classes))}"
+    weight = "" if result.total_weight is None else f", total weight {tally(result.total_weight)}"
+    subject = f"{result.task}, {size(result.rows, len(result.classes))}{weight}"
     sections = [
         f"<h1>Evaluation</h1><p class=quiet>{escape(subject)}</p>",
         _tiles(result),
@@ -111,7 +113,7 @@ def _confusion(result: Evaluation) -> str:
     if len(names) > _MOST_IN_MATRIX:
         note = f"The most frequent confusions of {len(names):,} classes."
         rows = [
-            (names[each.truth], decisions[each.predicted], f"{each.rows:,}", percent(each.share))
+            (names[each.truth], decisions[each.predicted], tally(each.rows), percent(each.share))
             for each in most_frequent_confusions(content.counts, _MOST_CONFUSIONS)
         ]
         table = _table(("truth", "predicted", "rows", "share of truth"), rows, text=2)
@@ -130,8 +132,8 @@ def _matrix(content: Matrix) -> str:
         for column, (count, share) in enumerate(zip(of_row, shares, strict=True)):
             colour = "--shade" if row == column else "--wrong"
             style = f' style="background: rgba(var({colour}), {0.08 + 0.6 * share:.2f})"' if count else ""
-            title = f"truth {names[row]}, predicted {decisions[column]}: {count:,}, {percent(share)}"
-            cells.append(f'<td{style} title="{title}">{f"{count:,}" if count else ""}</td>')
+            title = f"truth {names[row]}, predicted {decisions[column]}: {tally(count)}, {percent(share)}"
+            cells.append(f'<td{style} title="{title}">{tally(count) if count else ""}</td>')
         body.append(f"<tr><th>{names[row]}</th>{''.join(cells)}</tr>")
     head = "".join(f"<th>{name}</th>" for name in decisions)
     return f"<table class=matrix><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
@@ -142,9 +144,9 @@ def _classes(result: Evaluation) -> str:
     head = "".join(f"<th><button>{name}</button></th>" for name in ("class", *names))
     body = []
     for label, found in result.per_class.items():
+        shown = {name: tally(value) if name in COUNTS else number(value) for name, value in found.items()}
         cells = "".join(
-            f'<td data-value="{"" if found[name] is None else found[name]}">{number(found[name])}</td>'
-            for name in names
+            f'<td data-value="{"" if found[name] is None else found[name]}">{text}</td>' for name, text in shown.items()
         )
         body.append(f"<tr><td>{_name(label)}</td>{cells}</tr>")
     table = f"<table class=sortable><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actcli.errors import visible
 from actcli.reports.charts import Bars, Curves, Matrix
+from actcli.reports.numbers import tally
 from actcli.tasks import ChartFormat, ChartKind
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called $x$
 }
-_SQUARE = (ChartKind.ROC, ChartKind.PRECISION_RECALL)
+_SQUARE = (ChartKind.ROC, ChartKind.PRECISION_RECALL, ChartKind.GAIN)
 _MOST_NAMES = 40
 _LONGEST_NAME = 24
 _LONGEST_LEGEND = 40
@@ -140,10 +141,12 @@ def _draw_bars(axes: Axes, content: Bars) -> None:
         name, marks = content.marks
         axes.plot([0, 1], [0, 1], label="perfect calibration", **_REFERENCE_STYLE)
         axes.hlines(marks, content.edges[:-1], content.edges[1:], color="black", linewidth=1.6, label=name)
-        for low, high, count, height in zip(content.edges[:-1], content.edges[1:], content.counts, floor, strict=True):
+        for low, high, count, height in zip(
+            content.edges[:-1], content.edges[1:], content.counts.tolist(), floor, strict=True
+        ):
             if count:
                 place = ((low + high) / 2, height)
-                axes.annotate(f"{count:,}", place, (0, 2), textcoords="offset points", ha="center", fontsize=6)
+                axes.annotate(tally(count), place, (0, 2), textcoords="offset points", ha="center", fontsize=6)
     _finish(axes, content, (0, content.y.high * (1.05 if content.marks is None else 1.08)))
 
 
@@ -174,7 +177,8 @@ def _draw_matrix(figure: Figure, axes: Axes, content: Matrix) -> None:
         axes.set_yticks(range(len(names)), names)
         for row, column in zip(*np.nonzero(counts), strict=True):
             colour = "white" if shares[row, column] > 0.55 else "black"
-            axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour, fontsize=7)
+            text = tally(counts[row, column].item())
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["aligned", "counted", "json_numbers", "number", "percent", "probability", "significant", "size"]
+__all__ = ["aligned", "counted", "json_numbers", "number", "percent", "probability", "significant", "size", "tally"]
 
 UNDEFINED = "-"
 """Stands for a number that is undefined."""
@@ -25,6 +25,13 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def size(rows: int, classes: int, separator: str = ", ") -> str:
     """Return the number of rows and of classes, joined by `separator`."""
     return f"{counted(rows, 'row')}{separator}{counted(classes, 'class', 'classes')}"
+
+
+def tally(value: float | None) -> str:
+    """Return a whole number in full, and a sum of weights, which is a float, in significant digits."""
+    if value is not None and isinstance(value, int):
+        return f"{value:,}"
+    return significant(value)
 
 
 def number(value: float | None) -> str:

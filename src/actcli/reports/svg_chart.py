@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from actcli.reports.numbers import number
+from actcli.reports.numbers import number, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +51,10 @@ def _bar(content: Bars, code: int) -> str:
     """Return the bar of the bin with the index `code`."""
     low, high = content.edges[code : code + 2].tolist()
     left, width = _across(content, low) + 0.5, max(0.5, _across(content, high) - _across(content, low) - 1)
-    heights = {name: float(values[code]) for name, values in content.series.items()}
-    facts = [f"{low:.3f} to {high:.3f}: {number(int(content.counts[code]))} {content.unit}"]
-    facts += [
-        f"{name} {f'{height:,.0f}' if content.marks is None else number(height)}" for name, height in heights.items()
-    ]
+    heights = {name: values[code].item() for name, values in content.series.items()}
+    facts = [f"{low:.3f} to {high:.3f}: {tally(content.counts[code].item())} {content.unit}"]
+    shown = tally if content.marks is None else number
+    facts += [f"{name} {shown(height)}" for name, height in heights.items()]
     parts = []
     floor = 0.0
     for position, height in enumerate(heights.values(), start=1):

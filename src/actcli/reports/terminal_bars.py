@@ -8,6 +8,7 @@ import numpy as np
 from rich.text import Text
 
 from actcli.errors import visible
+from actcli.reports.numbers import tally
 from actcli.reports.screen import COLOURS, GAP, WIDEST_CHART, empty_table
 from actcli.reports.widths import widest
 
@@ -30,14 +31,14 @@ def bars(screen: Screen, content: Bars, width: int) -> list[Any]:
     filled = np.flatnonzero(content.counts).tolist()
     numbers: dict[str, list[str]] = {
         "between": [f"{low:.3f} - {high:.3f}" for low, high in zip(content.edges, content.edges[1:], strict=False)],
-        content.unit: [f"{count:,}" for count in content.counts.tolist()],
+        content.unit: [tally(count) for count in content.counts.tolist()],
     }
     if content.marks is not None:
         numbers["share"] = [f"{share:.4f}" for share in content.series[names[0]].tolist()]
         numbers["mean p"] = [f"{mean:.4f}" for mean in content.marks[1].tolist()]
     elif len(names) > 1:
         for name in names:
-            numbers[visible(name, _LONGEST_HEADER)] = [f"{count:,.0f}" for count in content.series[name].tolist()]
+            numbers[visible(name, _LONGEST_HEADER)] = [tally(count) for count in content.series[name].tolist()]
     table = empty_table()
     room = min(width, WIDEST_CHART)
     for header, cells in numbers.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from actcli.reports.numbers import percent
+from actcli.reports.numbers import percent, tally
 from actcli.reports.screen import empty_table
 from actcli.reports.widths import fitted, widest
 
@@ -30,15 +30,17 @@ _ASCII_MARKS = (" ", " ", ":", "+", "*", "#")
 """Marks of cells by their share, where there are no colours."""
 
 _WIDEST_NAME = 16
-_WIDEST_CELL = 14
+_NARROWEST_CELL, _WIDEST_CELL = 5, 14
 
 
 def matrix_lines(screen: Screen, content: Matrix, width: int) -> list[Text]:
     """Return the lines of a confusion matrix that fits `width`, or none; its names are as they are shown."""
     names = content.decisions
-    least = max(len(f"{content.counts.max():,}"), 3) + 2
     name_width = min(widest(content.classes), _WIDEST_NAME)
     room = width - name_width - 2
+    if room < _NARROWEST_CELL * len(names):
+        return []
+    least = max(_NARROWEST_CELL, widest(map(tally, content.counts.ravel().tolist())) + 2)
     if room < least * len(names):
         return []
     cell = min(room // len(names), max(least, widest(names) + 2, 8), _WIDEST_CELL)
@@ -54,9 +56,9 @@ def matrix_lines(screen: Screen, content: Matrix, width: int) -> list[Text]:
     return lines
 
 
-def _cell(screen: Screen, count: int, share: float, width: int) -> Text:
+def _cell(screen: Screen, count: float, share: float, width: int) -> Text:
     level = min(len(_SHADES) - 1, 1 + int(share * (len(_SHADES) - 1))) if count else 0
-    text = (f"{count:,}" if count else "." if screen.ascii else "·").rjust(width - 1)
+    text = (tally(count) if count else "." if screen.ascii else "·").rjust(width - 1)
     if screen.colours:
         return Text(text + " ", style=_SHADES[level])
     return Text(text + (_ASCII_MARKS if screen.ascii else _MARKS)[level])
@@ -71,5 +73,5 @@ def confusions_table(confusions: Sequence[Confusion], content: Matrix, name_widt
     table.add_column("share of truth", justify="right", no_wrap=True)
     for each in confusions:
         names = content.classes[each.truth], content.decisions[each.predicted]
-        table.add_row(*map(Text, names), f"{each.rows:,}", percent(each.share))
+        table.add_row(*map(Text, names), tally(each.rows), percent(each.share))
     return table

@@ -37,14 +37,11 @@ _DEFAULT = 1 << 30
 BYTES_PER_JOB = 48 << 20
 """How much the limit grows for each thread: its stack (8 MiB), and the chunks that it works on and has finished."""
 
-_BYTES_PER_INPUT_BYTE = 96
-"""How much the limit grows for each byte of input, for a command that gathers its rows.
+_BYTES_PER_INPUT_BYTE = 32
+"""How much the limit grows for each byte of input, for a command that keeps numbers of its rows.
 
-The fits take up to 80 bytes for a score, and the shortest score in a file takes one or two.
+Bins of equal mass take up to 26 bytes for a score, and the shortest score in a file takes one or two.
 """
-
-_BYTES_PER_PROCESSOR = 64 << 20
-"""For a command that multiplies matrices: the stacks and buffers that OpenBLAS allocates for its threads."""
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _EXHAUSTED = (
@@ -104,10 +101,8 @@ def set_limit(size: int | None) -> None:
 
 
 def expect(*, gathering: bool) -> None:
-    """Let the limit grow with the input if the command keeps its rows in memory."""
+    """Let the limit grow with the input if the command keeps numbers of its rows in memory."""
     _Limit.gathers = gathering
-    if gathering:
-        allow(_BYTES_PER_PROCESSOR * (os.cpu_count() or 1))
 
 
 def allow(size: int) -> None:

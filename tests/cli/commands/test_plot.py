@@ -24,7 +24,7 @@ CANCER: tuple[Any, ...] = (
     *("--positive", "malignant", "--negative", "benign"),
 )
 FUNCTIONS = ("sigmoid", "softmax")
-MEASURED = ("reliability", "confidence", "roc", "precision-recall", "thresholds", "confusion")
+MEASURED = ("reliability", "confidence", "roc", "precision-recall", "thresholds", "gain", "risk-coverage", "confusion")
 CHARTS: list[tuple[Any, ...]] = [(kind,) for kind in FUNCTIONS] + [(kind, *DIGITS) for kind in MEASURED]
 
 

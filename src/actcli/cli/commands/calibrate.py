@@ -31,7 +31,7 @@ def calibrate(
 ) -> None:
     """Fit probabilities that are right as often as they say.
 
-    All logits are kept in memory: about 50 bytes for each number.
+    The scores are kept once; beyond 128 MiB they are in a temporary file.
 
     \b
       actcli calibrate logits.npy --truth labels.npy --policy policy.json

@@ -8,6 +8,7 @@ import typer
 from actcli.cli.declaration import FIT, options
 from actcli.cli.fit_options import FitOptions, FittedRowOptions
 from actcli.cli.fitting import FitStep, fit
+from actcli.cli.input_options import WeightedTruthOptions
 from actcli.cli.option_values import decimal_share
 from actcli.cli.results import ResultOptions
 from actcli.errors import UsageError
@@ -15,6 +16,10 @@ from actcli.tasks import ConformalScore, Step, Task
 
 if TYPE_CHECKING:
     from actcli.fitting.steps import FitContext, FitResult
+
+
+_KEPT = 1 << 25
+"""It reads the scores twice: for the score of the true class of each row, and for the sizes of the sets."""
 
 
 @options
@@ -61,18 +66,35 @@ class ConformalOptions:
     ] = None
 
 
-def conformal(target: FitOptions, sets: ConformalOptions, rows: FittedRowOptions, output: ResultOptions) -> None:
+@options
+class _UnweightedTruthOptions(WeightedTruthOptions):
+    """What is right."""
+
+    # It is declared so that the error can say why there are none.
+    weight: Annotated[str | None, typer.Option("--weight", metavar="COLUMN", hidden=True)] = None
+
+
+@options
+class _UnweightedRowOptions(FittedRowOptions):
+    """The rows that are fitted, and their truth: each counts once."""
+
+    truth: _UnweightedTruthOptions
+
+
+def conformal(target: FitOptions, sets: ConformalOptions, rows: _UnweightedRowOptions, output: ResultOptions) -> None:
     """Fit prediction sets that contain the true class as often as you ask.
 
     The promise holds on average over new rows from the same source, for any classifier. The rows must not be rows that
     the classifier was trained on. For multilabel, a threshold keeps the promise, which is about the share of a row's
-    labels that is missed. All numbers are kept in memory: about 80 bytes for each.
+    labels that is missed. The scores are kept once; beyond 32 MiB they are in a temporary file.
 
     \b
       actcli conformal logits.npy --truth labels.npy --policy policy.json
       actcli conformal logits.csv --truth labels.csv --policy policy.json --alpha 0.05 --score aps --holdout 0.3
       actcli softmax more.csv --policy policy.json --columns id,prediction_set
     """
+    if rows.truth.weight is not None:
+        raise UsageError("--weight: the promise of conformal is about rows that count equally", hint="leave it out")
     alpha = decimal_share(sets.alpha, "--alpha")
     score, raps_lambda, raps_k = sets.score, sets.raps_lambda, sets.raps_k
     if score is not ConformalScore.RAPS and (raps_lambda is not None or raps_k is not None):
@@ -93,4 +115,4 @@ def conformal(target: FitOptions, sets: ConformalOptions, rows: FittedRowOptions
             5 if raps_k is None else raps_k,
         )
 
-    fit(FitStep(Step.CONFORMAL, "conformal", Task.SOFTMAX, work), target, rows, output)
+    fit(FitStep(Step.CONFORMAL, "conformal", Task.SOFTMAX, work, _KEPT), target, rows, output)

@@ -12,7 +12,7 @@ from actcli.cli.option_values import named, row_count
 from actcli.cli.output_options import Rows
 from actcli.cli.results import ResultOptions, json_bytes, result_format
 from actcli.errors import CheckError, UsageError, visible
-from actcli.tasks import ResultFormat
+from actcli.tasks import ResultFormat, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,15 @@ class MeasureOptions:
         bool,
         typer.Option(
             "--no-ranking",
-            help="Leave out ROC AUC and average precision, which keep 8 bytes for each cell.",
+            help="Leave out ROC AUC, average precision and aurc, which keep 8 bytes for each cell.",
+            rich_help_panel=MEASURE,
+        ),
+    ] = False
+    ordered: Annotated[
+        bool,
+        typer.Option(
+            "--ordered",
+            help="The classes have an order, that of the columns: add mae and kappa_quadratic.",
             rich_help_panel=MEASURE,
         ),
     ] = False
@@ -83,7 +91,12 @@ class MeasureOptions:
 
     def settings(self) -> dict[str, Any]:
         """Return the fields of `actcli.metrics.settings.MetricSettings` that these options give."""
-        return {"ranking": not self.no_ranking, "bootstrap": self.bootstrap, "seed": self.seed or 0}
+        return {
+            "ranking": not self.no_ranking,
+            "ordered": self.ordered,
+            "bootstrap": self.bootstrap,
+            "seed": self.seed or 0,
+        }
 
 
 def evaluate(
@@ -125,6 +138,8 @@ def evaluate(
         raise UsageError(f"--rows is for the table, and the output is {format}", hint="add --format table")
     bounds = metric_bounds(measures.fail_under, measures.fail_over)
     request = evaluation_request(evaluated, measures.settings(), bounds=bounds)
+    if measures.ordered and request.task is Task.MULTILABEL:
+        raise UsageError("--ordered means nothing to multilabel: a label is right or wrong by itself")
     rows = row_count(output.rows)
 
     def write(measured: Measured, target: "Output") -> None:

@@ -12,7 +12,16 @@ from actcli.cli.inputs import check_input
 from actcli.cli.output_options import OutputFile
 from actcli.cli.results import ResultFileOptions, json_bytes, open_result
 from actcli.errors import UsageError, visible
-from actcli.tasks import BINNED_KINDS, CURVE_KINDS, FUNCTION_KINDS, ChartFormat, ChartKind, Task
+from actcli.tasks import (
+    BINNED_KINDS,
+    CLASS_KINDS,
+    CURVE_KINDS,
+    EXCLUSIVE_KINDS,
+    FUNCTION_KINDS,
+    ChartFormat,
+    ChartKind,
+    Task,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +36,11 @@ _OF_FUNCTIONS = frozenset({"kind", "temperature", "output", "format", "no_clobbe
 """The parameters of a chart of a function."""
 
 _ONLY_OF = {
-    "class_": CURVE_KINDS,
+    "class_": CLASS_KINDS,
     "bins": BINNED_KINDS,
     "binning": BINNED_KINDS,
     # The other charts are of probabilities, at no threshold or at all of them.
-    **dict.fromkeys(("threshold", "thresholds", "threshold_op"), (ChartKind.CONFUSION,)),
+    **dict.fromkeys(("threshold", "thresholds", "threshold_op"), EXCLUSIVE_KINDS),
 }
 """The charts that a parameter means something to, where those are not all."""
 
@@ -99,8 +108,8 @@ def plot(
       actcli plot reliability logits.csv --truth truth.csv
       actcli plot roc logits.csv --truth truth.csv -o roc.svg
 
-    sigmoid and softmax are drawn without a file. reliability, roc, precision-recall, thresholds and confusion need the
-    truth; confidence shows more with it. The numbers are those of actcli evaluate, with the same options.
+    sigmoid and softmax are drawn without a file. confidence needs no truth, but shows more with it; the others need it.
+    The numbers are those of actcli evaluate, with the same options.
 
     On a terminal the chart is drawn as text. -o FILE.png, .svg or .pdf writes a figure, -o FILE.json the numbers.
     """
@@ -117,8 +126,9 @@ def plot(
         truth_is_needed=kind is not ChartKind.CONFIDENCE,
         probabilities_for=None if kind is ChartKind.CONFUSION else f"plot {kind}",
     )
-    if kind is ChartKind.CONFUSION and request.task is Task.MULTILABEL:
-        raise UsageError("confusion is of classes that exclude each other", hint="actcli evaluate counts each label")
+    if kind in EXCLUSIVE_KINDS and request.task is Task.MULTILABEL:
+        hint = "actcli evaluate counts each label" if kind is ChartKind.CONFUSION else None
+        raise UsageError(f"{kind} is of classes that exclude each other", hint=hint)
 
     def write(measured: Measured, target: "Output") -> None:
         chart = chart_of(kind, measured, class_ or (), known=evaluated.truth.given)
@@ -223,7 +233,8 @@ def chart_of(kind: ChartKind, measured: Measured, chosen: "Sequence[str]", *, kn
     from actcli.errors import listed
     from actcli.reports import evaluation_charts as charts
 
-    result, ranked = measured.result, measured.evaluator.ranked
+    result, evaluator = measured.result, measured.evaluator
+    ranked = charts.Ranked(evaluator.ranked, evaluator.ranked_weights())
     for name in chosen:
         if name not in result.classes:
             raise UsageError(f"--class: {visible(name)!r} is no class", hint=f"there is {listed(result.classes)}")
@@ -238,6 +249,10 @@ def chart_of(kind: ChartKind, measured: Measured, chosen: "Sequence[str]", *, kn
             if result.confusion_matrix is None:
                 raise UsageError(f"{len(result.classes):,} classes are too many for a confusion matrix")
             return charts.confusion_chart(result)
+        case ChartKind.GAIN:
+            return charts.gain_chart(result, ranked, chosen)
+        case ChartKind.RISK_COVERAGE:
+            return charts.risk_coverage_chart(result, evaluator.selective(), ranked.weights)
         case ChartKind.ROC:
             return charts.roc_chart(result, ranked, chosen)
         case ChartKind.PRECISION_RECALL:

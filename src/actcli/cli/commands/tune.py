@@ -107,7 +107,7 @@ def tune(target: FitOptions, objective: ObjectiveOptions, rows: FittedRowOptions
     """Choose thresholds: the smallest probability at which a label is predicted.
 
     Every distinct probability is a candidate.
-    All numbers are kept in memory: about 60 bytes for each, or 100 with --scope global.
+    The scores are kept once; beyond 128 MiB they are in a temporary file.
 
     \b
       actcli tune logits.csv --truth labels.csv --policy policy.json
