@@ -175,12 +175,12 @@ class LabeledRowsSink:
 
     def accept(self, encoded: GivenRows, start: int) -> None:
         """Keep the next rows and their truth; the first row of their chunk is number `start` of the table."""
-        truth = self._truth.take(encoded.batch, start)
+        rows, truth = self._truth.match(encoded.batch, start)
         if truth.ndim == 1:
             self._codes.append(truth.astype(self._code))
         else:
             self._labels.append(np.packbits(truth, axis=1))
-        self._given.append(encoded.given)
+        self._given.append(encoded.given if rows is None else encoded.given[rows])
 
     def finish(self) -> None:
         """Do nothing: `rows` returns the rows."""
