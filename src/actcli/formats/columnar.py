@@ -81,6 +81,8 @@ class ColumnarDecoder:
         How many scores each list holds; None where each class has a column.
     """
 
+    in_many_chunks = True
+
     name: str
     file: int
     types: dict[str, Any]

@@ -67,6 +67,8 @@ class DelimitedDecoder:
         The layout of the table.
     """
 
+    in_many_chunks = True
+
     parser: RecordParser
     file: int
     called: tuple[str, ...]

@@ -118,6 +118,8 @@ class JsonDecoder:
         Whether brackets were put around each value of a list.
     """
 
+    in_many_chunks = True
+
     parser: JsonLines
     file: int
     shape: RowShape

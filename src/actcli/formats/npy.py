@@ -265,6 +265,7 @@ class NpySink:
     """
 
     encoder: NpyEncoder
+    passes_on = True
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
         if len(columns) != 1 or columns[0].kind not in (Kind.NUMBER, Kind.MATRIX, Kind.RANKING, Kind.ROW):

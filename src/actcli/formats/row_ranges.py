@@ -78,6 +78,8 @@ class RowDecoder(NamedTuple):
         The positions of the columns to keep; None keeps all.
     """
 
+    in_many_chunks = True
+
     name: str
     file: int
     dtype: np.dtype[Any]

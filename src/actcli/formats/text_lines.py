@@ -127,6 +127,7 @@ class TextSink:
     """
 
     before_row = "\n"
+    passes_on = True
     encoder: TextEncoder
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from actcli.errors import ActcliError
 from actcli.streaming import memory
@@ -13,21 +13,15 @@ from actcli.streaming.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Executor, Future
 
     from actcli.errors import DataError
     from actcli.streaming.batch import BadRow, Chunk, Encoder, Sink, Stage
-
-T = TypeVar("T")
+    from actcli.streaming.workers import Workers
 
 __all__ = ["EncodedChunk", "Work", "find_row", "run"]
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-_KEPT_BLOCK = 1 << 24
-_KEPT_IN_ALL = 1 << 26
-
-IN_FLIGHT_PER_JOB = 2
-"""The most chunks in flight for each thread: one in work and one waiting, so that no thread is idle."""
+ALONE_BYTES = 1 << 20
+"""The input bytes up to which no workers are started: they would start for longer than they work."""
 
 
 class EncodedChunk(NamedTuple):
@@ -99,6 +93,30 @@ class _Placed(NamedTuple):
     chunk: Chunk
     start: int | None
 
+    @property
+    def size(self) -> int:
+        """The number of input bytes."""
+        return self.chunk.size
+
+
+class _Task(NamedTuple):
+    """The work on a chunk, and the sink if its order does not matter: the sink gets the result at once then."""
+
+    work: Work
+    sink: Sink | None
+
+    def __call__(self, placed: _Placed) -> EncodedChunk:
+        """Work on a chunk."""
+        result = self.work.do(placed.chunk)
+        if self.sink is None or placed.start is None or not result.rows:
+            return result
+        self.sink.accept(result.encoded, placed.start)
+        return result._replace(encoded=None, accepted=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return the task without the sink, which stays in the processes that have inherited its open file."""
+        return _Task, (self.work, None)
+
 
 def run(
     chunks: Iterable[Chunk | None],
@@ -120,7 +138,8 @@ def run(
     sink
         An open sink; it is not finished here.
     jobs
-        The number of threads, by default the number of processors of this process.
+        The number of processes that work on chunks, by default the number of processors of this process. With 1, and
+        for a small input, this process does it all.
     watch
         Called with every result after the sink has it.
 
@@ -129,26 +148,18 @@ def run(
     ActcliError
         The first error in the order of the rows. The sink has all rows before it.
     """
-    work = Work(decide, sink.encoder)
-    any_order = getattr(sink, "any_order", False)
-
-    def work_in_place(placed: _Placed) -> EncodedChunk:
-        """Work on a chunk; give the result to the sink at once if its order does not matter."""
-        result = work.do(placed.chunk)
-        if not any_order or placed.start is None or not result.rows:
-            return result
-        sink.accept(result.encoded, placed.start)
-        return result._replace(encoded=None, accepted=True)
-
+    task = _Task(Work(decide, sink.encoder), sink if getattr(sink, "any_order", False) else None)
     start = 0
-    for result in _ordered_map(work_in_place, _placed(chunks), jobs or _processors()):
-        if result.rows and not result.accepted:
-            sink.accept(result.encoded, start)
-        start += result.rows + result.left_out
-        if watch is not None:
-            watch(result)
-        if result.fault is not None:
-            raise result.fault
+    keeps = not getattr(sink, "passes_on", False)
+    with contextlib.closing(_ordered_map(task, _placed(chunks), jobs, keeps=keeps)) as results:
+        for result in results:
+            if result.rows and not result.accepted:
+                sink.accept(result.encoded, start)
+            start += result.rows + result.left_out
+            if watch is not None:
+                watch(result)
+            if result.fault is not None:
+                raise result.fault
 
 
 def find_row(chunks: Iterable[Chunk | None], row: int, *, skip: bool) -> tuple[Batch | None, int]:
@@ -171,18 +182,30 @@ def find_row(chunks: Iterable[Chunk | None], row: int, *, skip: bool) -> tuple[B
     ActcliError
         If an error ends the table before that row.
     """
-    work = Work(_pass_over if skip else Batch.until_fault, _Whole())
+    work = Work(_pass_over if skip else Batch.until_fault, _Counted())
+    read: deque[Chunk] = deque()
+
+    def kept() -> Iterator[Chunk | None]:
+        """Yield the chunks, and keep them until their rows are counted."""
+        for chunk in chunks:
+            if chunk is not None:
+                read.append(chunk)
+            yield chunk
+
     start = 0
-    for result in _ordered_map(work.do, chunks, _processors()):
-        batch: Batch = result.encoded
-        found = (batch.row_numbers() == row - start).nonzero()[0]
-        if len(found):
-            return batch.only(int(found[0]), start), row
-        start += result.rows + result.left_out
-        if result.fault is not None:
-            raise result.fault
-        if row < start:
-            break
+    with contextlib.closing(_ordered_map(work.do, kept(), None, keeps=True)) as results:
+        for result in results:
+            chunk = read.popleft()
+            if row < start + result.rows + result.left_out:
+                batch = work.decide(chunk.decode())
+                found = (batch.row_numbers() == row - start).nonzero()[0]
+                if len(found):
+                    return batch.only(int(found[0]), start), row
+            start += result.rows + result.left_out
+            if result.fault is not None:
+                raise result.fault
+            if row < start:
+                break
     return None, start
 
 
@@ -191,12 +214,11 @@ def _pass_over(batch: Batch) -> Batch:
     return batch
 
 
-class _Whole(NamedTuple):
-    """An encoder that changes nothing."""
+class _Counted(NamedTuple):
+    """An encoder that keeps nothing: the rows are only counted."""
 
-    def encode(self, batch: Batch) -> Batch:
-        """Return the batch."""
-        return batch
+    def encode(self, batch: Batch) -> None:
+        """Return None."""
 
 
 def _placed(chunks: Iterable[Chunk | None]) -> Iterator[_Placed | None]:
@@ -210,18 +232,38 @@ def _placed(chunks: Iterable[Chunk | None]) -> Iterator[_Placed | None]:
         start = None if start is None or chunk.rows is None else start + chunk.rows
 
 
-def _ordered_map(work: Callable[[T], EncodedChunk], chunks: Iterable[T | None], jobs: int) -> Iterator[EncodedChunk]:
+class _Sized(Protocol):
+    """A value that says how many bytes of input it is."""
+
+    @property
+    def size(self) -> int: ...
+
+
+def _ordered_map(
+    work: Callable[[Any], EncodedChunk], chunks: Iterable[_Sized | None], jobs: int | None, *, keeps: bool
+) -> Iterator[EncodedChunk]:
     """Yield `work(chunk)` for every chunk, in order.
 
-    A single chunk, with none in flight before it and none after it, is worked on in this thread: a small input does not
-    start other threads.
+    A small input is worked on in this process, and so is what comes through a pipe a little at a time.
+
+    Parameters
+    ----------
+    work
+        What is done.
+    chunks
+        The chunks, and None where the next one has not arrived yet.
+    jobs
+        The number of processes; None is the number of processors.
+    keeps
+        Whether a result is used after the next one is asked for.
     """
-    pool: Executor | None = None
-    pending: deque[Future[EncodedChunk]] = deque()
-    alone: T | None = None
+    jobs = _processors() if jobs is None else jobs
+    workers: Workers | None = None
+    held: list[_Sized] = []
+    held_bytes = 0
     failure: ActcliError | None = None
     iterator = iter(chunks)
-    try:
+    with contextlib.ExitStack() as stack:
         while True:
             try:
                 chunk = next(iterator)
@@ -230,49 +272,54 @@ def _ordered_map(work: Callable[[T], EncodedChunk], chunks: Iterable[T | None], 
             except ActcliError as error:
                 failure = error  # the chunks in flight come before it
                 break
-            if alone is not None and chunk is not None:
-                pool = pool or _pool(jobs)
-                pending.append(pool.submit(work, alone))
-                alone = None
-            alone = chunk or alone
-            while pending and (pending[0].done() or len(pending) >= IN_FLIGHT_PER_JOB * jobs or chunk is None):
-                yield pending.popleft().result()
-            if chunk is None and alone is not None:
-                yield work(alone)
-                alone = None
-        while pending:
-            yield pending.popleft().result()
-        if alone is not None:
-            yield work(alone)
+            if chunk is not None:
+                held.append(chunk)
+                held_bytes += chunk.size
+            if workers is None and jobs > 1 and len(held) > 1 and held_bytes >= ALONE_BYTES:
+                workers = _workers(work, jobs, held[0], stack, keeps=keeps)
+                jobs = jobs if workers else 1
+            if workers is not None:
+                for each in held:
+                    yield from _taken(workers, all_of_them=False)
+                    # Where all workers are busy and nothing is to be written, this process works too.
+                    (workers.submit if workers.idle else workers.do)(each)
+                if chunk is None:
+                    yield from _taken(workers, all_of_them=True)
+            elif chunk is None or jobs == 1:
+                yield from map(work, held)
+            else:
+                continue
+            held.clear()
+            held_bytes = 0
+        if workers is not None:
+            workers.finish()
+            yield from _taken(workers, all_of_them=True)
+        yield from map(work, held)
         if failure is not None:
             raise failure
-    finally:
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _taken(workers: Workers, *, all_of_them: bool) -> Iterator[EncodedChunk]:
+    """Yield the results that are there, and wait for all, or for as many as make room for a further chunk."""
+    while workers.ready or workers.full or (all_of_them and len(workers)):
+        yield workers.take()
+        workers.give_back()
+
+
+def _workers(
+    work: Callable[[Any], EncodedChunk], count: int, first: _Sized, stack: contextlib.ExitStack, *, keeps: bool
+) -> Workers | None:
+    """Return workers, which the end of the stack ends; None if the system gives none."""
+    from actcli.streaming.workers import Workers
+
+    memory.allow(memory.BYTES_PER_JOB)
+    memory.keep()
+    try:
+        return stack.enter_context(Workers(work, count - 1, first, copy=keeps))
+    except OSError:
+        return None
 
 
 def _processors() -> int:
     """Return how many processors this process may use; some systems only tell how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _pool(jobs: int) -> Executor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    _keep_memory()
-    memory.allow(memory.BYTES_PER_JOB * jobs)
-    return ThreadPoolExecutor(jobs, thread_name_prefix="actcli")
-
-
-def _keep_memory() -> None:
-    """Make the C library keep the memory that a chunk frees, for the next chunk.
-
-    By default, glibc returns blocks of this size to the system at once. On a virtual machine, getting them again page
-    by page costs as much as the arithmetic. Other C libraries have no such function or do not need it.
-    """
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK)
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_IN_ALL)
