@@ -26,7 +26,7 @@ from actcli.formats.arrow_types import (
 from actcli.formats.column_roles import MOST_COLUMNS, assign_roles, check_unique, is_index
 from actcli.formats.text import call_function, from_numpy
 from actcli.streaming import memory
-from actcli.streaming.batch import Batch, Carried, Kind, Layout, RowPlaces, rows_in_chunk
+from actcli.streaming.batch import Batch, Carried, Kind, Layout, RowPlaces, common_to_chunks, rows_in_chunk
 from actcli.streaming.input import Seekable
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class SeekableViews(Seekable):
         return data
 
 
+@common_to_chunks
 @dataclass(frozen=True, slots=True)
 class ColumnarDecoder:
     """How a record batch becomes a `Batch`.
@@ -80,8 +81,6 @@ class ColumnarDecoder:
     width
         How many scores each list holds; None where each class has a column.
     """
-
-    in_many_chunks = True
 
     name: str
     file: int

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from actcli.streaming.batch import Batch, RowPlaces
+from actcli.streaming.batch import Batch, RowPlaces, common_to_chunks
 
 if TYPE_CHECKING:
     from actcli.streaming.input import Input
@@ -61,6 +61,7 @@ class StoredArray(NamedTuple):
             self.input.read_at(memoryview(target.view(np.uint8).data), self.offset + first * self.dtype.itemsize)
 
 
+@common_to_chunks
 class RowDecoder(NamedTuple):
     """Decodes ranges of rows.
 
@@ -77,8 +78,6 @@ class RowDecoder(NamedTuple):
     chosen
         The positions of the columns to keep; None keeps all.
     """
-
-    in_many_chunks = True
 
     name: str
     file: int

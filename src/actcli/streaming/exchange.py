@@ -12,13 +12,16 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actcli.streaming.batch import is_common_to_chunks
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Parcel", "Slot", "remember"]
+__all__ = ["Parcel", "Slot", "begin"]
 
+_loads = pickle.loads  # of what other processes of the same program have pickled
 _PROTOCOL = 5  # the first in which large buffers are not copied into the pickle
 _LEAST_BYTES = 1 << 22
 _KEPT_BYTES = 1 << 24
@@ -98,8 +101,8 @@ class Slot:
         """
         self._reserve(parcel.end)
         view = memoryview(self._map)
-        pickled, *places = (view[first:last] for first, last in pickle.loads(view[parcel.start : parcel.end]))
-        return pickle.loads(pickled, buffers=map(bytearray, places) if copy else places)
+        pickled, *places = (view[first:last] for first, last in _loads(view[parcel.start : parcel.end]))
+        return _loads(pickled, buffers=map(bytearray, places) if copy else places)
 
     def write(self, data: Bytes | pickle.PickleBuffer) -> int:
         """Append bytes: what a pickler expects of a file."""
@@ -134,9 +137,17 @@ class Slot:
             self._mapped = there
 
 
-def remember(value: Any) -> None:
-    """Note what an object has in common with others, before processes are forked that will inherit it."""
-    _Pickler(_Nothing(), [], inherited=True).dump(value)
+def begin(first: Any = None) -> None:
+    """Forget what processes that have ended knew.
+
+    Parameters
+    ----------
+    first
+        The first object for processes that will be forked: they inherit what it has in common with further ones.
+    """
+    for known in (_inherited, _known, _sent):
+        known.clear()
+    _Pickler(_Nothing(), [], inherited=True).dump(first)
 
 
 class _Nothing:
@@ -148,11 +159,7 @@ class _Nothing:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles, and leaves out what the other process has already.
-
-    A class whose instances many chunks have in common has the attribute ``in_many_chunks``, which is true. The other
-    process makes such an object once.
-    """
+    """Pickles, and leaves out what the other process has already: what is `common_to_chunks`."""
 
     def __init__(self, file: Any, buffers: list[pickle.PickleBuffer], *, inherited: bool = False) -> None:
         super().__init__(file, _PROTOCOL, buffer_callback=buffers.append)
@@ -162,7 +169,7 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Return how the other process gets the object."""
         kind = type(value)
-        if getattr(kind, "in_many_chunks", False):
+        if is_common_to_chunks(kind):
             number, _, pickled = _sent.get(id(value)) or _noted(value, inherited=self._inherited)
             return _recalled, (number, pickled)
         if self._arrow is not None and kind is self._arrow.RecordBatch:
@@ -188,7 +195,7 @@ def _recalled(number: int, pickled: bytes | None) -> Any:
     if number not in _known:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        _known[number] = pickle.loads(pickled)
+        _known[number] = _loads(pickled)
     return _known[number]
 
 

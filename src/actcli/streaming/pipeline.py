@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actcli.errors import ActcliError
 from actcli.streaming import memory
 from actcli.streaming.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from actcli.errors import DataError
     from actcli.streaming.batch import BadRow, Chunk, Encoder, Sink, Stage
@@ -105,7 +105,7 @@ class _Task(NamedTuple):
     work: Work
     sink: Sink | None
 
-    def __call__(self, placed: _Placed) -> EncodedChunk:
+    def do(self, placed: _Placed) -> EncodedChunk:
         """Work on a chunk."""
         result = self.work.do(placed.chunk)
         if self.sink is None or placed.start is None or not result.rows:
@@ -151,7 +151,7 @@ def run(
     task = _Task(Work(decide, sink.encoder), sink if getattr(sink, "any_order", False) else None)
     start = 0
     keeps = not getattr(sink, "passes_on", False)
-    with contextlib.closing(_ordered_map(task, _placed(chunks), jobs, keeps=keeps)) as results:
+    with contextlib.closing(_ordered_map(task.do, _placed(chunks), jobs, keeps=keeps)) as results:
         for result in results:
             if result.rows and not result.accepted:
                 sink.accept(result.encoded, start)
@@ -232,16 +232,9 @@ def _placed(chunks: Iterable[Chunk | None]) -> Iterator[_Placed | None]:
         start = None if start is None or chunk.rows is None else start + chunk.rows
 
 
-class _Sized(Protocol):
-    """A value that says how many bytes of input it is."""
-
-    @property
-    def size(self) -> int: ...
-
-
 def _ordered_map(
-    work: Callable[[Any], EncodedChunk], chunks: Iterable[_Sized | None], jobs: int | None, *, keeps: bool
-) -> Iterator[EncodedChunk]:
+    work: Callable[[Any], EncodedChunk], chunks: Iterable[Any], jobs: int | None, *, keeps: bool
+) -> Generator[EncodedChunk, None, None]:
     """Yield `work(chunk)` for every chunk, in order.
 
     A small input is worked on in this process, and so is what comes through a pipe a little at a time.
@@ -259,7 +252,7 @@ def _ordered_map(
     """
     jobs = _processors() if jobs is None else jobs
     workers: Workers | None = None
-    held: list[_Sized] = []
+    held: list[Any] = []
     held_bytes = 0
     failure: ActcliError | None = None
     iterator = iter(chunks)
@@ -307,7 +300,7 @@ def _taken(workers: Workers, *, all_of_them: bool) -> Iterator[EncodedChunk]:
 
 
 def _workers(
-    work: Callable[[Any], EncodedChunk], count: int, first: _Sized, stack: contextlib.ExitStack, *, keeps: bool
+    work: Callable[[Any], EncodedChunk], count: int, first: Any, stack: contextlib.ExitStack, *, keeps: bool
 ) -> Workers | None:
     """Return workers, which the end of the stack ends; None if the system gives none."""
     from actcli.streaming.workers import Workers

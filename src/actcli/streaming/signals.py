@@ -83,7 +83,7 @@ def blocked() -> Iterator[None]:
 
 def leave_to_parent() -> None:
     """Leave tidying up, and Ctrl-C, to the process that started this one while signals were `blocked`."""
-    global _woken
+    global _woken  # noqa: PLW0603  see `handle`
     _PENDING.clear()
     _woken = None
     signal.set_wakeup_fd(-1)

@@ -22,7 +22,7 @@ import threading
 import traceback
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from actcli.errors import ActcliError, WorkerError
 from actcli.streaming import exchange, memory, signals
@@ -134,12 +134,13 @@ class Workers:
         for number in range(IN_FLIGHT_PER_JOB * count):
             self._slots.append(Slot())
             self._free.append(number)
-        exchange.remember(first)
+        forked = _may_fork()
+        exchange.begin(first if forked else None)
         tasks, self._tasks = os.pipe()
         self._results, results = os.pipe()
         try:
             channel = _Channel(tasks, results, tuple(self._slots), (self._tasks, self._results))
-            context: Any = multiprocessing.get_context("fork" if _may_fork() else "spawn")
+            context: Any = multiprocessing.get_context("fork" if forked else "spawn")
             with signals.blocked(), warnings.catch_warnings():
                 # Libraries may have threads, which wait. OpenBLAS ends its own before a fork, and Arrow begins anew.
                 warnings.simplefilter("ignore", DeprecationWarning)
@@ -244,7 +245,7 @@ class Workers:
             if process.exitcode or not self._closed:
                 raise _error_of(process.exitcode or 0)
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
@@ -295,8 +296,8 @@ def _serve(function: Callable[[Any], Any], channel: _Channel) -> None:
     with contextlib.suppress(BrokenPipeError):  # the main process has ended
         for number, *parcel in _messages(channel.tasks):
             slot = channel.slots[number]
-            parcel = _answered(function, slot, Parcel(*parcel))
-            os.write(channel.results, _MESSAGE.pack(number, *parcel))
+            answer = _answered(function, slot, Parcel(*parcel))
+            os.write(channel.results, _MESSAGE.pack(number, *answer))
         code = 0
     os._exit(code)
 
@@ -322,4 +323,3 @@ def _portable(error: BaseException) -> BaseException:
     found: BaseException = MemoryError(what) if memory.is_exhausted(error) else RuntimeError(what)
     found.add_note("".join(traceback.format_exception(error)))
     return found
-
