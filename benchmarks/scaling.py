@@ -45,11 +45,20 @@ _ARGUMENTS = {
 _MODELLED = {"csv": 1_000_000, "npy": 10_000_000}
 _PREDICTED = (4, 8, 16, 64)
 _WORK = ("decode", "decide", "encode", "place")
-_HANDING = ("submit", "take", "give_back")
+_HANDING = ("submit", "take", "reserve", "write", "give_back")
 _MAIN = ("cut", *_HANDING, "accept")
 _START = "_start"
 _END = ("finish", "commit")
-_NAMES = {"submit": "hand to workers", "take": "take from workers", "give_back": "free memory", _START: "start workers"}
+_NAMES = {
+    "submit": "hand over",
+    "take": "take back",
+    "reserve": "find the place",
+    "write": "have it written",
+    "give_back": "free memory",
+    "place": "write",
+    "accept": "write in order",
+    _START: "start processes",
+}
 _UNEXPLAINED = 1.15
 """How much longer than its stages a loop with one processor may take before the model says that it is wrong."""
 
@@ -301,15 +310,18 @@ def _staged(kind: str, source: Path, settings: Settings, here: Sequence[int]) ->
     run = measured([str(settings.places.python), str(HERE / "stages.py"), str(result), *arguments])
     if run.failure is not None:
         raise SystemExit(f"stages.py: {run.failure}")
-    sums = json.loads(result.read_text(encoding="utf-8"))
+    sums: dict[str, list[float]] = json.loads(result.read_text(encoding="utf-8"))
     for path in (output, result):
         path.unlink(missing_ok=True)
-    each = {name: (float(processor), float(wall)) for name, (processor, wall, _) in sums.items()}
+    each = {name: (processor, wall) for name, (processor, wall, _) in sums.items()}
     loop = each["run"][1]
     started = len(here) - 1
+    # The main process works on some chunks itself. With many processors, it hands over nearly all of them.
+    chunks, handed = (sums[name][2] if name in sums else 1.0 for name in ("cut", "submit"))
+    handing = sum(each[name][0] for name in _HANDING if name in each) * chunks / handed
     return Stages(
         fixed=run.wall - loop,
-        main=sum(each[name][0] for name in _MAIN if name in each),
+        main=handing + sum(each[name][0] for name in _MAIN if name in each and name not in _HANDING),
         work=sum(each[name][0] for name in _WORK if name in each),
         loop=loop,
         start=each[_START][1] / started if _START in each else 0.0,
@@ -363,8 +375,8 @@ def _predictions(rounds: Sequence[dict[int, Stages]], counts: Sequence[int]) -> 
         *table(["processors", "measured, s", "model, s", "times as fast as one, by the model"], cells),
         "",
         f"- Fitted to the fastest round of each: {number(best.fixed)} s fixed, {parts}, {serial}.",
-        f"- By the model, the least time is {number(best.time(most))} s, with {most} processors; with {many}, the loop "
-        f"waits for {best.bound(many)}.",
+        f"- By the model, the least time is {number(best.time(most))} s, with {most} processors.",
+        f"- By the model, with {many} processors the loop waits for {best.bound(many)}.",
     ]
     if fastest[1].loop > _UNEXPLAINED * best.work:
         took, stages = number(fastest[1].loop), number(best.work)

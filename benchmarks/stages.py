@@ -1,7 +1,7 @@
 """Run actcli and write how long each stage took: ``python stages.py RESULT.json softmax ...``, in actcli's Python.
 
-Processor time is that of the main process, so what it waits for (a worker, the disk) is not in it; the time by the clock
-is beside it. With one processor, the main process does everything, so that all stages are seen. With more, it is seen
+Processor time is that of the main process, so what it waits for (a worker, the disk) is not in it; the time by the
+clock is beside it. With one processor, the main process does everything, so that all stages are seen. With more, it is seen
 what the main process still does. Nothing in actcli knows of this: the methods of the chunks, the sink and the workers
 are wrapped when the loop begins.
 """
@@ -78,16 +78,17 @@ def run_with(arguments: list[str]) -> tuple[int, dict[str, list[float]]]:
 
     def run(chunks: Any, decide: Any, sink: Any, **options: Any) -> None:
         clock.wrap(type(sink.encoder), "encode")
-        # Where the order does not matter, the process that works on a chunk also writes it.
-        accept = "place" if getattr(sink, "any_order", False) else "accept"
-        setattr(type(sink), "accept", clock.timed(accept, type(sink).accept))
-        clock.wrap(type(sink), "finish")
+        kind: Any = type(sink)
+        # Where each result has a place, any process writes it, and the main process only what it made itself.
+        has_places = getattr(sink, "any_order", False) or hasattr(sink, "reserve")
+        kind.accept = clock.timed("place" if has_places else "accept", kind.accept)
+        clock.wrap(kind, "finish", *(["reserve"] if hasattr(sink, "reserve") else []))
         with clock.stage("run"):
             original(cuts(chunks), clock.timed("decide", decide), sink, **options)
 
     pipeline.run = run
     clock.wrap(output.Output, "commit")
-    clock.wrap(workers.Workers, "_start", "submit", "take", "give_back")
+    clock.wrap(workers.Workers, "_start", "submit", "take", "write", "give_back")
     code = main(arguments)
     return code, clock.sums
 

@@ -448,11 +448,15 @@ class Encoder(Protocol):
 class Sink(Protocol):
     """The destination of decided batches: a file, a table, a sum or a fit.
 
-    A sink may have an attribute ``any_order``. If it is true, `accept` may be called in any order, and in processes that
-    have inherited the sink, for chunks whose first row number is known before they are decoded.
+    A sink may have an attribute ``any_order``. If it is true, `accept` may be called in any order, and in processes
+    that have inherited the sink, for chunks whose first row number is known before they are decoded.
 
     A sink may have an attribute ``passes_on``. If it is true, `accept` keeps nothing of what it is given, so that the
     memory can be used again at once.
+
+    A sink may have two methods ``reserve(encoded)`` and ``write_at(encoded, place)``. The first is called in order and
+    returns the place of an encoded batch in the output, or None if `accept` must take it. The second writes it there,
+    in any process that has inherited the sink.
     """
 
     @property

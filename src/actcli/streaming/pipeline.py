@@ -45,6 +45,8 @@ class EncodedChunk(NamedTuple):
         The error that ends the table after these rows.
     accepted
         Whether the sink has it already.
+    write
+        What has another process write it to its place.
     """
 
     encoded: Any
@@ -55,6 +57,7 @@ class EncodedChunk(NamedTuple):
     left_out: int
     fault: DataError | None
     accepted: bool = False
+    write: Callable[[int], None] | None = None
 
 
 class Work(NamedTuple):
@@ -100,22 +103,38 @@ class _Placed(NamedTuple):
 
 
 class _Task(NamedTuple):
-    """The work on a chunk, and the sink if its order does not matter: the sink gets the result at once then."""
+    """The work on a chunk, and what can be done with the result wherever that is.
+
+    Parameters
+    ----------
+    work
+        The work.
+    sink
+        The sink; None in a process that has not inherited its open file.
+    any_order
+        Whether the sink takes what has a known place at once.
+    """
 
     work: Work
     sink: Sink | None
+    any_order: bool
 
     def do(self, placed: _Placed) -> EncodedChunk:
         """Work on a chunk."""
         result = self.work.do(placed.chunk)
-        if self.sink is None or placed.start is None or not result.rows:
+        if self.sink is None or not self.any_order or placed.start is None or not result.rows:
             return result
         self.sink.accept(result.encoded, placed.start)
         return result._replace(encoded=None, accepted=True)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return the task without the sink, which stays in the processes that have inherited its open file."""
-        return _Task, (self.work, None)
+        """Return the task without the sink."""
+        return _Task, (self.work, None, False)
+
+    def write(self, result: EncodedChunk, place: int) -> None:
+        """Write a result to its place."""
+        sink: Any = self.sink
+        sink.write_at(result.encoded, place)
 
 
 def run(
@@ -148,13 +167,20 @@ def run(
     ActcliError
         The first error in the order of the rows. The sink has all rows before it.
     """
-    task = _Task(Work(decide, sink.encoder), sink if getattr(sink, "any_order", False) else None)
+    task = _Task(Work(decide, sink.encoder), sink, getattr(sink, "any_order", False))
     start = 0
     keeps = not getattr(sink, "passes_on", False)
-    with contextlib.closing(_ordered_map(task.do, _placed(chunks), jobs, keeps=keeps)) as results:
+    reserve: Callable[[Any], int | None] | None = getattr(sink, "reserve", None)
+    with contextlib.closing(
+        _ordered_map(task.do, _placed(chunks), jobs, keeps=keeps, write=task.write if reserve else None)
+    ) as results:
         for result in results:
             if result.rows and not result.accepted:
-                sink.accept(result.encoded, start)
+                place = reserve(result.encoded) if reserve and result.write else None
+                if result.write is None or place is None:
+                    sink.accept(result.encoded, start)
+                else:
+                    result.write(place)
             start += result.rows + result.left_out
             if watch is not None:
                 watch(result)
@@ -233,7 +259,12 @@ def _placed(chunks: Iterable[Chunk | None]) -> Iterator[_Placed | None]:
 
 
 def _ordered_map(
-    work: Callable[[Any], EncodedChunk], chunks: Iterable[Any], jobs: int | None, *, keeps: bool
+    work: Callable[[Any], EncodedChunk],
+    chunks: Iterable[Any],
+    jobs: int | None,
+    *,
+    keeps: bool,
+    write: Callable[[EncodedChunk, int], None] | None = None,
 ) -> Generator[EncodedChunk, None, None]:
     """Yield `work(chunk)` for every chunk, in order.
 
@@ -249,6 +280,8 @@ def _ordered_map(
         The number of processes; None is the number of processors.
     keeps
         Whether a result is used after the next one is asked for.
+    write
+        What writes a result to its place, if a worker can do that.
     """
     jobs = _processors() if jobs is None else jobs
     workers: Workers | None = None
@@ -269,7 +302,7 @@ def _ordered_map(
                 held.append(chunk)
                 held_bytes += chunk.size
             if workers is None and jobs > 1 and len(held) > 1 and held_bytes >= ALONE_BYTES:
-                workers = _workers(work, jobs, held[0], stack, keeps=keeps)
+                workers = _workers(work, write, jobs, held[0], stack, keeps=keeps)
                 jobs = jobs if workers else 1
             if workers is not None:
                 for each in held:
@@ -287,6 +320,7 @@ def _ordered_map(
         if workers is not None:
             workers.finish()
             yield from _taken(workers, all_of_them=True)
+            workers.settle()
         yield from map(work, held)
         if failure is not None:
             raise failure
@@ -295,12 +329,19 @@ def _ordered_map(
 def _taken(workers: Workers, *, all_of_them: bool) -> Iterator[EncodedChunk]:
     """Yield the results that are there, and wait for all, or for as many as make room for a further chunk."""
     while workers.ready or workers.full or (all_of_them and len(workers)):
-        yield workers.take()
+        result = workers.take()
+        yield result._replace(write=workers.write) if workers.can_write else result
         workers.give_back()
 
 
 def _workers(
-    work: Callable[[Any], EncodedChunk], count: int, first: Any, stack: contextlib.ExitStack, *, keeps: bool
+    work: Callable[[Any], EncodedChunk],
+    write: Callable[[EncodedChunk, int], None] | None,
+    count: int,
+    first: Any,
+    stack: contextlib.ExitStack,
+    *,
+    keeps: bool,
 ) -> Workers | None:
     """Return workers, which the end of the stack ends; None if the system gives none."""
     from actcli.streaming.workers import Workers
@@ -308,7 +349,7 @@ def _workers(
     memory.allow(memory.BYTES_PER_JOB)
     memory.keep()
     try:
-        return stack.enter_context(Workers(work, count - 1, first, copy=keeps))
+        return stack.enter_context(Workers(work, count - 1, first, copy=keeps, write=write))
     except OSError:
         return None
 

@@ -31,14 +31,23 @@ from actcli.streaming.exchange import Parcel, Slot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.process import BaseProcess
+    from typing import TypeAlias
+
+    Write: TypeAlias = Callable[[Any, int], None] | None
 
 __all__ = ["IN_FLIGHT_PER_JOB", "Workers"]
 
 IN_FLIGHT_PER_JOB = 2
 """The most chunks in flight for each worker: one in work and one waiting, so that no worker is idle."""
 
-_MESSAGE = struct.Struct("<qqq")
-"""The number of a slot, and the parcel in it."""
+_SLOTS_PER_JOB = 3
+"""Those in flight, and one that is being written."""
+
+_MESSAGE = struct.Struct("<qqqq")
+"""The number of a slot, the parcel in it, and for a result that is to be written, its place."""
+
+_TASK = -1
+_WRITTEN = Parcel(-1, -1)
 
 
 class _Failure(NamedTuple):
@@ -99,6 +108,8 @@ class Workers:
         The number of processes.
     first
         The first of the values, which has in common with others what forked processes inherit.
+    write
+        What writes a result to its place, in any process that has inherited it.
     copy
         Whether the results are kept. Otherwise each can be used only until it is given back.
 
@@ -108,44 +119,48 @@ class Workers:
         If the system gives no shared memory or no process.
     """
 
-    def __init__(self, function: Callable[[Any], Any], count: int, first: Any, *, copy: bool) -> None:
+    def __init__(self, function: Callable[[Any], Any], count: int, first: Any, *, copy: bool, write: Write) -> None:
         self._function = function
+        self._write = write
+        self._count = count
+        self._forked = _may_fork()
         self._copy = copy
         self._slots: list[Slot] = []
         self._free: deque[int] = deque()
         self._pending: deque[int | _Here] = deque()
         self._here = 0
         self._done: dict[int, Parcel] = {}
-        self._lent: int | None = None
+        self._lent: tuple[int, Parcel] | None = None
+        self._writing: set[int] = set()
         self._processes: dict[int, BaseProcess] = {}
         self._poll = select.poll()
         self._tasks = self._results = -1
         self._closed = False
         signals.add(self._kill)
         try:
-            self._start(count, first)
+            self._start(first)
         except BaseException:
             self._end()
             raise
 
-    def _start(self, count: int, first: Any) -> None:
+    def _start(self, first: Any) -> None:
         import multiprocessing
 
-        for number in range(IN_FLIGHT_PER_JOB * count):
+        for number in range(_SLOTS_PER_JOB * self._count):
             self._slots.append(Slot())
             self._free.append(number)
-        forked = _may_fork()
-        exchange.begin(first if forked else None)
+        exchange.begin(first if self._forked else None)
         tasks, self._tasks = os.pipe()
         self._results, results = os.pipe()
         try:
             channel = _Channel(tasks, results, tuple(self._slots), (self._tasks, self._results))
-            context: Any = multiprocessing.get_context("fork" if forked else "spawn")
+            context: Any = multiprocessing.get_context("fork" if self._forked else "spawn")
             with signals.blocked(), warnings.catch_warnings():
                 # Libraries may have threads, which wait. OpenBLAS ends its own before a fork, and Arrow begins anew.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                for _ in range(count):
-                    process = context.Process(target=_serve, args=(self._function, channel), daemon=True)
+                for _ in range(self._count):
+                    arguments = self._function, self._write if self._forked else None, channel
+                    process = context.Process(target=_serve, args=arguments, daemon=True)
                     process.start()
                     self._processes[process.sentinel] = process
         finally:
@@ -158,12 +173,13 @@ class Workers:
     @property
     def idle(self) -> bool:
         """Whether there is room for another value."""
-        return bool(self._free)
+        in_flight = len(self._pending) - self._here
+        return bool(self._free) and in_flight < IN_FLIGHT_PER_JOB * self._count
 
     @property
     def full(self) -> bool:
         """Whether a result must be taken before there is another one, wherever it is from."""
-        return not self._free and self._here >= IN_FLIGHT_PER_JOB
+        return not self.idle and self._here >= IN_FLIGHT_PER_JOB
 
     @property
     def ready(self) -> bool:
@@ -185,7 +201,7 @@ class Workers:
         """Have a worker call the function for a value."""
         number = self._free.popleft()
         self._pending.append(number)
-        os.write(self._tasks, _MESSAGE.pack(number, *self._slots[number].put(value)))
+        os.write(self._tasks, _MESSAGE.pack(number, *self._slots[number].put(value), _TASK))
 
     def do(self, value: Any) -> None:
         """Call the function for a value in this process."""
@@ -218,8 +234,8 @@ class Workers:
         else:
             while first not in self._done:
                 self._hear(None)
-            result = self._slots[first].get(self._done.pop(first), copy=self._copy)
-            self._lent = first
+            self._lent = first, self._done.pop(first)
+            result = self._slots[first].get(self._lent[1], copy=self._copy)
         if isinstance(result, _Failure):
             raise result.error
         return result
@@ -227,16 +243,45 @@ class Workers:
     def give_back(self) -> None:
         """Let the memory of the result that was taken be used again."""
         if self._lent is not None:
-            self._slots[self._lent].trim()
-            self._free.append(self._lent)
+            self._give_back(self._lent[0])
             self._lent = None
+
+    def _give_back(self, number: int) -> None:
+        self._slots[number].trim()
+        self._free.append(number)
+
+    @property
+    def can_write(self) -> bool:
+        """Whether a worker can write the result that was taken."""
+        return self._forked and self._lent is not None and not self._closed
+
+    def write(self, place: int) -> None:
+        """Have a worker write the result that was taken to its place; `settle` waits for it."""
+        assert self._lent is not None
+        number, parcel = self._lent
+        self._lent = None
+        self._writing.add(number)
+        os.write(self._tasks, _MESSAGE.pack(number, *parcel, place))
+
+    def settle(self) -> None:
+        """Wait until everything is written.
+
+        Raises
+        ------
+        WorkerError
+            If a worker has died.
+        BaseException
+            What the writing raised.
+        """
+        while self._writing:
+            self._hear(None)
 
     def _hear(self, timeout: float | None) -> None:
         """Note which results are there, and whether workers have ended; wait for one of both."""
         ready = [descriptor for descriptor, _ in self._poll.poll(timeout)]
         if self._results in ready:
-            for number, *parcel in _MESSAGE.iter_unpack(os.read(self._results, _MESSAGE.size << 6)):
-                self._done[number] = Parcel(*parcel)
+            for number, start, end, _ in _MESSAGE.iter_unpack(os.read(self._results, _MESSAGE.size << 6)):
+                self._note(number, Parcel(start, end))
             return
         for sentinel in ready:
             self._poll.unregister(sentinel)
@@ -244,6 +289,17 @@ class Workers:
             process.join()
             if process.exitcode or not self._closed:
                 raise _error_of(process.exitcode or 0)
+
+    def _note(self, number: int, parcel: Parcel) -> None:
+        """Note what a worker has done in a slot."""
+        if number not in self._writing:
+            self._done[number] = parcel
+        elif parcel == _WRITTEN:
+            self._writing.remove(number)
+            self._give_back(number)
+        else:
+            failure: _Failure = self._slots[number].get(parcel, copy=True)
+            raise failure.error
 
     def __enter__(self) -> Self:
         return self
@@ -286,7 +342,7 @@ def _error_of(exit_code: int) -> ActcliError:
     )
 
 
-def _serve(function: Callable[[Any], Any], channel: _Channel) -> None:
+def _serve(function: Callable[[Any], Any], write: Write, channel: _Channel) -> None:
     """Do tasks until there are none, and end this process."""
     signals.leave_to_parent()
     memory.start_worker()
@@ -294,10 +350,10 @@ def _serve(function: Callable[[Any], Any], channel: _Channel) -> None:
         os.close(descriptor)
     code = 1
     with contextlib.suppress(BrokenPipeError):  # the main process has ended
-        for number, *parcel in _messages(channel.tasks):
-            slot = channel.slots[number]
-            answer = _answered(function, slot, Parcel(*parcel))
-            os.write(channel.results, _MESSAGE.pack(number, *answer))
+        for number, start, end, place in _messages(channel.tasks):
+            slot, parcel = channel.slots[number], Parcel(start, end)
+            answer = _answered(function, slot, parcel) if place == _TASK else _written(write, slot, parcel, place)
+            os.write(channel.results, _MESSAGE.pack(number, *answer, place))
         code = 0
     os._exit(code)
 
@@ -313,6 +369,16 @@ def _answered(function: Callable[[Any], Any], slot: Slot, parcel: Parcel) -> Par
         return slot.put(function(slot.get(parcel, copy=False)), parcel.end)
     except BaseException as error:  # noqa: BLE001  the main process raises it
         return slot.put(_Failure(_portable(error)), parcel.end)
+
+
+def _written(write: Write, slot: Slot, parcel: Parcel, place: int) -> Parcel:
+    """Write the result in a slot to its place."""
+    assert write is not None
+    try:
+        write(slot.get(parcel, copy=False), place)
+    except BaseException as error:  # noqa: BLE001  the main process raises it
+        return slot.put(_Failure(_portable(error)), parcel.end)
+    return _WRITTEN
 
 
 def _portable(error: BaseException) -> BaseException:
