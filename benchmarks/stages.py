@@ -1,9 +1,9 @@
 """Run actcli and write how long each stage took: ``python stages.py RESULT.json softmax ...``, in actcli's Python.
 
 Processor time is that of the main process, so what it waits for (a worker, the disk) is not in it; the time by the
-clock is beside it. With one processor, the main process does everything, so that all stages are seen. With more, it is seen
-what the main process still does. Nothing in actcli knows of this: the methods of the chunks, the sink and the workers
-are wrapped when the loop begins.
+clock is beside it. With one processor, the main process does everything, so that all stages are seen. With more, it
+is seen what the main process still does. Nothing in actcli knows of this: the methods of the chunks, the sink and the
+workers are wrapped when the loop begins.
 """
 
 from __future__ import annotations

@@ -131,6 +131,16 @@ def test_measured_memory() -> None:
     assert float(processor) > 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell the memory of several processes")
+def test_measured_memory_of_several_processes() -> None:
+    """Is their sum; what a forked process shares with its parent counts once."""
+    parts = ["import os, time", "x = bytearray(100 << 20)", "if not os.fork():", "    y = bytearray(150 << 20)"]
+    holding = [sys.executable, "-c", "\n".join([*parts, "    time.sleep(1)", "else:", "    os.wait()"])]
+    code = f"import measure; print(measure.measured({holding!r}).peak)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=FOLDER)
+    assert 250 << 20 < int(done.stdout) < 290 << 20
+
+
 def test_measured_failures() -> None:
     """Say the exit code and the last line; a program that takes too long is stopped."""
     failing = measure.measured([sys.executable, "-c", "import sys; sys.exit('one\\ntwo')"])

@@ -12,6 +12,7 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actcli.streaming import memory
 from actcli.streaming.batch import is_common_to_chunks
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Slot:
     ------
     OSError
         If the system has no such memory.
+    DataError
+        If there is not enough of it, here and in all methods.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -129,12 +132,15 @@ class Slot:
     def _reserve(self, size: int) -> None:
         """Have at least so much memory. The other process may have given back or added some."""
         there = os.fstat(self.descriptor).st_size
-        if there < size:
-            there = max(_LEAST_BYTES, 2 * size)
-            os.ftruncate(self.descriptor, there)
-        if self._mapped < size or self._mapped > there:
-            self._map = mmap.mmap(self.descriptor, there)
-            self._mapped = there
+        try:
+            if there < size:
+                there = max(_LEAST_BYTES, 2 * size)
+                os.ftruncate(self.descriptor, there)
+            if self._mapped < size or self._mapped > there:
+                self._map = mmap.mmap(self.descriptor, there)
+                self._mapped = there
+        except OSError:
+            raise memory.exceeded() from None
 
 
 def begin(first: Any = None) -> None:

@@ -7,14 +7,13 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actcli.errors import ActcliError
+from actcli.errors import ActcliError, DataError
 from actcli.streaming import memory
 from actcli.streaming.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from actcli.errors import DataError
     from actcli.streaming.batch import BadRow, Chunk, Encoder, Sink, Stage
     from actcli.streaming.workers import Workers
 
@@ -22,6 +21,9 @@ __all__ = ["EncodedChunk", "Work", "find_row", "run"]
 
 ALONE_BYTES = 1 << 20
 """The input bytes up to which no workers are started: they would start for longer than they work."""
+
+MOST_HANDED_OVER = 1 << 26
+"""The most bytes of a chunk that goes to another process. A larger one is in this one's memory already."""
 
 
 class EncodedChunk(NamedTuple):
@@ -308,7 +310,7 @@ def _ordered_map(
                 for each in held:
                     yield from _taken(workers, all_of_them=False)
                     # Where all workers are busy and nothing is to be written, this process works too.
-                    (workers.submit if workers.idle else workers.do)(each)
+                    (workers.submit if workers.idle and each.size <= MOST_HANDED_OVER else workers.do)(each)
                 if chunk is None:
                     yield from _taken(workers, all_of_them=True)
             elif chunk is None or jobs == 1:
@@ -350,7 +352,7 @@ def _workers(
     memory.keep()
     try:
         return stack.enter_context(Workers(work, count - 1, first, copy=keeps, write=write))
-    except OSError:
+    except (OSError, DataError):
         return None
 
 
