@@ -87,15 +87,8 @@ def test_all_processes_together(jobs: int, tmp_path: Path) -> None:
     for rows in (150_000, 600_000):
         path = tmp_path / "scores.csv"
         path.write_text("id,a,b,c\n" + "row,-1.079005,3.611025,4.190604\n" * rows, encoding="utf-8")
-        options: list[str | Path] = [
-            "--jobs",
-            str(jobs),
-            "--columns",
-            "id,probabilities",
-            "-q",
-            "-o",
-            tmp_path / "out.csv",
-        ]
+        columns = "id,probabilities"
+        options: list[str | Path] = ["--jobs", str(jobs), "--columns", columns, "-q", "-o", tmp_path / "out.csv"]
         run = subprocess.Popen(command("softmax", path, *options), env=environment())
         peaks.append(0)
         while run.poll() is None:

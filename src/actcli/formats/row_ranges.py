@@ -39,7 +39,7 @@ class StoredArray(NamedTuple):
     by_columns: bool
 
     def read(self, start: int, rows: int) -> np.ndarray[Any, Any]:
-        """Return `rows` rows from row `start` on, in any thread.
+        """Return `rows` rows from row `start` on, in any process.
 
         Raises
         ------

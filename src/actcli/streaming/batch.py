@@ -442,7 +442,7 @@ class Encoder(Protocol):
     """The part of a sink that works on one batch at a time: plain data that can be pickled."""
 
     def encode(self, batch: Batch) -> Any:
-        """Return what the sink accepts: pure, in any thread or process."""
+        """Return what the sink accepts: pure, in any process."""
 
 
 class Sink(Protocol):

@@ -65,7 +65,7 @@ class EncodedChunk(NamedTuple):
 class Work(NamedTuple):
     """The work on one chunk: decode, decide, encode.
 
-    It is plain data, as chunks are: both can be pickled, and give the same result in another thread or process.
+    It is plain data, as chunks are: both can be pickled, and give the same result in another process.
 
     Parameters
     ----------
