@@ -55,6 +55,13 @@ class Task(StrEnum):
     BINARY = "binary"
 
 
+class Mean(StrEnum):
+    """Of what the mean of several models is taken."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+
+
 class Method(StrEnum):
     """A calibration method."""
 

@@ -297,18 +297,9 @@ def _open_page(
 
 def _rules(request: EvaluationRequest, layout: Layout) -> Rules:
     """Return the rules: a table that actcli wrote says what its numbers are and what its classes are called."""
-    from actcli.formats.column_roles import RECORDED_LOGARITHMS
     from actcli.prediction.rules import Rules
 
-    input = request.options.input
-    given = input.rules()
-    if layout.recorded is not None and input.origin is None:
-        logarithms = layout.recorded == RECORDED_LOGARITHMS
-        given["origin"] = Origin.LOG_PROBABILITIES if logarithms else Origin.PROBABILITIES
-    if layout.recorded and "class_names" not in given:
-        given["class_names"] = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
-        given["names_file"] = None
-    return Rules(**request.rules | given)
+    return Rules(**request.rules | request.options.input.rules_of(layout))
 
 
 def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> MetricSettings:
@@ -324,12 +315,13 @@ def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Metri
 
 
 def _truth(request: EvaluationRequest, spec: TruthSpec, layout: Layout) -> Truth:
+    from actcli.evaluation.recorded_predictions import DECIDED_COLUMNS
     from actcli.evaluation.truth import NoTruth, settle
 
     options = request.options.truth
     if not (request.truth_is_needed or options.given):
         return NoTruth(spec)
-    taken = () if layout.recorded is None else ("label", "labels", "probability", "index", "reason")
+    taken = () if layout.recorded is None else DECIDED_COLUMNS
     return settle(spec, layout, file=options.truth, column=options.truth_column, taken=taken)
 
 

@@ -16,6 +16,7 @@ from actcli.tasks import Dtype, OnBadRow, Origin
 
 if TYPE_CHECKING:
     from actcli.formats import ReadOptions
+    from actcli.streaming.batch import Layout
 
 _READ = ", ".join(format.name for format in FORMATS.values() if format.source)
 
@@ -207,6 +208,25 @@ class InputOptions:
             "dtype": self.dtype,
             "renormalize": self.renormalize,
         } | self.class_name_rules()
+
+    def rules_of(self, layout: "Layout") -> dict[str, Any]:
+        """Return the rules for an input: a table that actcli wrote says what its numbers and its classes are.
+
+        Raises
+        ------
+        ActcliError
+            If the class names cannot be read.
+        """
+        from actcli.formats.column_roles import RECORDED_LOGARITHMS
+
+        rules = self.rules()
+        if layout.recorded is not None and self.origin is None:
+            logarithms = layout.recorded == RECORDED_LOGARITHMS
+            rules["origin"] = Origin.LOG_PROBABILITIES if logarithms else Origin.PROBABILITIES
+        if layout.recorded and "class_names" not in rules:
+            rules["class_names"] = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
+            rules["names_file"] = None
+        return rules
 
 
 @options
