@@ -258,17 +258,19 @@ def test_large_results(bytes_each: int) -> None:
             number = int(batch.scores[0, 0])
             values = np.arange(bytes_each // 8, dtype=np.int64) + number
             table = pa.RecordBatch.from_arrays([pa.array(values)], names=["x"])
-            return number, values, table.slice(bytes_each // 32), str(number) * bytes_each, pa.py_buffer(values.data)
+            part = table.slice(bytes_each // 32)
+            return number, values, part, part.column(0), str(number) * bytes_each, pa.py_buffer(values.data)
 
     log = Log()
     log.encoder = Large()
     pipeline.run([Numbered(number) for number in range(6)], unchanged, log, jobs=2)
     for number, row in enumerate(log.rows):
-        found, values, table, text, buffer = tuple[Any, ...](row)
+        found, values, table, array, text, buffer = tuple[Any, ...](row)
         expected = np.arange(bytes_each // 8, dtype=np.int64) + number
         assert found == number
         assert values.tolist() == expected.tolist()
         assert table.column(0).to_pylist() == expected[bytes_each // 32 :].tolist()
+        assert array.to_pylist() == table.column(0).to_pylist()
         assert text == str(number) * bytes_each
         assert bytes(buffer) == expected.tobytes()
 

@@ -400,7 +400,7 @@ class DecodedChunk:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.size = 0
+        self.size = batch.scores.nbytes
 
     def decode(self) -> Batch:
         """Return the batch."""

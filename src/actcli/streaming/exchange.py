@@ -178,8 +178,11 @@ class _Pickler(pickle.Pickler):
         if is_common_to_chunks(kind):
             number, _, pickled = _sent.get(id(value)) or _noted(value, inherited=self._inherited)
             return _recalled, (number, pickled)
-        if self._arrow is not None and kind is self._arrow.RecordBatch:
-            return _batch, (_stream(value),)
+        if self._arrow is not None:
+            if kind is self._arrow.RecordBatch:
+                return _batch, (_stream(value),)
+            if isinstance(value, self._arrow.Array) and value.nbytes < value.get_total_buffer_size():
+                return _array, (_stream(self._arrow.RecordBatch.from_arrays([value], names=[""])),)
         return NotImplemented
 
 
@@ -221,6 +224,11 @@ def _batch(data: Any) -> Any:
 
     with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
         return reader.read_next_batch()
+
+
+def _array(data: Any) -> Any:
+    """Return the one array of such a record batch."""
+    return _batch(data).column(0)
 
 
 def _unnamed_memory() -> int:
