@@ -156,6 +156,10 @@ def _encodings() -> Iterator[Case]:
     yield rejected("latin1-first-id.csv", "name,cat,dog\nRen\xe9,4,3\n".encode("latin-1"), [":2:", "is not UTF-8"])
     yield rejected("latin1-number.csv", "cat,dog\n1,2\n\xbd,3\n".encode("latin-1"), [":3:", '"cat"', "is not a number"])
     yield rejected("cp1252-quotes.csv", "name,cat,dog\n\x93a\x94,1,2\n".encode("latin-1"), "is not UTF-8")
+    labels = "a,b,flag\n1.5,0.5,0\n2,1.25,1\n3,-1.5,1\n4,3,0\n"
+    yield rejected("column-of-labels.csv", labels, ['"flag" holds only 0 and 1', "--truth-column flag", "--id flag"])
+    yield rejected("column-of-labels-no-header.csv", labels.partition("\n")[2], ['"2" holds only 0 and 1'])
+    yield accepted("three-rows-of-labels.csv", labels[:-6], ["a", "a", "a"])
     yield rejected("shift-jis.csv", "名前,cat,dog\nあ,1,2\n".encode("shift-jis"), "is not UTF-8")
     yield rejected("utf8-cut-off.csv", TABLE.encode() + b"\xf0\x9f\x90,1,2\n", [":4:", "is not UTF-8"])
     yield rejected("utf8-overlong.csv", b"name,cat,dog\n\xc0\xaf,1,2\n", "is not UTF-8")

@@ -223,3 +223,17 @@ def test_results(options: list[str | Path], both_ways: Callable[..., None]) -> N
 def test_fits(options: list[str | Path], both_ways: Callable[..., None], tmp_path: Path) -> None:
     """The rows of a fit are gathered from the other process."""
     both_ways(*options, "--policy", tmp_path / "policy.json", output="result.json")
+
+
+@pytest.mark.parametrize("names", [[], ["--class-names", SAMPLES / "digits_classes.txt"]], ids=["inferred", "named"])
+def test_labels_without_probabilities(
+    names: list[str | Path], actcli: Actcli, both_ways: Callable[..., None], tmp_path: Path
+) -> None:
+    """Labels are decoded in the other process; so are the rows that the truth leaves out."""
+    labels = tmp_path / "labels.csv"
+    assert actcli("softmax", sample(DIGITS), "--columns", "id,label", "-o", labels).code == 0
+    lines = (SAMPLES / "digits_truth.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "truth.csv").write_text("\n".join([lines[0], *reversed(lines[100:])]) + "\n", encoding="utf-8")
+    options = ["--truth", tmp_path / "truth.csv", "--join", "inner"]
+    both_ways("evaluate", labels, *options, *names, output="labels.json")
+    both_ways("evaluate", sample(DIGITS), "--id", "id", *options, "--top-k", "2", output="scores.json")

@@ -40,6 +40,14 @@ class OnBadRow(StrEnum):
     SKIP = "skip"
 
 
+class Join(StrEnum):
+    """Which rows of the input and of the truth must have each other."""
+
+    EXACT = "exact"
+    LEFT = "left"
+    INNER = "inner"
+
+
 class ThresholdOperator(StrEnum):
     """When a probability reaches its threshold."""
 

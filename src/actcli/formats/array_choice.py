@@ -39,7 +39,7 @@ def chosen_array(names: Sequence[str], file: str, options: ReadOptions, *, what:
     is_truth = options.origin == "truth"
     if key is not None:
         if key not in names:
-            option = "--truth-column" if is_truth else "--key"
+            option = "--truth-key" if is_truth else "--key"
             raise UsageError(f"{option}: {file} holds no {what} {visible(key)!r}", hint=f"it holds {listed(names)}")
         return key
     if len(names) == 1:
@@ -50,7 +50,7 @@ def chosen_array(names: Sequence[str], file: str, options: ReadOptions, *, what:
     if found not in names:
         raise DataError(
             f'{file}: holds {len(names)} {what}s and none is called "{usual}": {listed(names)}',
-            hint="say which one holds the truth: --truth-column NAME"
+            hint="say which one holds the truth: --truth-key NAME"
             if is_truth
             else "say which one holds the scores: --key NAME",
         )

@@ -156,6 +156,11 @@ class ReadOptions:
     plain
         Whether the input has no scores, as a file of truths. Then all columns are carried along, a header is the first
         row, and a blank line is an error.
+    decisions
+        Whether a table that actcli wrote may hold decisions without probabilities; then there are no scores.
+    predictions
+        Which columns hold predicted labels, see `actcli.formats.column_roles.select`. Then there are no scores, and
+        all columns are carried along.
     describing
         Whether to read a table whatever its columns are: those that cannot be classes are carried along.
     """
@@ -173,6 +178,8 @@ class ReadOptions:
     recorded: bool = False
     plain: bool = False
     describing: bool = False
+    decisions: bool = False
+    predictions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

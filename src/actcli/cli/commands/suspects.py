@@ -84,7 +84,7 @@ def suspects(
         planned = plan_suspects(plan(task, inputs.layout, settled, properties=("probabilities",)), truth.input_column)
         spec = TruthSpec(task, planned.layout.classes, labels.label_separator or "|")
         taken = () if inputs.layout.recorded is None else DECIDED_COLUMNS
-        given = settle(spec, inputs.layout, file=truth.truth, column=truth.truth_column, taken=taken)
+        given = settle(spec, inputs.layout, taken=taken, **truth.settings())
         planned = replace(planned, notes=(*planned.notes, *given.notes))
         sinks: list[SuspectsSink] = []
 
