@@ -55,6 +55,8 @@ ROOT = HERE.parent
 PACKAGES = ("numpy", "scipy", "pandas", "polars", "duckdb", "pyarrow", "torch")
 """What the environment of the peers holds."""
 
+_SECONDS_BETWEEN_LOOKS = 0.05
+
 _UNIT_OF_PEAK = 1 if sys.platform == "darwin" else 1024
 
 
@@ -69,7 +71,9 @@ class Run:
     processor
         Seconds of processor time, of all threads, in the program and in the system on its behalf.
     peak
-        The most memory that was resident, in bytes. What the measuring process itself holds is the least that shows.
+        The most memory that was resident, in bytes. What the measuring process itself holds is the least that shows. Of
+        a program with several processes, the most that was seen of their sum, in which memory that several of them
+        share counts once.
     failure
         Why it did not end well; None if it did.
     """
@@ -135,6 +139,8 @@ def measured(
         timer = threading.Timer(limit, _end, (process, late))
         timer.daemon = True
         timer.start()
+        together = _Together(process.pid)
+        together.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -142,6 +148,8 @@ def measured(
                 part.wait()
         finally:
             timer.cancel()
+            together.ended.set()
+            together.join()
             for part in (process, *around):
                 if part.returncode is None:  # interrupted
                     part.kill()
@@ -153,7 +161,47 @@ def measured(
     if process.returncode:
         failure = f"not done after {limit:g} s" if late.is_set() else f"exit code {process.returncode}"
         failure += f": {said[-1][:200]}" if said else ""
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _UNIT_OF_PEAK, failure)
+    peak = max(usage.ru_maxrss * _UNIT_OF_PEAK, together.peak)
+    return Run(wall, usage.ru_utime + usage.ru_stime, peak, failure)
+
+
+class _Together(threading.Thread):
+    """Looks every now and then how much memory a process and those that it has started take together, on Linux.
+
+    Source: proportional set size, see proc_pid_smaps(5): what n processes share counts as an nth for each.
+    """
+
+    def __init__(self, process: int) -> None:
+        super().__init__(daemon=True)
+        self.ended = threading.Event()
+        self.peak = 0
+        self._process = process
+
+    def run(self) -> None:
+        """Look, until the process has ended."""
+        while not self.ended.wait(_SECONDS_BETWEEN_LOOKS):
+            # A process of its own is not looked at: the system knows its peak, and looking takes time.
+            started = _descendants(self._process)
+            if started:
+                self.peak = max(self.peak, sum(map(_proportional_bytes, [self._process, *started])))
+
+
+def _descendants(process: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have started."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return [*found, *(each for child in found for each in _descendants(child))]
+
+
+def _proportional_bytes(process: int) -> int:
+    """Return the proportional set size of a process; 0 if it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    return 0
 
 
 def _given(stream: IO[bytes] | None) -> IO[bytes]:

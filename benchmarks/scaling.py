@@ -43,10 +43,22 @@ _ARGUMENTS = {
     "npy": ("softmax", "--quiet"),
 }
 _MODELLED = {"csv": 1_000_000, "npy": 10_000_000}
-_PREDICTED = (4, 16, 64)
-_WORK = ("decode", "decide", "encode")
-_MAIN = ("cut", "accept")
+_PREDICTED = (4, 8, 16, 64)
+_WORK = ("decode", "decide", "encode", "place")
+_HANDING = ("submit", "take", "reserve", "write", "give_back")
+_MAIN = ("cut", *_HANDING, "accept")
+_START = "_start"
 _END = ("finish", "commit")
+_NAMES = {
+    "submit": "hand over",
+    "take": "take back",
+    "reserve": "find the place",
+    "write": "have it written",
+    "give_back": "free memory",
+    "place": "write",
+    "accept": "write in order",
+    _START: "start processes",
+}
 _UNEXPLAINED = 1.15
 """How much longer than its stages a loop with one processor may take before the model says that it is wrong."""
 
@@ -60,11 +72,15 @@ class Stages:
     fixed
         By the clock, before the first chunk and after the last: the start, the last bytes, the disk.
     main
-        Processor time of the main thread, which cuts the input and writes the output.
+        Processor time of what only the main process does: cut the input, hand chunks over, write the output.
     work
-        Processor time of the work on chunks, which is in parallel.
+        Processor time of the work on chunks in the main process; with one processor, all of it.
     loop
         By the clock, from the first chunk to the last.
+    start
+        By the clock, for each worker that was started.
+    processor
+        Processor time of all processes, from start to end.
     each
         Processor time and time by the clock, by stage.
     """
@@ -73,61 +89,65 @@ class Stages:
     main: float
     work: float
     loop: float
+    start: float
+    processor: float
     each: dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Time over processors: ``fixed + max(main, (main + work) / n * (1 + share * (n - 1)))``.
+    """Time over processors: ``fixed + start * (n - 1) + max(main, all / n * (1 + share * (n - 1)))``.
 
-    While the main thread keeps up, n processors share all there is to do, and `share` of it goes as if one at a time:
-    what holds the interpreter's lock, and what waits for memory. Where it does not keep up, it alone is what the loop
-    takes. The first bound is Amdahl's law.
+    While the main process keeps up, n processors share all there is to do, and `share` of it goes as if one at a time,
+    such as what waits for memory. Where it does not keep up, it alone is what the loop takes. The first bound is
+    Amdahl's law. `all` is what one processor does alone; with more of them, `moved` is added, the processor time for
+    processes and for copies between them.
     """
 
     fixed: float
+    start: float
     main: float
     work: float
+    moved: float
     share: float
 
     def time(self, processors: float) -> float:
         """Return the seconds with so many processors."""
-        together = (self.main + self.work) / processors * (1 + self.share * (processors - 1))
-        return self.fixed + max(self.main, together)
+        if processors == 1:
+            return self.fixed + self.work
+        together = (self.work + self.moved) / processors * (1 + self.share * (processors - 1))
+        return self.fixed + self.start * (processors - 1) + max(self.main, together)
 
-    @property
-    def least(self) -> float:
-        """The seconds with any number of processors."""
-        return self.fixed + max(self.main, (self.main + self.work) * self.share)
+    def best(self) -> int:
+        """Return with how many processors it takes the least time."""
+        return min(range(1, 1 << 10), key=self.time)
 
-    @property
-    def bound(self) -> str:
-        """What the loop waits for at last."""
-        return "the main thread" if self.main >= (self.main + self.work) * self.share else "lock and memory"
-
-    def saturation(self) -> int:
-        """Return with how many processors it takes a tenth more than with any number."""
-        processors = 1
-        while self.time(processors) > 1.1 * self.least and processors < 1 << 16:
-            processors += 1
-        return processors
+    def bound(self, processors: int) -> str:
+        """Return what the loop waits for with so many processors."""
+        together = self.time(processors) - self.fixed - self.start * (processors - 1)
+        return "the main process" if together <= self.main else "the work"
 
     @classmethod
     def fitted(cls, runs: dict[int, Stages]) -> Model:
         """Fit to the stages of runs, by the number of their processors; one of them must have one.
 
-        What is to be done is taken from the run with one processor, where nothing is in its way; the share is what
-        makes the others take as long as they do, in the mean, and is from 0 to 1.
+        What is to be done is taken from the run with one processor. What is to be done besides is the further processor
+        time of the others. The share is what makes them take as long as they do, in the mean, and is from 0 to 1.
         """
         alone = runs[1]
         total = alone.main + alone.work
+        others = {count: stages for count, stages in runs.items() if count > 1}
+        if not others:
+            return cls(alone.fixed, 0.0, alone.main, total, 0.0, 0.0)
+        moved = max(0.0, statistics.fmean(stages.processor for stages in others.values()) - alone.processor)
+        start, main = (statistics.fmean(getattr(each, name) for each in others.values()) for name in ("start", "main"))
         shares = [
-            (stages.loop * count / total - 1) / (count - 1)
-            for count, stages in runs.items()
-            if count > 1 and stages.loop > stages.main
+            ((stages.loop - start * (count - 1)) * count / (total + moved) - 1) / (count - 1)
+            for count, stages in others.items()
+            if stages.loop - start * (count - 1) > stages.main
         ]
         share = statistics.fmean(shares) if shares else 0.0
-        return cls(alone.fixed, alone.main, alone.work, min(max(share, 0.0), 1.0))
+        return cls(alone.fixed, start, main, total, moved, min(max(share, 0.0), 1.0))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -220,7 +240,7 @@ def _over_rows(kind: str, rows: Sequence[int], settings: Settings) -> list[str]:
 def _over_processors(kind: str, counts: Sequence[int], here: Sequence[int], settings: Settings) -> list[str]:
     say(f"{kind}: time over processors")
     source = made(_input(kind, _MODELLED[kind], settings), settings.places)
-    # Threads for any number of processors, and any number of threads on all of them.
+    # As many processes as processors, and any number of processes on all of them.
     ways: list[tuple[str, int, tuple[str, ...]]] = [
         *((f"{count} of {len(here)} processors", count, ()) for count in counts),
         *((f"--jobs {count}", len(here), ("--jobs", str(count))) for count in counts),
@@ -274,14 +294,15 @@ def _modelled(kind: str, counts: Sequence[int], here: Sequence[int], settings: S
         found = {}
         for count in counts:
             with _kept_to(here[:count]):
-                found[count] = _staged(kind, source, settings)
+                found[count] = _staged(kind, source, settings, here[:count])
         if round:
             rounds.append(found)
     title = f"### {kind.upper()}, {input.rows:,} x 10: the stages, and what more processors would give"
     return [title, "", *_stage_table(rounds, counts), "", *_predictions(rounds, counts)]
 
 
-def _staged(kind: str, source: Path, settings: Settings) -> Stages:
+def _staged(kind: str, source: Path, settings: Settings, here: Sequence[int]) -> Stages:
+    """Run on these processors."""
     output, result = (settings.places.work / name for name in (f"stages.{kind}", "stages.json"))
     output.unlink(missing_ok=True)
     os.sync()
@@ -289,28 +310,39 @@ def _staged(kind: str, source: Path, settings: Settings) -> Stages:
     run = measured([str(settings.places.python), str(HERE / "stages.py"), str(result), *arguments])
     if run.failure is not None:
         raise SystemExit(f"stages.py: {run.failure}")
-    sums = json.loads(result.read_text(encoding="utf-8"))
+    sums: dict[str, list[float]] = json.loads(result.read_text(encoding="utf-8"))
     for path in (output, result):
         path.unlink(missing_ok=True)
-    each = {name: (float(processor), float(wall)) for name, (processor, wall, _) in sums.items()}
+    each = {name: (processor, wall) for name, (processor, wall, _) in sums.items()}
     loop = each["run"][1]
+    started = len(here) - 1
+    # The main process works on some chunks itself. With many processors, it hands over nearly all of them.
+    chunks, handed = (sums[name][2] if name in sums else 1.0 for name in ("cut", "submit"))
+    handing = sum(each[name][0] for name in _HANDING if name in each) * chunks / handed
     return Stages(
         fixed=run.wall - loop,
-        main=sum(each[name][0] for name in _MAIN),
-        work=sum(each[name][0] for name in _WORK),
+        main=handing + sum(each[name][0] for name in _MAIN if name in each and name not in _HANDING),
+        work=sum(each[name][0] for name in _WORK if name in each),
         loop=loop,
+        start=each[_START][1] / started if _START in each else 0.0,
+        processor=run.processor,
         each=each,
     )
 
 
 def _stage_table(rounds: Sequence[dict[int, Stages]], counts: Sequence[int]) -> list[str]:
     cells = []
-    for name in (*_MAIN, *_WORK, *_END):
-        row = [name, "main" if name not in _WORK else "workers"]
+    for name in (_START, *_MAIN, *_WORK, *_END):
+        row = [_NAMES.get(name, name), "any" if name in _WORK else "main"]
         for count in counts:
-            row += [number(statistics.median(found[count].each[name][kind] for found in rounds)) for kind in (0, 1)]
-        cells.append(row)
-    header = ["stage", "thread"]
+            # With more processors, the main process sees only its own part of the work.
+            seen = count == 1 or name not in _WORK
+            for kind in (0, 1):
+                found = [each[count].each[name][kind] for each in rounds if seen and name in each[count].each]
+                row.append(number(statistics.median(found)) if found else "")
+        if any(row[2:]):
+            cells.append(row)
+    header = ["stage", "process"]
     for count in counts:
         header += [f"processor, s, on {count}", f"by the clock, s, on {count}"]
     return table(header, cells)
@@ -333,17 +365,21 @@ def _predictions(rounds: Sequence[dict[int, Stages]], counts: Sequence[int]) -> 
                 number(best.time(1) / best.time(count)),
             ]
         )
-    parts = f"{number(best.main)} s on the main thread, {number(best.work)} s of work on chunks"
-    share = f"{100 * best.share:.1f} % of these as if one at a time"
-    near = f"with {best.saturation()} it is within a tenth of that"
+    parts = (
+        f"{number(best.work)} s of processor time for all stages; with more processors, {number(best.moved)} s more, "
+        f"{number(best.start)} s to start each process"
+    )
+    serial = f"{number(best.main)} s of it only in the main process, {100 * best.share:.1f} % as if one at a time"
+    most, many = best.best(), max(_PREDICTED)
     lines = [
-        *table(["processors", "measured, s", "model, s", "times as fast as one"], cells),
+        *table(["processors", "measured, s", "model, s", "times as fast as one, by the model"], cells),
         "",
-        f"- Fitted to the fastest round of each: {number(best.fixed)} s fixed, {parts}, {share}.",
-        f"- With any number of processors {number(best.least)} s, bound by {best.bound}; {near}.",
+        f"- Fitted to the fastest round of each: {number(best.fixed)} s fixed, {parts}, {serial}.",
+        f"- By the model, the least time is {number(best.time(most))} s, with {most} processors.",
+        f"- By the model, with {many} processors the loop waits for {best.bound(many)}.",
     ]
-    if fastest[1].loop > _UNEXPLAINED * (best.main + best.work):
-        took, stages = number(fastest[1].loop), number(best.main + best.work)
+    if fastest[1].loop > _UNEXPLAINED * best.work:
+        took, stages = number(fastest[1].loop), number(best.work)
         lines.append(
             f"- **Not to be believed**: with one processor the loop took {took} s, its stages {stages} s of processor "
             "time. Something else ran, or the disk was waited for."

@@ -1,8 +1,9 @@
 """Run actcli and write how long each stage took: ``python stages.py RESULT.json softmax ...``, in actcli's Python.
 
-Processor time is that of the thread, so what a thread waits for (another thread, a lock, the disk) is not in it; the
-time by the clock is beside it. Nothing in actcli knows of this: the methods of the chunks and the sink are wrapped when
-the loop begins.
+Processor time is that of the main process, so what it waits for (a worker, the disk) is not in it; the time by the
+clock is beside it. With one processor, the main process does everything, so that all stages are seen. With more, it
+is seen what the main process still does. Nothing in actcli knows of this: the methods of the chunks, the sink and the
+workers are wrapped when the loop begins.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from actcli.cli.app import main
-from actcli.streaming import output, pipeline
+from actcli.streaming import output, pipeline, signals, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,18 +78,24 @@ def run_with(arguments: list[str]) -> tuple[int, dict[str, list[float]]]:
 
     def run(chunks: Any, decide: Any, sink: Any, **options: Any) -> None:
         clock.wrap(type(sink.encoder), "encode")
-        clock.wrap(type(sink), "accept", "finish")
+        kind: Any = type(sink)
+        # Where each result has a place, any process writes it, and the main process only what it made itself.
+        has_places = getattr(sink, "any_order", False) or hasattr(sink, "reserve")
+        kind.accept = clock.timed("place" if has_places else "accept", kind.accept)
+        clock.wrap(kind, "finish", *(["reserve"] if hasattr(sink, "reserve") else []))
         with clock.stage("run"):
             original(cuts(chunks), clock.timed("decide", decide), sink, **options)
 
     pipeline.run = run
     clock.wrap(output.Output, "commit")
+    clock.wrap(workers.Workers, "_start", "submit", "take", "write", "give_back")
     code = main(arguments)
     return code, clock.sums
 
 
 if __name__ == "__main__":
     path, *rest = sys.argv[1:]
+    signals.handle()  # this process runs the program and nothing else, so its workers are forked
     code, found = run_with(rest)
     with open(path, "w", encoding="utf-8") as file:
         json.dump(found, file)

@@ -131,6 +131,16 @@ def test_measured_memory() -> None:
     assert float(processor) > 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell the memory of several processes")
+def test_measured_memory_of_several_processes() -> None:
+    """Is their sum; what a forked process shares with its parent counts once."""
+    parts = ["import os, time", "x = bytearray(100 << 20)", "if not os.fork():", "    y = bytearray(150 << 20)"]
+    holding = [sys.executable, "-c", "\n".join([*parts, "    time.sleep(1)", "else:", "    os.wait()"])]
+    code = f"import measure; print(measure.measured({holding!r}).peak)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=FOLDER)
+    assert 250 << 20 < int(done.stdout) < 290 << 20
+
+
 def test_measured_failures() -> None:
     """Say the exit code and the last line; a program that takes too long is stopped."""
     failing = measure.measured([sys.executable, "-c", "import sys; sys.exit('one\\ntwo')"])
@@ -185,21 +195,21 @@ def test_peers() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.2])
 def test_the_model_finds_what_it_was_made_from(share: float) -> None:
     """The times of two and of three processors, made by the formula, give the share back, and so every other time."""
-    main, work = 0.5, 9.5
-    runs = {
-        count: scaling.Stages(1.0, main, work, (main + work) / count * (1 + share * (count - 1)), {})
-        for count in (1, 2, 3)
-    }
+    main, work, moved, start = 0.5, 9.0, 1.0, 0.001
+    runs = {1: scaling.Stages(1.0, 0.3, work - 0.3, work, 0.0, 10.0, {})}
+    for count in (2, 3):
+        loop = start * (count - 1) + (work + moved) / count * (1 + share * (count - 1))
+        runs[count] = scaling.Stages(1.0, main, 1.0, loop, start, 10.0 + moved, {})
     model = scaling.Model.fitted(runs)
     assert model.share == pytest.approx(share)
-    assert model.time(1) == pytest.approx(11.0)
-    assert model.time(1000) == pytest.approx(1.5 if share == 0 else 1 + 10 / 1000 * (1 + 0.2 * 999))
-    assert model.bound == ("the main thread" if share == 0 else "lock and memory")
-    assert model.time(model.saturation()) <= 1.1 * model.least < model.time(model.saturation() - 1)
+    assert model.time(1) == pytest.approx(10.0)
+    assert model.time(100) == pytest.approx(1.099 + (0.5 if share == 0 else 10 / 100 * (1 + 0.2 * 99)))
+    assert model.bound(100) == ("the main process" if share == 0 else "the work")
+    assert model.time(model.best()) <= min(model.time(count) for count in (1, 2, 20, 100))
 
 
 @pytest.mark.parametrize("loop", [10.0, 30.0])
 def test_a_model_of_a_busy_machine(loop: float) -> None:
     """Says that it is not to be believed: the time by the clock is not what the stages took."""
-    rounds = [{1: scaling.Stages(1.0, 0.5, 9.5, loop, {})}]
+    rounds = [{1: scaling.Stages(1.0, 0.5, 9.5, loop, 0.0, 11.0, {})}]
     assert any("Not to be believed" in line for line in scaling._predictions(rounds, [1])) == (loop > 20)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,13 +29,12 @@ from thrift import header, parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MOST = 1 << 30
 """Bytes of memory that no input may fill."""
 
 LIMITED = MOST + (200 << 20)
-"""The limit of the operating system: 1 GiB above the start, which takes some 90 MiB, and 48 MiB for each thread."""
+"""The limit of the operating system: 1 GiB above the start, which takes some 90 MiB, and what chunks take."""
 
 BOMB = 5 << 28
 """How many bytes what is compressed unpacks to."""
@@ -75,6 +77,38 @@ def measured(line: str, name: str = "softmax") -> Measured:
     with open(reading, "rb") as file:
         code, peak = map(int, file.read().split())
     return Measured(code, done.stderr.decode(), peak * UNIT)
+
+
+@pytest.mark.skipif(UNIT == 1, reason="this system does not tell the memory of several processes")
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_all_processes_together(jobs: int, tmp_path: Path) -> None:
+    """Take little, and no more for more rows; memory that they share counts once, see proc_pid_smaps(5)."""
+    peaks = []
+    for rows in (150_000, 600_000):
+        path = tmp_path / "scores.csv"
+        path.write_text("id,a,b,c\n" + "row,-1.079005,3.611025,4.190604\n" * rows, encoding="utf-8")
+        columns = "id,probabilities"
+        options: list[str | Path] = ["--jobs", str(jobs), "--columns", columns, "-q", "-o", tmp_path / "out.csv"]
+        run = subprocess.Popen(command("softmax", path, *options), env=environment())
+        peaks.append(0)
+        while run.poll() is None:
+            peaks[-1] = max(peaks[-1], together(run.pid))
+            time.sleep(0.005)
+        assert run.returncode == 0
+    assert peaks[0] < (90 + 40 * jobs) << 20
+    assert peaks[1] < 1.15 * peaks[0]
+
+
+def together(process: int) -> int:
+    """Return the proportional set sizes of a process and of those that it has forked, in bytes."""
+    total = 0
+    with contextlib.suppress(OSError):
+        forked = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        for number in (process, *forked):
+            with contextlib.suppress(OSError):
+                lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+                total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+    return total
 
 
 @functools.cache

@@ -5,6 +5,7 @@
     ActcliError                 exit code
     ├── DataError               1   the content of a file, or a missing file
     ├── OutputError             1   an output that cannot be written
+    ├── WorkerError             1   a process that worked on a part of the input and died
     ├── UsageError              2   wrong options
     └── CheckError              3   a requested check that fails
 
@@ -28,6 +29,7 @@ __all__ = [
     "OutputError",
     "ReaderGoneError",
     "UsageError",
+    "WorkerError",
     "listed",
     "say",
     "visible",
@@ -59,6 +61,10 @@ class DataError(ActcliError):
 
 class OutputError(ActcliError):
     """An output cannot be written."""
+
+
+class WorkerError(ActcliError):
+    """A process that worked on a part of the input has died."""
 
 
 class UsageError(ActcliError):

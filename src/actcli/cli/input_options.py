@@ -128,8 +128,8 @@ class InputOptions:
         typer.Option(
             "--memory-limit",
             metavar="SIZE",
-            help="The most memory to use: bytes, 500MiB, 2GiB, or none. [default: 1GiB, more for threads and, where "
-            "rows are kept, for the input]",
+            help="The most memory of a process: bytes, 500MiB, 2GiB, or none. [default: 1GiB, more for the input "
+            "where rows are kept]",
             is_eager=True,
             callback=option_values.limit_memory,
             rich_help_panel=INPUT,

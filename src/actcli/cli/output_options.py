@@ -43,7 +43,7 @@ Jobs = Annotated[
         metavar="N",
         min=1,
         max=1024,
-        help="The number of chunks to work on at once. [default: the number of processors]",
+        help="The number of processes that work on the input. [default: the number of processors]",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -27,7 +27,7 @@ from actcli.formats.column_roles import MOST_COLUMNS, assign_roles, check_unique
 from actcli.formats.label_columns import FEWEST_ROWS
 from actcli.formats.text import call_function, from_numpy
 from actcli.streaming import memory
-from actcli.streaming.batch import Batch, Carried, Kind, Layout, RowPlaces, rows_in_chunk
+from actcli.streaming.batch import Batch, Carried, Kind, Layout, RowPlaces, common_to_chunks, rows_in_chunk
 from actcli.streaming.input import Seekable
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class SeekableViews(Seekable):
         return data
 
 
+@common_to_chunks
 @dataclass(frozen=True, slots=True)
 class ColumnarDecoder:
     """How a record batch becomes a `Batch`.

@@ -44,7 +44,7 @@ from actcli.formats.text import (
     text_array,
     where,
 )
-from actcli.formats.text_lines import RowNumbers, TextEncoder, TextSink
+from actcli.formats.text_lines import LinesSink, RowNumbers, TextEncoder
 from actcli.streaming.batch import Batch, Carried, Kind, Layout
 
 if TYPE_CHECKING:
@@ -353,7 +353,7 @@ def _numbers_or_name(column: Column) -> tuple[str, str | None]:
     return ("", column.dtype) if numeric else (column.name, column.carried)
 
 
-class DelimitedSink(TextSink):
+class DelimitedSink(LinesSink):
     """Writes a table as lines of cells."""
 
     delimiter = ","

@@ -23,7 +23,7 @@ from actcli.formats.blocks import BYTE_ORDER_MARK, RowByRow
 from actcli.formats.column_roles import DECIMAL_COMMA_HINT, Roles, has_decimal_comma, is_number
 from actcli.formats.delimited_records import ENCODING_HINT, RecordParser, is_utf8, open_quote
 from actcli.streaming.arrow_calls import call_function, take
-from actcli.streaming.batch import Batch, Layout
+from actcli.streaming.batch import Batch, Layout, common_to_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,7 @@ class _RecordPlaces(NamedTuple):
         return f"{self.parser.name}:{record.line}"
 
 
+@common_to_chunks
 @dataclass(frozen=True)
 class DelimitedDecoder:
     """Decodes blocks of records.

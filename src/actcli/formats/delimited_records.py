@@ -155,7 +155,8 @@ def cut(data: bytes, delimiter: bytes) -> int:
 
     Inside a quoted cell, a line end is text. A carriage return at the very end may be half of a line end.
     """
-    end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
+    line_feed = data.rfind(b"\n")
+    end = max(line_feed, data.rfind(b"\r", line_feed + 1, len(data) - 1)) + 1
     if not end or b'"' not in data:
         return end
     starts, ends = _quoted_cells(data, delimiter)

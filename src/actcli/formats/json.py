@@ -31,7 +31,7 @@ from actcli.formats.text import (
     texts_of,
     where,
 )
-from actcli.formats.text_lines import RowNumbers, TextEncoder, TextSink
+from actcli.formats.text_lines import LinesSink, RowNumbers, TextEncoder
 from actcli.streaming.batch import Carried, Kind, Layout
 
 if TYPE_CHECKING:
@@ -400,7 +400,7 @@ class JsonEncoder(TextEncoder):
         return join_lists(offsets, texts, ",")
 
 
-class JsonlSink(TextSink):
+class JsonlSink(LinesSink):
     """One row per line."""
 
     def make_encoder(self) -> JsonEncoder:
@@ -417,6 +417,9 @@ class JsonSink(JsonlSink):
     def begin(self) -> str:
         """Return the beginning of the list."""
         return "["
+
+    def reserve(self, encoded: Any) -> None:
+        """Return None: what comes before an object depends on whether it is the first."""
 
     def put(self, text: memoryview) -> None:
         """Write objects, the first without the comma before it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from actcli.errors import DataError, listed, visible
 from actcli.formats.blocks import RowByRow
 from actcli.formats.json_records import JsonLines, JsonNumber, UnreadableError, json_text, shown
+from actcli.streaming.batch import common_to_chunks
 
 if TYPE_CHECKING:
     from actcli.streaming.batch import Batch, Layout
@@ -100,6 +101,7 @@ def _score(value: Any, where: str) -> float:
     return number
 
 
+@common_to_chunks
 @dataclass(frozen=True, slots=True)
 class JsonDecoder:
     """Decodes blocks of rows.

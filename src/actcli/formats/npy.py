@@ -263,12 +263,13 @@ def array_shape(column: Column, rows: int) -> tuple[int, ...]:
 class NpySink:
     """One numeric column as one array.
 
-    The header holds the number of rows. If the layout tells it, the rows of a file go to their places from any thread,
+    The header holds the number of rows. If the layout tells it, the rows of a file go to their places from any process,
     while they are still in the cache of its processor. If it does not, a file gets its final header after all rows, and
     a pipe, which cannot seek, gets everything at the end.
     """
 
     encoder: NpyEncoder
+    passes_on = True
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
         if len(columns) != 1 or columns[0].kind not in (Kind.NUMBER, Kind.MATRIX, Kind.RANKING, Kind.ROW):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from actcli.streaming.batch import Batch, RowPlaces
+from actcli.streaming.batch import Batch, RowPlaces, common_to_chunks
 
 if TYPE_CHECKING:
     from actcli.streaming.input import Input
@@ -39,7 +39,7 @@ class StoredArray(NamedTuple):
     by_columns: bool
 
     def read(self, start: int, rows: int) -> np.ndarray[Any, Any]:
-        """Return `rows` rows from row `start` on, in any thread.
+        """Return `rows` rows from row `start` on, in any process.
 
         Raises
         ------
@@ -61,6 +61,7 @@ class StoredArray(NamedTuple):
             self.input.read_at(memoryview(target.view(np.uint8).data), self.offset + first * self.dtype.itemsize)
 
 
+@common_to_chunks
 class RowDecoder(NamedTuple):
     """Decodes ranges of rows.
 

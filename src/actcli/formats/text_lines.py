@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from actcli.streaming.batch import Batch, Column, Layout
     from actcli.streaming.output import Output
 
-__all__ = ["RowNumbers", "TextEncoder", "TextSink"]
+__all__ = ["LinesSink", "RowNumbers", "TextEncoder", "TextSink"]
 
 _NUMBER_BYTES = 24
 """About how many bytes a number takes as text, with its separator."""
@@ -127,6 +127,7 @@ class TextSink:
     """
 
     before_row = "\n"
+    passes_on = True
     encoder: TextEncoder
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:
@@ -176,3 +177,20 @@ class TextSink:
     def end(self) -> str:
         """Return what comes after the last row."""
         return ""
+
+
+class LinesSink(TextSink):
+    """Lines of text that are all written in the same way, so that a process can write them to their place."""
+
+    def reserve(self, encoded: Any) -> int | None:
+        """Return where the next lines go; None if they must be accepted in order."""
+        if isinstance(encoded, _UnnumberedLines):
+            return None
+        self._begin()
+        return self.output.reserve(len(encoded))
+
+    def write_at(self, encoded: Any, place: int) -> None:
+        """Write lines to a place that was reserved."""
+        if len(encoded):
+            self.output.write_at(memoryview(encoded)[1:], place)
+            self.output.write_at(b"\n", place + len(encoded) - 1)

@@ -55,7 +55,7 @@ class Plan:
     notes: tuple[str, ...]
 
     def decide(self, batch: Batch) -> Batch:
-        """Return the batch with the values of the output columns: pure, in any thread or process."""
+        """Return the batch with the values of the output columns: pure, in any process."""
         raise NotImplementedError
 
 

@@ -7,7 +7,7 @@
     chunk.decode() -> Batch    ┐
     decide(Batch) -> Batch     ├ work: pure, one chunk at a time, in parallel
     encoder.encode(Batch)      ┘
-    sink.accept(encoded)       in order, on the main thread
+    sink.accept(encoded)       in order, in the main process
 
 Chunks, stages, encoders, batches and what encoders return are plain data: they can be pickled and give the same result
 in another process.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from actcli.streaming.input import Input
 
     Stage: TypeAlias = Callable[["Batch"], "Batch"]
+
+_T = TypeVar("_T", bound=type)
 
 __all__ = [
     "CHUNK_BYTES",
@@ -47,6 +49,8 @@ __all__ = [
     "Sink",
     "Source",
     "TopK",
+    "common_to_chunks",
+    "is_common_to_chunks",
     "rows_in_chunk",
 ]
 
@@ -56,8 +60,21 @@ CHUNK_BYTES = 1 << 20
 MOST_BAD_ROWS = 5
 """The most bad rows of a chunk that are described; further ones are only counted."""
 
+_COMMON: set[type] = set()
+
 _MANY_COLUMNS = 250
 _LONGER = 4
+
+
+def common_to_chunks(kind: _T) -> _T:
+    """Mark a class: many chunks of a source hold the same instance. A process gets that only once."""
+    _COMMON.add(kind)
+    return kind
+
+
+def is_common_to_chunks(kind: type) -> bool:
+    """Return whether a class is so marked."""
+    return kind in _COMMON
 
 
 def rows_in_chunk(input_bytes: int, output_bytes: int, columns: int = 1) -> int:
@@ -395,7 +412,7 @@ class DecodedChunk:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.size = 0
+        self.size = batch.scores.nbytes
 
     def decode(self) -> Batch:
         """Return the batch."""
@@ -437,14 +454,21 @@ class Encoder(Protocol):
     """The part of a sink that works on one batch at a time: plain data that can be pickled."""
 
     def encode(self, batch: Batch) -> Any:
-        """Return what the sink accepts: pure, in any thread or process."""
+        """Return what the sink accepts: pure, in any process."""
 
 
 class Sink(Protocol):
     """The destination of decided batches: a file, a table, a sum or a fit.
 
-    A sink may have an attribute ``any_order``. If it is true, `accept` may be called from any thread and in any order
-    for chunks whose first row number is known before they are decoded.
+    A sink may have an attribute ``any_order``. If it is true, `accept` may be called in any order, and in processes
+    that have inherited the sink, for chunks whose first row number is known before they are decoded.
+
+    A sink may have an attribute ``passes_on``. If it is true, `accept` keeps nothing of what it is given, so that the
+    memory can be used again at once.
+
+    A sink may have two methods ``reserve(encoded)`` and ``write_at(encoded, place)``. The first is called in order and
+    returns the place of an encoded batch in the output, or None if `accept` must take it. The second writes it there,
+    in any process that has inherited the sink.
     """
 
     @property
@@ -455,7 +479,7 @@ class Sink(Protocol):
         """Begin, and set the encoder; return about how many bytes a row takes in the output."""
 
     def accept(self, encoded: Any, start: int) -> None:
-        """Take the next encoded batch, in order, on the main thread.
+        """Take the next encoded batch, in order, in the main process.
 
         Parameters
         ----------

@@ -9,7 +9,6 @@ import functools
 import os
 import select
 import stat
-import threading
 from typing import TYPE_CHECKING, Any
 
 from actcli.errors import DataError, visible
@@ -34,9 +33,6 @@ _MOMENT = 2
 
 STANDARD_INPUT = "<stdin>"
 """The name of standard input in messages."""
-
-_OPENING = threading.Lock()
-"""Held while a file is opened again, so that two threads do not open it twice."""
 
 
 class Input:
@@ -133,7 +129,7 @@ class Input:
         return bool(poll.poll(_MOMENT if self._flows else 0))
 
     def read_at(self, buffer: memoryview, offset: int) -> None:
-        """Fill `buffer` with the bytes from `offset` on: in any thread, for inputs with a `size`.
+        """Fill `buffer` with the bytes from `offset` on: in any process, for inputs with a `size`.
 
         Raises
         ------
@@ -191,9 +187,7 @@ class Input:
         """
         if self.descriptor >= 0:
             return
-        with _OPENING:
-            if self.descriptor < 0:
-                self.descriptor = self._open_again()
+        self.descriptor = self._open_again()
 
     def _open_again(self) -> int:
         try:

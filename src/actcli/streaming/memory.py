@@ -20,28 +20,38 @@ from actcli.streaming import signals
 
 __all__ = [
     "BYTES_PER_JOB",
+    "CRASHED",
     "allow",
     "catch_crashes",
     "count_input",
     "exceeded",
     "expect",
     "is_exhausted",
+    "keep",
     "parse_size",
     "set_limit",
     "start",
+    "start_worker",
 ]
 
 _DEFAULT = 1 << 30
 """How many bytes a process may take above what it takes at its start."""
 
 BYTES_PER_JOB = 48 << 20
-"""How much the limit grows for each thread: its stack (8 MiB), and the chunks that it works on and has finished."""
+"""How much the limit of each process grows for the chunk that it works on, and for what is left of the one before."""
+
+CRASHED = 86
+"""The exit code of a worker that crashes at the limit; the process that started it says what happened."""
 
 _BYTES_PER_INPUT_BYTE = 32
 """How much the limit grows for each byte of input, for a command that keeps numbers of its rows.
 
 Bins of equal mass take up to 26 bytes for a score, and the shortest score in a file takes one or two.
 """
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_KEPT_BLOCK = 1 << 24
+_KEPT_IN_ALL = 1 << 26
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _EXHAUSTED = (
@@ -76,6 +86,8 @@ class _Limit:
 
     gathers = False
 
+    is_worker = False
+
     handler: Any = None
     """What is called on a crash; it must live as long as the process."""
 
@@ -85,6 +97,29 @@ def start() -> None:
     with contextlib.suppress(OSError):
         _Limit.start = _data_bytes()
         _apply()
+
+
+def start_worker() -> None:
+    """Note that this process works for another one. It has the same limit, above what it has at its start."""
+    _Limit.is_worker = True
+    if _Limit.start is not None:
+        with contextlib.suppress(OSError):
+            _Limit.start = _data_bytes()
+            _apply()
+
+
+def keep() -> None:
+    """Have the C library keep the memory that a chunk frees, for the next chunk.
+
+    By default, glibc returns blocks of this size to the system at once. On a virtual machine, getting them again page
+    by page costs as much as the arithmetic. Other C libraries have no such function or do not need it.
+    """
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK)
+        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_IN_ALL)
 
 
 def set_limit(size: int | None) -> None:
@@ -136,6 +171,8 @@ def catch_crashes() -> None:
         if _Limit.start is None or _data_bytes() + _SHORT_OF_LIMIT < _Limit.start + _Limit.allowed:
             library.signal(number, None)  # the default: the same instruction fails again
             return
+        if _Limit.is_worker:
+            os._exit(CRASHED)
         error = exceeded()
         signals.tidy()
         with contextlib.suppress(OSError):

@@ -190,8 +190,17 @@ class Output:
             except OSError as error:
                 raise OutputError(f"{self.name}: cannot be written: {error.strerror}") from None
 
+    def reserve(self, count: int) -> int | None:
+        """Leave room for the next `count` bytes, which `write_at` fills; return where it begins.
+
+        None means that this output cannot be written in another order.
+        """
+        if not self.seekable or self._packer is not None:
+            return None
+        return os.lseek(self.descriptor, count, os.SEEK_CUR) - count
+
     def write_at(self, data: Bytes, offset: int) -> None:
-        """Write all of `data` at an offset of a `seekable` file, in any thread.
+        """Write all of `data` at an offset of a `seekable` file, in any process.
 
         Raises
         ------

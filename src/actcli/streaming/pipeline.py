@@ -5,29 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actcli.errors import ActcliError
+from actcli.errors import ActcliError, DataError
 from actcli.streaming import memory
 from actcli.streaming.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Executor, Future
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from actcli.errors import DataError
     from actcli.streaming.batch import BadRow, Chunk, Encoder, Sink, Stage
-
-T = TypeVar("T")
+    from actcli.streaming.workers import Workers
 
 __all__ = ["EncodedChunk", "Work", "find_row", "run"]
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-_KEPT_BLOCK = 1 << 24
-_KEPT_IN_ALL = 1 << 26
+ALONE_BYTES = 1 << 20
+"""The input bytes up to which no workers are started: they would start for longer than they work."""
 
-IN_FLIGHT_PER_JOB = 2
-"""The most chunks in flight for each thread: one in work and one waiting, so that no thread is idle."""
+MOST_HANDED_OVER = 1 << 26
+"""The most bytes of a chunk that goes to another process. A larger one is in this one's memory already."""
 
 
 class EncodedChunk(NamedTuple):
@@ -51,6 +47,8 @@ class EncodedChunk(NamedTuple):
         The error that ends the table after these rows.
     accepted
         Whether the sink has it already.
+    write
+        What has another process write it to its place.
     """
 
     encoded: Any
@@ -61,12 +59,13 @@ class EncodedChunk(NamedTuple):
     left_out: int
     fault: DataError | None
     accepted: bool = False
+    write: Callable[[int], None] | None = None
 
 
 class Work(NamedTuple):
     """The work on one chunk: decode, decide, encode.
 
-    It is plain data, as chunks are: both can be pickled, and give the same result in another thread or process.
+    It is plain data, as chunks are: both can be pickled, and give the same result in another process.
 
     Parameters
     ----------
@@ -99,6 +98,46 @@ class _Placed(NamedTuple):
     chunk: Chunk
     start: int | None
 
+    @property
+    def size(self) -> int:
+        """The number of input bytes."""
+        return self.chunk.size
+
+
+class _Task(NamedTuple):
+    """The work on a chunk, and what can be done with the result wherever that is.
+
+    Parameters
+    ----------
+    work
+        The work.
+    sink
+        The sink; None in a process that has not inherited its open file.
+    any_order
+        Whether the sink takes what has a known place at once.
+    """
+
+    work: Work
+    sink: Sink | None
+    any_order: bool
+
+    def do(self, placed: _Placed) -> EncodedChunk:
+        """Work on a chunk."""
+        result = self.work.do(placed.chunk)
+        if self.sink is None or not self.any_order or placed.start is None or not result.rows:
+            return result
+        self.sink.accept(result.encoded, placed.start)
+        return result._replace(encoded=None, accepted=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return the task without the sink."""
+        return _Task, (self.work, None, False)
+
+    def write(self, result: EncodedChunk, place: int) -> None:
+        """Write a result to its place."""
+        sink: Any = self.sink
+        sink.write_at(result.encoded, place)
+
 
 def run(
     chunks: Iterable[Chunk | None],
@@ -120,7 +159,8 @@ def run(
     sink
         An open sink; it is not finished here.
     jobs
-        The number of threads, by default the number of processors of this process.
+        The number of processes that work on chunks, by default the number of processors of this process. With 1, and
+        for a small input, this process does it all.
     watch
         Called with every result after the sink has it.
 
@@ -129,26 +169,25 @@ def run(
     ActcliError
         The first error in the order of the rows. The sink has all rows before it.
     """
-    work = Work(decide, sink.encoder)
-    any_order = getattr(sink, "any_order", False)
-
-    def work_in_place(placed: _Placed) -> EncodedChunk:
-        """Work on a chunk; give the result to the sink at once if its order does not matter."""
-        result = work.do(placed.chunk)
-        if not any_order or placed.start is None or not result.rows:
-            return result
-        sink.accept(result.encoded, placed.start)
-        return result._replace(encoded=None, accepted=True)
-
+    task = _Task(Work(decide, sink.encoder), sink, getattr(sink, "any_order", False))
     start = 0
-    for result in _ordered_map(work_in_place, _placed(chunks), jobs or _processors()):
-        if result.rows and not result.accepted:
-            sink.accept(result.encoded, start)
-        start += result.rows + result.left_out
-        if watch is not None:
-            watch(result)
-        if result.fault is not None:
-            raise result.fault
+    keeps = not getattr(sink, "passes_on", False)
+    reserve: Callable[[Any], int | None] | None = getattr(sink, "reserve", None)
+    with contextlib.closing(
+        _ordered_map(task.do, _placed(chunks), jobs, keeps=keeps, write=task.write if reserve else None)
+    ) as results:
+        for result in results:
+            if result.rows and not result.accepted:
+                place = reserve(result.encoded) if reserve and result.write else None
+                if result.write is None or place is None:
+                    sink.accept(result.encoded, start)
+                else:
+                    result.write(place)
+            start += result.rows + result.left_out
+            if watch is not None:
+                watch(result)
+            if result.fault is not None:
+                raise result.fault
 
 
 def find_row(chunks: Iterable[Chunk | None], row: int, *, skip: bool) -> tuple[Batch | None, int]:
@@ -171,18 +210,30 @@ def find_row(chunks: Iterable[Chunk | None], row: int, *, skip: bool) -> tuple[B
     ActcliError
         If an error ends the table before that row.
     """
-    work = Work(_pass_over if skip else Batch.until_fault, _Whole())
+    work = Work(_pass_over if skip else Batch.until_fault, _Counted())
+    read: deque[Chunk] = deque()
+
+    def kept() -> Iterator[Chunk | None]:
+        """Yield the chunks, and keep them until their rows are counted."""
+        for chunk in chunks:
+            if chunk is not None:
+                read.append(chunk)
+            yield chunk
+
     start = 0
-    for result in _ordered_map(work.do, chunks, _processors()):
-        batch: Batch = result.encoded
-        found = (batch.row_numbers() == row - start).nonzero()[0]
-        if len(found):
-            return batch.only(int(found[0]), start), row
-        start += result.rows + result.left_out
-        if result.fault is not None:
-            raise result.fault
-        if row < start:
-            break
+    with contextlib.closing(_ordered_map(work.do, kept(), None, keeps=True)) as results:
+        for result in results:
+            chunk = read.popleft()
+            if row < start + result.rows + result.left_out:
+                batch = work.decide(chunk.decode())
+                found = (batch.row_numbers() == row - start).nonzero()[0]
+                if len(found):
+                    return batch.only(int(found[0]), start), row
+            start += result.rows + result.left_out
+            if result.fault is not None:
+                raise result.fault
+            if row < start:
+                break
     return None, start
 
 
@@ -191,12 +242,11 @@ def _pass_over(batch: Batch) -> Batch:
     return batch
 
 
-class _Whole(NamedTuple):
-    """An encoder that changes nothing."""
+class _Counted(NamedTuple):
+    """An encoder that keeps nothing: the rows are only counted."""
 
-    def encode(self, batch: Batch) -> Batch:
-        """Return the batch."""
-        return batch
+    def encode(self, batch: Batch) -> None:
+        """Return None."""
 
 
 def _placed(chunks: Iterable[Chunk | None]) -> Iterator[_Placed | None]:
@@ -210,18 +260,38 @@ def _placed(chunks: Iterable[Chunk | None]) -> Iterator[_Placed | None]:
         start = None if start is None or chunk.rows is None else start + chunk.rows
 
 
-def _ordered_map(work: Callable[[T], EncodedChunk], chunks: Iterable[T | None], jobs: int) -> Iterator[EncodedChunk]:
+def _ordered_map(
+    work: Callable[[Any], EncodedChunk],
+    chunks: Iterable[Any],
+    jobs: int | None,
+    *,
+    keeps: bool,
+    write: Callable[[EncodedChunk, int], None] | None = None,
+) -> Generator[EncodedChunk, None, None]:
     """Yield `work(chunk)` for every chunk, in order.
 
-    A single chunk, with none in flight before it and none after it, is worked on in this thread: a small input does not
-    start other threads.
+    A small input is worked on in this process, and so is what comes through a pipe a little at a time.
+
+    Parameters
+    ----------
+    work
+        What is done.
+    chunks
+        The chunks, and None where the next one has not arrived yet.
+    jobs
+        The number of processes; None is the number of processors.
+    keeps
+        Whether a result is used after the next one is asked for.
+    write
+        What writes a result to its place, if a worker can do that.
     """
-    pool: Executor | None = None
-    pending: deque[Future[EncodedChunk]] = deque()
-    alone: T | None = None
+    jobs = _processors() if jobs is None else jobs
+    workers: Workers | None = None
+    held: list[Any] = []
+    held_bytes = 0
     failure: ActcliError | None = None
     iterator = iter(chunks)
-    try:
+    with contextlib.ExitStack() as stack:
         while True:
             try:
                 chunk = next(iterator)
@@ -230,49 +300,62 @@ def _ordered_map(work: Callable[[T], EncodedChunk], chunks: Iterable[T | None], 
             except ActcliError as error:
                 failure = error  # the chunks in flight come before it
                 break
-            if alone is not None and chunk is not None:
-                pool = pool or _pool(jobs)
-                pending.append(pool.submit(work, alone))
-                alone = None
-            alone = chunk or alone
-            while pending and (pending[0].done() or len(pending) >= IN_FLIGHT_PER_JOB * jobs or chunk is None):
-                yield pending.popleft().result()
-            if chunk is None and alone is not None:
-                yield work(alone)
-                alone = None
-        while pending:
-            yield pending.popleft().result()
-        if alone is not None:
-            yield work(alone)
+            if chunk is not None:
+                held.append(chunk)
+                held_bytes += chunk.size
+            if workers is None and jobs > 1 and len(held) > 1 and held_bytes >= ALONE_BYTES:
+                workers = _workers(work, write, jobs, held[0], stack, keeps=keeps)
+                jobs = jobs if workers else 1
+            if workers is not None:
+                for each in held:
+                    yield from _taken(workers, all_of_them=False)
+                    # Where all workers are busy and nothing is to be written, this process works too.
+                    (workers.submit if workers.idle and each.size <= MOST_HANDED_OVER else workers.do)(each)
+                if chunk is None:
+                    yield from _taken(workers, all_of_them=True)
+            elif chunk is None or jobs == 1:
+                yield from map(work, held)
+            else:
+                continue
+            held.clear()
+            held_bytes = 0
+        if workers is not None:
+            workers.finish()
+            yield from _taken(workers, all_of_them=True)
+            workers.settle()
+        yield from map(work, held)
         if failure is not None:
             raise failure
-    finally:
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _taken(workers: Workers, *, all_of_them: bool) -> Iterator[EncodedChunk]:
+    """Yield the results that are there, and wait for all, or for as many as make room for a further chunk."""
+    while workers.ready or workers.full or (all_of_them and len(workers)):
+        result = workers.take()
+        yield result._replace(write=workers.write) if workers.can_write else result
+        workers.give_back()
+
+
+def _workers(
+    work: Callable[[Any], EncodedChunk],
+    write: Callable[[EncodedChunk, int], None] | None,
+    count: int,
+    first: Any,
+    stack: contextlib.ExitStack,
+    *,
+    keeps: bool,
+) -> Workers | None:
+    """Return workers, which the end of the stack ends; None if the system gives none."""
+    from actcli.streaming.workers import Workers
+
+    memory.allow(memory.BYTES_PER_JOB)
+    memory.keep()
+    try:
+        return stack.enter_context(Workers(work, count - 1, first, copy=keeps, write=write))
+    except (OSError, DataError):
+        return None
 
 
 def _processors() -> int:
     """Return how many processors this process may use; some systems only tell how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _pool(jobs: int) -> Executor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    _keep_memory()
-    memory.allow(memory.BYTES_PER_JOB * jobs)
-    return ThreadPoolExecutor(jobs, thread_name_prefix="actcli")
-
-
-def _keep_memory() -> None:
-    """Make the C library keep the memory that a chunk frees, for the next chunk.
-
-    By default, glibc returns blocks of this size to the system at once. On a virtual machine, getting them again page
-    by page costs as much as the arithmetic. Other C libraries have no such function or do not need it.
-    """
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK)
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_IN_ALL)

@@ -13,9 +13,11 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["add", "end_by", "handle", "remove", "tidy", "wait_for"]
+__all__ = ["add", "blocked", "end_by", "handle", "is_program", "leave_to_parent", "remove", "tidy", "wait_for"]
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PENDING: list[Callable[[], None]] = []
 _woken: int | None = None
@@ -39,10 +41,15 @@ def handle() -> None:
     _woken, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    for number, handler in ((signal.SIGINT, _interrupt), (signal.SIGTERM, _terminate), (signal.SIGHUP, _terminate)):
+    for number, handler in zip(_ENDING, (_interrupt, _terminate, _terminate), strict=True):
         # The parent process may have it ignored: nohup does, and a script that starts this one with "&".
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def is_program() -> bool:
+    """Return whether this process handles signals as the program does, so that it runs nothing else."""
+    return _woken is not None
 
 
 def wait_for(descriptor: int) -> None:
@@ -62,6 +69,27 @@ def end_by(number: int) -> None:
     """End this process by a signal without a handler, so that the shell sees which signal it was."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+@contextlib.contextmanager
+def blocked() -> Iterator[None]:
+    """Let signals that end this process wait: a process that is forked in between must not tidy up for this one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent() -> None:
+    """Leave tidying up, and Ctrl-C, to the process that started this one while signals were `blocked`."""
+    global _woken  # noqa: PLW0603  see `handle`
+    _PENDING.clear()
+    _woken = None
+    signal.set_wakeup_fd(-1)
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
 
 def tidy() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Spool", "Strand"]
+__all__ = ["Spool", "Strand", "unnamed_file"]
 
 
 class Spool:
@@ -30,7 +30,7 @@ class Spool:
         self.size = 0
         self.descriptor = -1
         with _spooling():
-            self.descriptor = _unnamed_file()
+            self.descriptor = unnamed_file()
 
     def write(self, data: Bytes) -> None:
         """Append `data`."""
@@ -146,7 +146,7 @@ class Strand:
             yield data
 
 
-def _unnamed_file() -> int:
+def unnamed_file() -> int:
     """Open a temporary file without a name, in the folder that the environment names, or a usual one.
 
     Linux makes such a file at once. `tempfile` first tries a folder with a file that has a name, and a signal at that

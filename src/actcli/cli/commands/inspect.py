@@ -31,7 +31,7 @@ class InspectedOptions(InputOptions):
 
 @options
 class InspectionOptions(ResultOptions):
-    """Where the result goes; one thread reads."""
+    """Where the result goes; all processors are used."""
 
     jobs: int | None = None
 
