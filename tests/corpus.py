@@ -156,6 +156,10 @@ def _encodings() -> Iterator[Case]:
     yield rejected("latin1-first-id.csv", "name,cat,dog\nRen\xe9,4,3\n".encode("latin-1"), [":2:", "is not UTF-8"])
     yield rejected("latin1-number.csv", "cat,dog\n1,2\n\xbd,3\n".encode("latin-1"), [":3:", '"cat"', "is not a number"])
     yield rejected("cp1252-quotes.csv", "name,cat,dog\n\x93a\x94,1,2\n".encode("latin-1"), "is not UTF-8")
+    labels = "a,b,flag\n1.5,0.5,0\n2,1.25,1\n3,-1.5,1\n4,3,0\n"
+    yield rejected("column-of-labels.csv", labels, ['"flag" holds only 0 and 1', "--truth-column flag", "--id flag"])
+    yield rejected("column-of-labels-no-header.csv", labels.partition("\n")[2], ['"2" holds only 0 and 1'])
+    yield accepted("three-rows-of-labels.csv", labels[:-6], ["a", "a", "a"])
     yield rejected("shift-jis.csv", "名前,cat,dog\nあ,1,2\n".encode("shift-jis"), "is not UTF-8")
     yield rejected("utf8-cut-off.csv", TABLE.encode() + b"\xf0\x9f\x90,1,2\n", [":4:", "is not UTF-8"])
     yield rejected("utf8-overlong.csv", b"name,cat,dog\n\xc0\xaf,1,2\n", "is not UTF-8")
@@ -227,7 +231,7 @@ def _numbers() -> Iterator[Case]:
     }
     for name, (low, high) in good.items():
         yield accepted(f"number-{name}.csv", f"id,cat,dog\na,{low},{high}\nb,{high},{low}\n")
-    bad = {
+    bad: dict[str, Any] = {
         "underscore": "1_000",
         "thousands": '"1,000"',
         "blank-thousands": "1 000",
@@ -943,6 +947,115 @@ def _archives() -> Iterator[Case]:
     yield from _damaged_archives(one, packed)
 
 
+def _safetensors(header: Any, data: bytes = b"", length: int | None = None) -> bytes:
+    """Return a file with this header: a text, or what is written as JSON."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + data
+
+
+def _tensor(dtype: Any = "F64", shape: Any = (3, 3), offsets: Any = (0, 72)) -> dict[str, Any]:
+    """Return what a header says of a tensor."""
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+
+
+def _tensors() -> Iterator[Case]:
+    data = SCORES.tobytes()
+    one = _safetensors({"logits": _tensor()}, data)
+    other = {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [72, 76]}
+    yield accepted("tensor.safetensors", one, ANSWER)
+    yield accepted("tensor-of-unknown-suffix.bin", one, ANSWER)
+    yield accepted("tensor-only.safetensors", _safetensors({"x": _tensor()}, data), ANSWER)
+    yield accepted("tensor-nameless.safetensors", _safetensors({"": _tensor()}, data), ANSWER)
+    yield accepted(
+        "tensor-padded.safetensors", _safetensors(json.dumps({"x": _tensor()}).encode() + b"   ", data), ANSWER
+    )
+    noted = {"__metadata__": {"format": "pt"}, "x": _tensor()}
+    yield accepted("tensor-with-metadata.safetensors", _safetensors(noted, data), ANSWER)
+    two = _safetensors({"logits": _tensor(), "a": other}, data + bytes(4))
+    yield accepted("tensor-logits-of-two.safetensors", two, ANSWER)
+    yield accepted(
+        "tensor-by-key.safetensors", _safetensors({"b": _tensor(), "a": other}, data + bytes(4)), ANSWER, "--key", "b"
+    )
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    yield accepted(
+        "tensor-beside-an-empty-one.safetensors", _safetensors({"e": empty, "logits": _tensor()}, data), ANSWER
+    )
+    behind = {"a": _tensor("U8", [5], [0, 5]), "logits": _tensor(offsets=[5, 77])}
+    yield accepted("tensor-unaligned.safetensors", _safetensors(behind, bytes(5) + data), ANSWER)
+    for dtype, kind in (("F32", "<f4"), ("F16", "<f2"), ("I64", "<i8"), ("I32", "<i4"), ("I16", "<i2"), ("I8", "i1")):
+        array = SCORES.astype(kind)
+        header = {"x": _tensor(dtype, [3, 3], [0, array.nbytes])}
+        yield accepted(f"tensor-{dtype}.safetensors", _safetensors(header, array.tobytes()), ANSWER)
+    upper = np.ascontiguousarray(SCORES.astype("<f4").view("<u2").reshape(3, 3, 2)[:, :, 1])
+    yield accepted(
+        "tensor-BF16.safetensors", _safetensors({"x": _tensor("BF16", [3, 3], [0, 18])}, upper.tobytes()), ANSWER
+    )
+    yield accepted("tensor-no-rows.safetensors", _safetensors({"x": _tensor("F64", [0, 3], [0, 0])}), [])
+    yield accepted(
+        "tensor-one-row.safetensors", _safetensors({"x": _tensor("F64", [3], [0, 24])}, data[:24]), ANSWER[:1]
+    )
+    for dtype, size in (("BOOL", 9), ("F8_E5M2", 9), ("C64", 72)):
+        header = {"x": _tensor(dtype, [3, 3], [0, size])}
+        yield rejected(f"tensor-{dtype}.safetensors", _safetensors(header, bytes(size)), [dtype, "holds no scores"])
+    yield rejected(
+        "tensor-F4.safetensors", _safetensors({"x": _tensor("F4", [2, 2], [0, 2])}, bytes(2)), "holds no scores"
+    )
+    bad: dict[str, Any] = {
+        "dtype": _tensor("F128"),
+        "dtype-number": _tensor(7),
+        "dtype-null": _tensor(None),
+        "shape-text": _tensor(shape="3,3"),
+        "shape-negative": _tensor(shape=[-3, -3]),
+        "shape-float": _tensor(shape=[3.0, 3]),
+        "shape-bool": _tensor(shape=[True, 9]),
+        "shape-huge": _tensor(shape=[2**62, 2**62]),
+        "shape-beyond": _tensor(shape=[10**30, 3]),
+        "shape-other": _tensor(shape=[3, 4]),
+        "offsets-one": _tensor(offsets=[72]),
+        "offsets-reversed": _tensor(offsets=[72, 0]),
+        "offsets-negative": _tensor(offsets=[-72, 0]),
+        "offsets-beyond": _tensor(offsets=[72, 144]),
+        "offsets-gap": _tensor(offsets=[8, 80]),
+        "offsets-text": _tensor(offsets=["0", "72"]),
+        "missing": {},
+        "list": [],
+        "null": None,
+    }
+    for name, tensor in bad.items():
+        yield rejected(f"tensor-{name}.safetensors", _safetensors({"x": tensor}, data), 'tensor "x"')
+    overlapping = {"a": _tensor(), "b": _tensor(offsets=[36, 108])}
+    yield rejected("tensor-overlap.safetensors", _safetensors(overlapping, bytes(108)), "overlaps", "--key", "a")
+    yield rejected("tensor-same-place.safetensors", _safetensors({"a": _tensor(), "b": _tensor()}, data), "overlaps")
+    twice = b'{"x":' + json.dumps(_tensor()).encode() + b',"x":' + json.dumps(_tensor()).encode() + b"}"
+    yield rejected("tensor-twice.safetensors", _safetensors(twice, data), "is there twice")
+    yield rejected("tensor-a-byte-less.safetensors", one[:-1], "bytes long")
+    yield rejected("tensor-a-byte-more.safetensors", one + b"\0", "bytes long")
+    yield rejected("tensor-unknown-key.safetensors", one, "'fish'", "--key", "fish", code=2)
+    yield rejected("tensor-none.safetensors", _safetensors({}), "holds no tensors")
+    yield rejected("tensor-metadata-only.safetensors", _safetensors({"__metadata__": {}}), "holds no tensors")
+    yield rejected("tensor-header-list.safetensors", _safetensors([1]), ":")
+    yield rejected("tensor-header-text.safetensors", _safetensors(b"{x}"), "is no JSON")
+    yield rejected("tensor-header-bytes.safetensors", _safetensors(b'{"\xff":1}'), "is no JSON")
+    yield rejected("tensor-header-deep.safetensors", _safetensors(b'{"x":' + b"[" * 100_000), "is no JSON")
+    yield rejected("tensor-header-digits.safetensors", _safetensors(b'{"x":' + b"1" * 5000 + b"}"), "is no JSON")
+    yield rejected("tensor-header-beyond.safetensors", _safetensors(b"{}", length=10**6), "header is 1,000,000 bytes")
+    yield rejected("tensor-header-huge.safetensors", _safetensors(b"{}", length=2**39), "bytes long")
+    yield rejected("tensor-header-most.safetensors", b"\xff" * 8 + b"{}", ":")
+    yield rejected("tensor-short.safetensors", b"\0" * 7, ":")
+    yield rejected("tensor-cube.safetensors", _safetensors({"x": _tensor(shape=[1, 3, 3])}, data), "3 dimensions")
+    yield rejected(
+        "tensor-scalar.safetensors", _safetensors({"x": _tensor(shape=[], offsets=[0, 8])}, data[:8]), "dimensions"
+    )
+    yield rejected(
+        "tensor-no-classes.safetensors", _safetensors({"x": _tensor(shape=[3, 0], offsets=[0, 0])}), "no classes"
+    )
+    yield rejected("tensor-called-npy.npy", one, "looks like SAFETENSORS")
+    yield rejected("tensor-of-csv.safetensors", TABLE, "is not SAFETENSORS")
+    yield rejected(
+        "tensor-escape.safetensors", _safetensors({"\x1b[31m": _tensor(), "b": other}, data + bytes(4)), "--key NAME"
+    )
+
+
 def _damaged_archives(one: bytes, packed: bytes) -> Iterator[Case]:
     directory = one.index(b"PK\x01\x02")
     for size in (
@@ -1147,7 +1260,7 @@ def _columns() -> Iterator[Case]:
     for name, (columns, labels) in good.items():
         yield accepted(f"parquet-{name}.parquet", _parquet(pa.table(columns)), labels)
         yield accepted(f"arrow-{name}.arrow", _arrow(pa.table(columns)), labels)
-    bad = {
+    bad: dict[str, Any] = {
         "nan": ({"cat": [1.0, np.nan], "dog": [2.0, 3.0]}, ["row 2", '"cat"', "NaN is not a logit"]),
         "null": ({"cat": [1.0, None], "dog": [2.0, 3.0]}, ["row 2", '"cat"', "is null"]),
         "texts": ({"cat": ["1", "4"], "dog": [2.0, 3.0]}, "a single class"),
@@ -1249,6 +1362,7 @@ _GROUPS = (
     _compressed,
     _arrays,
     _archives,
+    _tensors,
     _columnar,
     _wrong_suffixes,
 )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 READ = [format.name for format in FORMATS.values() if format.source]
 WRITTEN = [format.name for format in FORMATS.values() if format.sink]
+BOTH = [name for name in READ if name in WRITTEN]
 
 _TEXT = ("csv", "tsv", "json", "jsonl")
 _PIPE_BYTES = 60_000
@@ -161,7 +162,7 @@ def opened(data: bytes, *, piped: bool) -> Iterator[str]:
 
 def valid(name: str) -> list[bytes]:
     """Return small valid files of the format `name`: what actcli itself writes, and what only others do."""
-    return [_written(name), *_BY_OTHERS.get(name, list)()]
+    return [*([_written(name)] if name in WRITTEN else []), *_BY_OTHERS.get(name, list)()]
 
 
 def _written(name: str) -> bytes:
@@ -228,6 +229,15 @@ def _archives() -> list[bytes]:
     return found
 
 
+def _tensors() -> list[bytes]:
+    found = []
+    for dtype, array in (("F32", SCORES), ("BF16", SCORES.view("<u2")), ("I64", SCORES.astype("<i8"))):
+        header = {"logits": {"dtype": dtype, "shape": array.shape, "data_offsets": [0, array.nbytes]}}
+        text = json.dumps(header).encode()
+        found.append(len(text).to_bytes(8, "little") + text + array.tobytes())
+    return found
+
+
 def _tables() -> list[Any]:
     lists = pa.FixedSizeListArray.from_arrays(pa.array(SCORES.ravel()), 3)
     return [
@@ -267,6 +277,7 @@ _BY_OTHERS = {
     "jsonl": _lines_of_json,
     "npy": _arrays,
     "npz": _archives,
+    "safetensors": _tensors,
     "parquet": _parquet,
     "arrow": _arrow,
 }

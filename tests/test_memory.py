@@ -281,3 +281,22 @@ def test_a_failed_allocation_anywhere(limit: int, tmp_path: Path) -> None:
         assert (tmp_path / "out.csv").exists() is (result.code == 0)
         (tmp_path / "out.csv").unlink(missing_ok=True)
         assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("truth", ["rows", "ids"])
+def test_a_truth_without_end(truth: str, tmp_path: Path) -> None:
+    """By position, no more of it is read than an error counts; by id, no more than until one comes twice."""
+    scores, packed = tmp_path / "scores.csv", tmp_path / "truth.csv.gz"
+    scores.write_text("id,a,b\nx,1.5,2\ny,1,3\n")
+    lines = b"0\n" * 250_000 if truth == "rows" else b"x,0\n" * 125_000
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
+    with packed.open("wb") as file:
+        file.write(compressor.compress(b"label\n" if truth == "rows" else b"id,label\n"))
+        for _ in range(400):
+            file.write(compressor.compress(lines))
+        file.write(compressor.flush())
+    result = measured(f"cat {scores} | {' '.join(command('evaluate', '-q', '--truth', str(packed)))}")
+    assert result.code == 1
+    message = "has more than 1,000,002 rows, but the input has 2" if truth == "rows" else "twice, in rows 1 and 2"
+    assert message in result.err
+    assert result.peak < MOST >> 2

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-READ = [name for name, format in FORMATS.items() if format.source]
 WRITTEN = [name for name, format in FORMATS.items() if format.sink]
+BOTH = [name for name in WRITTEN if FORMATS[name].source]
 DIGITS, PROPERTIES, CANCER = "digits", "properties", "cancer"
 
 WORKER = """
@@ -113,7 +113,7 @@ def selected(name: str) -> list[str]:
     return [] if name in ("npy", "npz", "json", "jsonl") else ["--classes", "logit_*"]
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", BOTH)
 def test_every_format_in(name: str, tables: dict[str, Path], both_ways: Callable[..., None]) -> None:
     """From a file and from a pipe."""
     both_ways("softmax", tables[name], *selected(name))
@@ -162,6 +162,7 @@ def test_every_format_out(task: str, data: str, name: str, both_ways: Callable[.
         ["softmax", SAMPLES / "digits_logits.npy", "--columns", "row,probabilities,log_probabilities,onehot,entropy"],
         ["multilabel", sample(PROPERTIES), "--at-least-one", "--top-k", "2", "--columns", "id,indices,count,multihot"],
         ["binary", sample(CANCER), "--threshold", "0.7", "--dtype", "float32"],
+        ["combine", sample(DIGITS), sample(DIGITS), "--weights", ".7,.3"],
         ["compare", sample(DIGITS), "--threshold", "0.4"],
         ["gradient", sample(DIGITS), "--of", "sigmoid"],
         ["gradient", sample(DIGITS), "--of", "cross-entropy", "--truth", SAMPLES / "digits_truth.csv"],
@@ -197,6 +198,8 @@ def truth(name: str) -> list[str | Path]:
         ["evaluate", *truth(DIGITS), "--binning", "equal-mass", "--top-k", "2"],
         ["evaluate", *truth(PROPERTIES), "--task", "multilabel", "--bootstrap", "20"],
         ["evaluate", *truth(CANCER), "--task", "binary", "--positive", "malignant", "--negative", "benign"],
+        ["suspects", *truth(DIGITS)],
+        ["suspects", *truth(PROPERTIES), "--task", "multilabel"],
         ["plot", "reliability", *truth(DIGITS)],
         ["plot", "roc", *truth(DIGITS)],
         ["plot", "thresholds", *truth(PROPERTIES), "--task", "multilabel"],
@@ -220,3 +223,17 @@ def test_results(options: list[str | Path], both_ways: Callable[..., None]) -> N
 def test_fits(options: list[str | Path], both_ways: Callable[..., None], tmp_path: Path) -> None:
     """The rows of a fit are gathered from the other process."""
     both_ways(*options, "--policy", tmp_path / "policy.json", output="result.json")
+
+
+@pytest.mark.parametrize("names", [[], ["--class-names", SAMPLES / "digits_classes.txt"]], ids=["inferred", "named"])
+def test_labels_without_probabilities(
+    names: list[str | Path], actcli: Actcli, both_ways: Callable[..., None], tmp_path: Path
+) -> None:
+    """Labels are decoded in the other process; so are the rows that the truth leaves out."""
+    labels = tmp_path / "labels.csv"
+    assert actcli("softmax", sample(DIGITS), "--columns", "id,label", "-o", labels).code == 0
+    lines = (SAMPLES / "digits_truth.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "truth.csv").write_text("\n".join([lines[0], *reversed(lines[100:])]) + "\n", encoding="utf-8")
+    options = ["--truth", tmp_path / "truth.csv", "--join", "inner"]
+    both_ways("evaluate", labels, *options, *names, output="labels.json")
+    both_ways("evaluate", sample(DIGITS), "--id", "id", *options, "--top-k", "2", output="scores.json")

@@ -43,6 +43,7 @@ TESTS_OF_ALL = {"benchmarks", "docs", "faults", "memory", "plain_data", "sample_
 """What test modules outside the rooms are about."""
 
 RESULTS = {"inspect"}
+READS_NOTHING = {"demo"}
 """The commands whose result is no table of rows, and decides nothing."""
 HEAVY = ("numpy", "pyarrow", "rich", "typer")
 
@@ -188,7 +189,8 @@ def test_help_of_a_command(name: str, actcli: Actcli) -> None:
     assert "\\b" not in result.text
     assert f"\n    actcli {name} " in result.text
     assert actcli(name, "-h").text == result.text
-    for group in ("Arguments", "Input", *(["Decision"] if name not in RESULTS else []), "Output"):
+    groups = ("Arguments", "Input", *(["Decision"] if name not in RESULTS else []), "Output")
+    for group in groups[:1] if name in READS_NOTHING else groups:
         assert f"\n{group}:\n" in result.text
     lines = result.text.splitlines()
     for number, line in enumerate(lines):
@@ -198,7 +200,7 @@ def test_help_of_a_command(name: str, actcli: Actcli) -> None:
             assert described, line
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in READS_NOTHING])
 def test_help_names_every_format(name: str, actcli: Actcli) -> None:
     """That can be read, and that can be written."""
     words = actcli(name, "--help").text.replace(",", " ").replace(";", " ").split()
@@ -207,13 +209,13 @@ def test_help_names_every_format(name: str, actcli: Actcli) -> None:
 
 
 def test_help_lists_every_command(actcli: Actcli) -> None:
-    """With what it does; without an argument it is an error that shows the same."""
+    """With what it does; without an argument it is an error that lists them."""
     result = actcli("--help")
     assert result.code == 0
     assert list(COMMANDS) == [name for name in COMMANDS if f"\n  {name} " in result.text]
     bare = actcli()
     assert bare.code == 2
-    assert "Commands:" in bare.err
+    assert all(name in bare.err for name in COMMANDS)
 
 
 def test_a_command_that_is_not_there(actcli: Actcli) -> None:

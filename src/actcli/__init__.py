@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from actcli.errors import ActcliError, CheckError, DataError, OutputError, UsageError
     from actcli.evaluation.arrays import evaluate
     from actcli.evaluation.result import CalibrationBin, Evaluation, Intervals
+    from actcli.prediction.combining import weighted_mean
     from actcli.prediction.decisions import argmax, at_least_one, best_among, margin, reached, top_k
 
 __version__ = "0.1.0"
@@ -80,6 +81,7 @@ __all__ = [
     "softmax_jacobian",
     "top_k",
     "tune_thresholds",
+    "weighted_mean",
 ]
 
 _HOMES = {
@@ -103,6 +105,7 @@ _HOMES = {
         "fit_vector_scaling",
     ),
     "calibration.conformal": ("Conformal", "RiskControl", "fit_conformal", "fit_risk_control"),
+    "prediction.combining": ("weighted_mean",),
     "prediction.decisions": ("argmax", "at_least_one", "best_among", "margin", "reached", "top_k"),
     "calibration.thresholds": ("Tuned", "tune_thresholds"),
     "errors": ("ActcliError", "CheckError", "DataError", "OutputError", "UsageError"),

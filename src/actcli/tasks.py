@@ -40,6 +40,14 @@ class OnBadRow(StrEnum):
     SKIP = "skip"
 
 
+class Join(StrEnum):
+    """Which rows of the input and of the truth must have each other."""
+
+    EXACT = "exact"
+    LEFT = "left"
+    INNER = "inner"
+
+
 class ThresholdOperator(StrEnum):
     """When a probability reaches its threshold."""
 
@@ -53,6 +61,13 @@ class Task(StrEnum):
     SOFTMAX = "softmax"
     MULTILABEL = "multilabel"
     BINARY = "binary"
+
+
+class Mean(StrEnum):
+    """Of what the mean of several models is taken."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
 
 
 class Method(StrEnum):

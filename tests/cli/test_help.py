@@ -131,3 +131,21 @@ def test_what_the_command_line_does_not_take(arguments: tuple[str, ...], hint: s
 def test_help_names_the_index_of_the_documentation(actcli: Actcli) -> None:
     """The help of the program ends with it."""
     assert actcli("--help").text.rstrip().endswith("\n\n  Docs: docs/README.md")
+
+
+def test_the_program_alone(actcli: Actcli) -> None:
+    """Shows a help that fits a terminal, with every command in a group."""
+    result = actcli()
+    assert (result.code, result.out) == (2, b"")
+    lines = result.err.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    named = [name for line in lines for name in re.findall(r"^  (?:Decide|Judge|Fit|Understand) +(.*)$", line)]
+    assert sorted(", ".join(named).split(", ")) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [("softmax",), ()])
+def test_help_as_a_command(arguments: tuple[str, ...], actcli: Actcli) -> None:
+    """Is the same as the option."""
+    assert actcli("help", *arguments).out == actcli(*arguments, "--help").out != b""
+    assert actcli("help", "softmx").err.endswith("hint: did you mean actcli softmax?\n")

@@ -11,10 +11,10 @@ import pyarrow.parquet
 import pytest
 
 from actcli.errors import ActcliError, DataError, UsageError
-from actcli.evaluation import truth_file
+from actcli.evaluation import truth, truth_ids
 from actcli.evaluation.truth import TruthSpec, settle
 from actcli.formats import ReadOptions, open_inputs
-from actcli.tasks import Task
+from actcli.tasks import Join, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,20 +36,24 @@ def answers(
     classes: tuple[str, ...] = CLASSES,
     column: str | None = None,
     notes: list[str] | None = None,
+    key: str | None = None,
+    join: Join = Join.EXACT,
+    **more: Any,
 ) -> list[Any]:
-    """Return the truth of every row of the input `given`; a text is that of a CSV file."""
+    """Return the truth of every row of the input `given` that counts; a text is that of a CSV file."""
     source = folder / "input.csv"
     source.write_text(given)
     if isinstance(truth, str):
         (folder / "truth.csv").write_text(truth, newline="")
         truth = folder / "truth.csv"
     inputs = open_inputs([str(source)], ReadOptions())
-    found = settle(TruthSpec(Task(task), classes), inputs.layout, file=str(truth), column=column)
+    spec = TruthSpec(Task(task), classes, **more)
+    found = settle(spec, inputs.layout, file=str(truth), column=column, key=key, join=join)
     taken, rows = [], 0
     for chunk in inputs.chunks(0):
         if chunk is not None:
             batch = chunk.decode()
-            taken += found.take(batch, rows).tolist()
+            taken += found.match(batch, rows)[1].tolist()
             rows += len(batch.scores)
     found.finish(rows)
     if notes is not None:
@@ -395,16 +399,173 @@ def test_an_archive_of_several_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "truth.npz", a=np.array([0, 1, 2]), b=np.array([2, 1, 0]))
     with pytest.raises(DataError) as caught:
         answers(tmp_path, tmp_path / "truth.npz")
-    assert caught.value.hint == "say which one holds the truth: --truth-column NAME"
-    with pytest.raises(UsageError, match=r"--truth-column: .* holds no array 'c'"):
-        answers(tmp_path, tmp_path / "truth.npz", column="c")
+    assert caught.value.hint == "say which one holds the truth: --truth-key NAME"
+    with pytest.raises(UsageError, match=r"--truth-key: .* holds no array 'c'"):
+        answers(tmp_path, tmp_path / "truth.npz", key="c")
 
 
 def test_a_truth_far_longer_than_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is not read to its end where the number of rows of the input is known."""
-    monkeypatch.setattr(truth_file, "_SURPLUS", 10)
+    monkeypatch.setattr(truth, "SURPLUS", 10)
     np.save(tmp_path / "scores.npy", np.zeros((3, 3)))
-    (tmp_path / "truth.csv").write_text("label\n" + "dog\n" * 30_000 + "fish\n")
+    (tmp_path / "truth.csv").write_text("label\n" + "dog\n" * 30_000)
     inputs = open_inputs([str(tmp_path / "scores.npy")], ReadOptions())
     with pytest.raises(DataError, match="has more than 13 rows, but the input has 3"):
         settle(TruthSpec(Task.SOFTMAX, CLASSES), inputs.layout, file=str(tmp_path / "truth.csv"), column=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("id,label\na,2.0\nb,2.000e+00\nc,20e-1\n", [2, 2, 2]),
+        ("id,label\na,+1\nb,1.\nc,01\n", [1, 1, 1]),
+        (",0\na,cat\nb,dog\nc,cat\n", None),
+    ],
+)
+def test_whole_numbers_in_any_form(text: str, expected: list[int] | None, tmp_path: Path) -> None:
+    """As NumPy's savetxt, spreadsheets and pandas write them; a nameless pandas column is a column."""
+    if expected is None:
+        given = INPUT.replace("id", "", 1)
+        assert answers(tmp_path, text, given=given) == [0, 1, 0]
+        assert answers(tmp_path, text, given=given, column="0") == [0, 1, 0]
+    else:
+        assert answers(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize("text", ["id,label\na,0.5\n", "id,label\na,1e400\n", "id,label\na,nan\n", "id,label\na,1_0\n"])
+def test_what_is_no_whole_number(text: str, tmp_path: Path) -> None:
+    """Is no class."""
+    with pytest.raises(DataError, match="is no class"):
+        answers(tmp_path, text)
+
+
+PAIR = ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("labels", "more", "expected"),
+    [
+        (("True", "False", "true"), {}, [1, 0, 1]),
+        (("TRUE", "0", "1.0"), {}, [1, 0, 1]),
+        (("-1", "+1", "1"), {"signed": True}, [0, 1, 1]),
+        (("-1.0", "1e0", "yes"), {"signed": True}, [0, 1, 1]),
+        (("0", "1", "1"), {"signed": True}, [0, 1, 1]),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet", "npy"])
+def test_two_classes(
+    labels: tuple[str, ...], more: dict[str, Any], expected: list[int], suffix: str, tmp_path: Path
+) -> None:
+    """True and false, 0 and 1, and with a named positive class -1 and 1, in text and typed formats."""
+    path = tmp_path / f"truth.{suffix}"
+    typed: list[Any]
+    if labels[1] == "False":
+        typed = [label.lower() == "true" for label in labels]
+    elif "yes" in labels:
+        typed = list(labels)
+    else:
+        typed = [1.0 if label == "TRUE" else float(label) for label in labels]
+    if suffix == "csv":
+        path.write_text("id,label\n" + "".join(f"{id},{label}\n" for id, label in zip("abc", labels, strict=True)))
+    elif suffix == "json":
+        path.write_text(json.dumps([{"id": id, "label": label} for id, label in zip("abc", typed, strict=True)]))
+    elif suffix == "parquet":
+        pyarrow.parquet.write_table(pa.table({"id": list("abc"), "label": typed}), path)
+    elif "yes" not in labels:
+        if typed[1] is False:
+            pytest.skip("NPY of truth values is refused, as it is for scores")
+        np.save(path, np.array(typed))
+    else:
+        pytest.skip("NPY holds no texts")
+    assert answers(tmp_path, path, task="binary", classes=PAIR, **more) == expected
+
+
+def test_minus_one_needs_a_named_positive_class(tmp_path: Path) -> None:
+    """And 0 and -1 are not both the negative class, wherever they stand."""
+    with pytest.raises(DataError, match="the index -1 is negative") as caught:
+        answers(tmp_path, "id,label\na,-1\nb,1\nc,1\n", task="binary", classes=PAIR)
+    assert "--positive NAME" in (caught.value.hint or "")
+    np.save(tmp_path / "truth.npy", [0, 1, -1])
+    for mixed in ("id,label\na,-1\nb,1\nc,0\n", "id,label\na,0\nb,1\nc,-1\n", tmp_path / "truth.npy"):
+        with pytest.raises(DataError, match="-1 and 0 are both the negative class"):
+            answers(tmp_path, mixed, task="binary", classes=PAIR, signed=True)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npy"])
+def test_an_ignored_index(suffix: str, tmp_path: Path) -> None:
+    """Rows with that number as their truth are left out, also if a class has it as its index or name."""
+    notes: list[str] = []
+    for ignored, classes, expected in ((-100, CLASSES, [1]), (255, CLASSES, [1]), (0, CLASSES, [1]), (3, "321", [1])):
+        truth = tmp_path / f"truth.{suffix}"
+        values = [ignored, 2 if classes == "321" else 1, ignored]
+        if suffix == "npy":
+            np.save(truth, values)
+        else:
+            truth.write_text("".join(f"{value}\n" for value in ("label", *values)))
+        assert answers(tmp_path, truth, classes=tuple(classes), ignored=ignored, notes=notes) == expected
+    assert "--ignore-index 255: 2 rows are left out" in notes
+
+
+LONG = "id,label\nx,cat\nc,bird\na,dog\ny,cat\nb,cat\n"
+
+
+def test_joins(tmp_path: Path) -> None:
+    """Exact needs both sides, left the truth of each row, inner neither; a note counts the rows."""
+    notes: list[str] = []
+    with pytest.raises(DataError, match="2 of its 5 rows are not in the input") as caught:
+        answers(tmp_path, LONG)
+    assert "--join left" in (caught.value.hint or "")
+    assert answers(tmp_path, LONG, join=Join.LEFT, notes=notes) == [1, 0, 2]
+    assert "--join left: 3 rows are used; 2 of 5 truths are of no row" in notes
+    with pytest.raises(DataError, match='"id" is "b", which is not in') as caught:
+        answers(tmp_path, LONG.replace("b,cat\n", ""), join=Join.LEFT)
+    assert "--join inner" in (caught.value.hint or "")
+    assert answers(tmp_path, LONG.replace("b,cat\n", ""), join=Join.INNER, notes=notes) == [1, 2]
+    assert notes[-1] == f"--join inner: 2 rows are used, of 3 of the input and 4 of {tmp_path / 'truth.csv'}"
+    assert answers(tmp_path, "id,label\nx,cat\ny,dog\n", join=Join.INNER) == []
+
+
+@pytest.mark.parametrize("join", list(Join))
+def test_ids_that_occur_twice(join: Join, tmp_path: Path) -> None:
+    """Are errors in any join."""
+    with pytest.raises(DataError, match='"id" is "a" twice, in rows 1 and 3'):
+        answers(tmp_path, "id,label\na,dog\nb,cat\na,dog\nc,cat\n", join=join)
+    with pytest.raises(DataError, match="as it is of another row before"):
+        answers(tmp_path, "id,label\na,dog\nb,cat\nc,cat\n", given=INPUT + "a,1,1,1\n", join=join)
+
+
+@pytest.mark.parametrize("join", [Join.LEFT, Join.INNER])
+def test_a_join_needs_ids(join: Join, tmp_path: Path) -> None:
+    """Without them nothing says which rows belong together."""
+    with pytest.raises(UsageError, match=f"--join {join}: the input and .* have no column of the same name"):
+        answers(tmp_path, "dog\ncat\ncat\n", join=join)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_joins_of_random_ids(seed: int, tmp_path: Path) -> None:
+    """As a dictionary does it, one row after the other, in blocks of any size."""
+    rng = np.random.default_rng(seed)
+    ids, known = rng.permutation(400)[:200], rng.permutation(400)[:300]
+    right = {id: CLASSES[code] for id, code in zip(known.tolist(), rng.integers(0, 3, 300), strict=True)}
+    given = "id,cat,dog,bird\n" + "".join(f"{id},1,2,3\n" for id in ids)
+    truth = "id,label\n" + "".join(f"{id},{label}\n" for id, label in right.items())
+    expected = [CLASSES.index(right[id]) for id in ids.tolist() if id in right]
+    assert answers(tmp_path, truth, given=given, join=Join.INNER) == expected
+
+
+def test_a_truth_joined_by_position_is_read_in_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes far after the rows of the input is not read: not even what is no class."""
+    monkeypatch.setattr(truth, "SURPLUS", 10)
+    path = tmp_path / "truth.csv"
+    path.write_text("label\ndog\ncat\nbird\n" + "cat\n" * 600_000 + "fish\n")
+    with pytest.raises(DataError, match=r"has more than 13 rows, but the input has 3"):
+        answers(tmp_path, path)
+
+
+def test_hashes_that_are_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ids are compared by their texts."""
+    monkeypatch.setattr(truth_ids, "hash", len, raising=False)
+    assert answers(tmp_path, "id,label\nc,bird\na,dog\nb,cat\n") == [1, 0, 2]
+    with pytest.raises(DataError, match='"id" is "a" twice, in rows 2 and 4'):
+        answers(tmp_path, "id,label\nc,bird\na,dog\nb,cat\na,dog\n")
+    assert answers(tmp_path, "id,label\nx,bird\nb,dog\n", join=Join.INNER) == [1]

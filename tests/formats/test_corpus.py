@@ -141,6 +141,7 @@ def shrinking() -> dict[str, bytes]:
     pa.parquet.write_table(table, parquet, row_group_size=10_000)
     np.save(array, scores)
     np.savez(archive, scores)
+    header = json.dumps({"x": {"dtype": "F64", "shape": scores.shape, "data_offsets": [0, scores.nbytes]}}).encode()
     return {
         "csv": b"0,1\n" + text.encode(),
         "tsv": b"0\t1\n" + text.replace(",", "\t").encode(),
@@ -148,6 +149,7 @@ def shrinking() -> dict[str, bytes]:
         "jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows),
         "npy": array.getvalue(),
         "npz": archive.getvalue(),
+        "safetensors": len(header).to_bytes(8, "little") + header + scores.tobytes(),
         "parquet": parquet.getvalue(),
         "arrow": arrow.getvalue(),
     }

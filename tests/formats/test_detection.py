@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from program import Actcli
 
 TABLE = pa.table({"cat": [1.0, 2.0], "dog": [2.0, 1.0]})
-HEADER = b'{"logits":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}'
 
 
 def archive(*names: str) -> bytes:
@@ -67,7 +66,6 @@ FILES = {
     "duckdb": (bytes(8) + b"DUCK" + bytes(100), "a DuckDB database", "duckdb -csv"),
     "stata": (b"<stata_dta><header>", "a Stata file", "read_stata"),
     "old-stata": (b"\x72\x02\x01\0" + bytes(100), "a Stata file", "read_stata"),
-    "safetensors": (len(HEADER).to_bytes(8, "little") + HEADER + bytes(8), "a safetensors file", "load_file"),
     "feather": (b"FEA1\0\0\0\0" + bytes(40), "a Feather file of version 1", "write_feather"),
     "torch": (archive("model/data.pkl"), "a PyTorch file", "scores.detach().float().cpu().numpy()"),
 }

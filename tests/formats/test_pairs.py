@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from actcli.formats import ReadOptions
 from program import SAMPLES, Actcli
-from readers import READ, WRITTEN, converted
+from readers import BOTH, WRITTEN, converted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def probabilities(data: bytes, name: str) -> np.ndarray[tuple[int, int], np.dtyp
 
 
 @pytest.mark.usefixtures("chunk_bytes")
-@pytest.mark.parametrize("source", READ)
+@pytest.mark.parametrize("source", BOTH)
 def test_the_same_decisions(source: str, tmp_path: Path, actcli: Actcli) -> None:
     """To the last bit, in chunks of any size."""
     path = tmp_path / f"scores.{source}"
@@ -91,7 +91,7 @@ TABLES = st.integers(2, 4).flatmap(
 )
 
 
-@pytest.mark.parametrize("source", READ)
+@pytest.mark.parametrize("source", BOTH)
 @settings(max_examples=15)
 @given(table=TABLES)
 def test_any_table_through_any_pair(source: str, table: tuple[list[str], list[list[float]], int]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from program import SAMPLES, environment
-from readers import READ, WRITTEN
+from readers import BOTH, WRITTEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def commands(source: str, table: str, truth: str, folder: Path) -> list[list[str
     ]
 
 
-@pytest.mark.parametrize("source", READ)
+@pytest.mark.parametrize("source", BOTH)
 def test_pandas_is_not_imported(source: str, actcli: Actcli, tmp_path: Path) -> None:
     """Where it is installed, here by a stand-in that cannot be imported, commands run as they do without it."""
     table = tmp_path / f"scores.{source}"

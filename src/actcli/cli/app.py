@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from actcli.cli.declaration import declared
-from actcli.cli.registry import COMMANDS, OTHER_NAMES
+from actcli.cli.registry import COMMANDS, OTHER_NAMES, grouped
 from actcli.errors import ActcliError, OutputError, ReaderGoneError, UsageError, say, visible
 from actcli.streaming import memory
 from actcli.streaming.signals import end_by
@@ -119,9 +119,10 @@ class Commands(TyperGroup):
         return _shown_by_us(super().get_help_option(ctx))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """Write the list of commands for help."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+        """Write the list of commands for help, in groups."""
+        for group, names in grouped().items():
+            with formatter.section(group):
+                formatter.write_dl([(name, COMMANDS[name].summary) for name in names])
 
 
 def _nearest(name: str) -> str:
@@ -181,7 +182,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        result = app(args=arguments, prog_name="actcli", standalone_mode=False, obj=given)
+        if given[:1] == ["help"]:
+            given = [*given[1:], "--help"]
+        result = app(args=given, prog_name="actcli", standalone_mode=False, obj=given)
         return result if isinstance(result, int) else 0
     except ActcliError as error:
         _report(error.message, error.hint)
@@ -201,16 +204,33 @@ def main(arguments: list[str] | None = None) -> int:
         return failure.exit_code
 
 
+def _short_help() -> str:
+    """Return the help of `actcli` alone, which fits a terminal of 24 lines."""
+    groups = "".join(f"  {group:<12}{', '.join(names)}\n" for group, names in grouped().items())
+    return f"""Usage: actcli COMMAND [OPTIONS] [FILE]...
+
+Turn a classifier's raw scores (logits) into probabilities and decisions.
+
+{groups}
+  actcli inspect FILE                       what is in it, and what to type next
+  actcli softmax logits.npy                 one label for each row
+  ... | actcli multilabel --threshold 0.3   any number of labels for each row
+  actcli demo DIR                           sample data, and commands to try
+
+actcli --help describes the commands, actcli help COMMAND its options.
+"""
+
+
 def _report(message: str, hint: str | None) -> None:
     say(f"actcli: error: {message}\n" + (f"hint: {hint}\n" if hint else ""))
 
 
 def _report_grammar(error: Any, given: list[str]) -> int:
     """Report an error of the command line's parser; without any argument its message is the help."""
-    message = str(error.format_message())
     if type(error).__name__.startswith("NoArgsIsHelp"):
-        say(message + "\n")
+        say(_short_help())
         return 2
+    message = str(error.format_message())
     first, _, rest = message.partition("\n")
     command = " ".join(["actcli", *(name for name in given[:1] if name in COMMANDS)])
     more = " ".join(rest.split())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from actcli.cli.declaration import files_read
+from actcli.cli.evaluation_requests import EvaluationRequest, PreparedEvaluation, truth_of
+from actcli.cli.label_inputs import prepare_labels
 from actcli.cli.policies import with_policy
 from actcli.cli.results import open_result
 from actcli.errors import DataError, UsageError, listed, say, visible
@@ -22,65 +24,20 @@ if TYPE_CHECKING:
     from actcli.evaluation.evaluator import Evaluator
     from actcli.evaluation.recorded_predictions import RecordedPredictions
     from actcli.evaluation.result import Evaluation
-    from actcli.evaluation.truth import Truth, TruthSpec
+    from actcli.evaluation.truth import TruthSpec
     from actcli.evaluation.worst_predictions import WorstPredictions
+    from actcli.formats import Inputs
     from actcli.metrics.settings import MetricSettings
     from actcli.prediction.rules import Rules
     from actcli.streaming.batch import Layout
     from actcli.streaming.output import Output
 
 __all__ = [
-    "EvaluationRequest",
     "Measured",
     "evaluation_request",
     "measure",
     "refuse_single_class",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationRequest:
-    """What to evaluate, checked as far as it can be before the input is open.
-
-    Parameters
-    ----------
-    task
-        The task.
-    options
-        The options; those of the input are completed by the policy.
-    decisive
-        The options that decide what a label is.
-    rules
-        Fields of `actcli.prediction.rules.Rules`, besides those of the input.
-    settings
-        Fields of `actcli.metrics.settings.MetricSettings`.
-    bounds
-        What metrics must not pass.
-    truth_is_needed
-        Whether nothing can be measured without a truth.
-    """
-
-    task: Task
-    options: EvaluationOptions
-    decisive: tuple[str, ...]
-    rules: dict[str, Any]
-    settings: dict[str, Any]
-    bounds: tuple[MetricBound, ...] = ()
-    truth_is_needed: bool = True
-
-    @property
-    def separator(self) -> str:
-        """The separator of the labels of a set in a text."""
-        given = self.options.recorded.label_separator
-        return "|" if given is None else given
-
-    def label_column(self, layout: Layout) -> str | None:
-        """Return the column of the labels that actcli decided when it wrote the input, if there is one."""
-        if layout.recorded is None:
-            return None
-        name = "labels" if self.task is Task.MULTILABEL else "label"
-        is_truth = self.options.truth.input_column == name
-        return name if not is_truth and any(carried.name == name for carried in layout.carried) else None
 
 
 class Measured(NamedTuple):
@@ -98,6 +55,7 @@ def evaluation_request(
     *,
     bounds: tuple[MetricBound, ...] = (),
     truth_is_needed: bool = True,
+    probabilities_for: str | None = None,
 ) -> EvaluationRequest:
     """Return what to evaluate, from the options.
 
@@ -107,7 +65,7 @@ def evaluation_request(
         The options.
     settings
         Fields of the settings, besides those of the bins.
-    bounds, truth_is_needed
+    bounds, truth_is_needed, probabilities_for
         See `EvaluationRequest`.
 
     Raises
@@ -133,6 +91,7 @@ def evaluation_request(
         settings=options.binning.settings() | settings,
         bounds=bounds,
         truth_is_needed=truth_is_needed,
+        probabilities_for=probabilities_for,
     )
 
 
@@ -212,34 +171,32 @@ def measure(
         If an option does not fit, the input or the truth cannot be read, or the output cannot be written.
     """
     from actcli.cli.progress import Watch
-    from actcli.evaluation.evaluator import Evaluator, properties
-    from actcli.evaluation.truth import TruthSpec
+    from actcli.evaluation.evaluator import Evaluator
     from actcli.evaluation.worst_predictions import WorstPredictions
     from actcli.formats import open_inputs
-    from actcli.prediction.plan import plan
     from actcli.streaming.pipeline import run
     from actcli.streaming.spooled_scores import SpooledScoreStore
 
     task, options = request.task, request.options
     read_options = replace(
-        options.input.read_options("column" if task is Task.BINARY else "row"),
+        options.input.read_options(
+            "row" if task is not Task.BINARY and options.input.prediction_column is None else "column"
+        ),
         truth=options.truth.input_column,
         recorded=options.input.origin in (None, Origin.PROBABILITIES),
+        decisions=options.input.origin is None,
+        predictions=options.input.prediction_column,
     )
     inputs = open_inputs(options.input.paths, read_options)
     try:
-        refuse_single_class(task, inputs.layout)
-        rules = _rules(request, inputs.layout)
-        settings = _settings(request, rules, inputs.layout)
-        planned = plan(task, inputs.layout, rules, properties=properties(settings))
-        classes = planned.layout.classes
-        spec = TruthSpec(task, classes, request.separator)
-        recorded = _recorded_predictions(request, inputs.layout, spec)
+        prepared = prepare(request, inputs)
+        settings, classes, truth = prepared.settings, prepared.layout.classes, prepared.truth
         for bound in request.bounds:
             bound.refuse_unknown(settings, classes)
-        truth = _truth(request, spec, inputs.layout)
-        worst = None if report is None else WorstPredictions(task, planned.layout, options.truth.truth_column)
-        evaluator = Evaluator(settings, truth, recorded, SpooledScoreStore(), worst)
+        worst = None
+        if report is not None and settings.probabilities:
+            worst = WorstPredictions(task, prepared.layout, options.truth.truth_column)
+        evaluator = Evaluator(settings, truth, prepared.recorded, SpooledScoreStore(), worst)
         identities = [*inputs.identities, *truth.identities, *files_read(options)]
         with (
             open_result(_result_output(output, report), inputs=identities) as target,
@@ -247,24 +204,52 @@ def measure(
         ):
             watch = Watch(inputs.size, quiet=output.quiet)
             with watch:
-                chunks = inputs.chunks(evaluator.open(planned.layout))
-                run(chunks, planned.decide, evaluator, jobs=output.jobs, watch=watch)
+                chunks = prepared.chunks(evaluator.open(prepared.layout))
+                run(chunks, prepared.decide, evaluator, jobs=output.jobs, watch=watch)
             truth.finish(watch.rows + watch.left_out, watch.left_out)
             if not watch.rows:
                 raise DataError(f"{inputs.title}: has no rows, so there is nothing to evaluate")
-            if options.recorded.label_separator is not None and not spec.book.has_split:
+            if options.recorded.label_separator is not None and not prepared.has_split():
                 raise UsageError("--label-separator: no label is written as a text", hint="leave it out")
             result = evaluator.result(classes)
+            if not result.rows:
+                raise DataError(f"{inputs.title}: none of its {watch.rows:,} rows has a truth that counts")
             write(Measured(result, evaluator, page, worst), target)
             target.commit()
     finally:
         inputs.close()
     if not output.quiet:
-        for note in (*inputs.notes, *planned.notes, *truth.notes):
+        for note in (*inputs.notes, *prepared.notes, *truth.notes):
             say(f"actcli: note: {note}\n")
     for warning in (*watch.warnings(), *(_warnings(result) if options.truth.given else ())):
         say(f"actcli: warning: {warning}\n")
     return result
+
+
+def prepare(request: EvaluationRequest, inputs: Inputs) -> PreparedEvaluation:
+    """Settle everything before the first row.
+
+    Raises
+    ------
+    ActcliError
+        If an option does not fit the input, or the truth cannot be read.
+    """
+    if not inputs.layout.classes or request.options.input.prediction_column is not None:
+        return prepare_labels(request, inputs, rules_of(request, inputs.layout))
+    from actcli.evaluation.evaluator import properties
+    from actcli.prediction.plan import plan
+
+    layout = inputs.layout
+    refuse_single_class(request.task, layout)
+    rules = rules_of(request, layout)
+    settings = _settings(request, rules, layout)
+    planned = plan(request.task, layout, rules, properties=properties(settings))
+    spec = request.truth_spec(planned.layout.classes)
+    recorded = _recorded_predictions(request, layout, spec)
+    truth = truth_of(request, spec, layout)
+    return PreparedEvaluation(
+        planned.layout, settings, planned.decide, inputs.chunks, truth, (spec,), planned.notes, recorded
+    )
 
 
 def refuse_single_class(task: Task, layout: Layout) -> None:
@@ -295,20 +280,11 @@ def _open_page(
     return nullcontext() if report is None else Output(report, inputs=inputs, clobber=not output.no_clobber)
 
 
-def _rules(request: EvaluationRequest, layout: Layout) -> Rules:
+def rules_of(request: EvaluationRequest, layout: Layout) -> Rules:
     """Return the rules: a table that actcli wrote says what its numbers are and what its classes are called."""
-    from actcli.formats.column_roles import RECORDED_LOGARITHMS
     from actcli.prediction.rules import Rules
 
-    input = request.options.input
-    given = input.rules()
-    if layout.recorded is not None and input.origin is None:
-        logarithms = layout.recorded == RECORDED_LOGARITHMS
-        given["origin"] = Origin.LOG_PROBABILITIES if logarithms else Origin.PROBABILITIES
-    if layout.recorded and "class_names" not in given:
-        given["class_names"] = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
-        given["names_file"] = None
-    return Rules(**request.rules | given)
+    return Rules(**request.rules | request.options.input.rules_of(layout))
 
 
 def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> MetricSettings:
@@ -321,16 +297,6 @@ def _settings(request: EvaluationRequest, rules: Rules, layout: Layout) -> Metri
         coverage=request.label_column(layout) is not None and request.task is not Task.MULTILABEL,
         **request.settings,
     )
-
-
-def _truth(request: EvaluationRequest, spec: TruthSpec, layout: Layout) -> Truth:
-    from actcli.evaluation.truth import NoTruth, settle
-
-    options = request.options.truth
-    if not (request.truth_is_needed or options.given):
-        return NoTruth(spec)
-    taken = () if layout.recorded is None else ("label", "labels", "probability", "index", "reason")
-    return settle(spec, layout, file=options.truth, column=options.truth_column, taken=taken)
 
 
 def _recorded_predictions(request: EvaluationRequest, layout: Layout, spec: TruthSpec) -> RecordedPredictions | None:

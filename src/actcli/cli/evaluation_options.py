@@ -13,8 +13,8 @@ from actcli.cli.decision_options import (
     ThresholdOptions,
     TopK,
 )
-from actcli.cli.declaration import MEASURE, options
-from actcli.cli.input_options import From, InputOptions, TruthOptions
+from actcli.cli.declaration import INPUT, MEASURE, options
+from actcli.cli.input_options import From, InputOptions, MatchedTruthOptions
 from actcli.cli.output_options import LabelSeparator
 from actcli.tasks import Binning, Dtype
 
@@ -27,6 +27,16 @@ class ScoreInputOptions(InputOptions):
         From, "What the numbers are; never guessed. [default: logits, or what a policy or actcli's own output says]"
     ] = None
     dtype: Dtype | None = Dtype.FLOAT64
+    prediction_column: Annotated[
+        str | None,
+        typer.Option(
+            "--prediction-column",
+            metavar="NAME",
+            help="The column of predicted labels, of an input without scores; for 0/1 columns a SELECT as for "
+            "--classes. [default: label, labels and others that actcli writes]",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
 
 
 @options
@@ -77,7 +87,7 @@ class BinOptions:
 class EvaluationOptions:
     """What is evaluated, against which truth, and how."""
 
-    truth: TruthOptions
+    truth: MatchedTruthOptions
     input: ScoreInputOptions
     task: TaskOption = None
     policy: PolicyOptions

@@ -6,7 +6,7 @@ import typer
 
 from actcli.cli.decision_options import BinaryClassOptions
 from actcli.cli.declaration import FIT, options
-from actcli.cli.input_options import InputOptions, TruthOptions
+from actcli.cli.input_options import InputOptions, MatchedTruthOptions
 from actcli.cli.option_values import named
 from actcli.tasks import Dtype, Task
 
@@ -62,6 +62,6 @@ class FittedRowOptions:
             "--seed", metavar="N", min=0, help="The random seed of --holdout. [default: 0]", rich_help_panel=FIT
         ),
     ] = None
-    truth: TruthOptions
+    truth: MatchedTruthOptions
     input: FitInputOptions
     classes: BinaryClassOptions

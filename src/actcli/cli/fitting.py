@@ -139,9 +139,13 @@ def _fit(request: FitRequest, inputs: Inputs) -> None:
     rules = _rules(request)
     planned = plan(task, inputs.layout, rules, properties=("given",))
     policy = request.held or _new_policy(task, rules, inputs, planned)
+    names = planned.rules.class_names
+    if request.held is not None and names is not None and names != rules.class_names:
+        policy = request.held.with_names(names)
     classes = planned.layout.classes
-    spec = TruthSpec(task, classes)
-    truth = settle(spec, inputs.layout, file=options.truth.truth, column=options.truth.truth_column)
+    positive = options.classes.positive is not None or request.held is not None
+    spec = TruthSpec(task, classes, **options.truth.spec_settings(task, positive=positive))
+    truth = settle(spec, inputs.layout, **options.truth.settings())
     identities = [*inputs.identities, *truth.identities, *files_read(options)]
     with (
         UpdatedFile(request.target.policy, request.before, inputs=identities) as target,
@@ -192,7 +196,9 @@ def _gathered(request: FitRequest, inputs: Inputs, planned: Plan, truth: Truth) 
     truth.finish(watch.rows + watch.left_out, watch.left_out)
     if not watch.rows:
         raise DataError(f"{inputs.title}: has no rows, so there is nothing to fit")
-    return sink.rows(), watch.warnings()
+    if not len(rows := sink.rows()):
+        raise DataError(f"{inputs.title}: none of its {watch.rows:,} rows has a truth that counts")
+    return rows, watch.warnings()
 
 
 def _check_policy_path(policy: str, output: str | None) -> None:

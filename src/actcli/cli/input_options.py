@@ -11,11 +11,13 @@ import typer
 from actcli.cli import option_values
 from actcli.cli.declaration import INPUT, TRUTH, options
 from actcli.cli.option_values import named
+from actcli.errors import UsageError
 from actcli.formats import FORMATS
-from actcli.tasks import Dtype, OnBadRow, Origin
+from actcli.tasks import Dtype, Join, OnBadRow, Origin, Task
 
 if TYPE_CHECKING:
     from actcli.formats import ReadOptions
+    from actcli.streaming.batch import Layout
 
 _READ = ", ".join(format.name for format in FORMATS.values() if format.source)
 
@@ -208,6 +210,25 @@ class InputOptions:
             "renormalize": self.renormalize,
         } | self.class_name_rules()
 
+    def rules_of(self, layout: "Layout") -> dict[str, Any]:
+        """Return the rules for an input: a table that actcli wrote says what its numbers and its classes are.
+
+        Raises
+        ------
+        ActcliError
+            If the class names cannot be read.
+        """
+        from actcli.formats.column_roles import RECORDED_LOGARITHMS
+
+        rules = self.rules()
+        if layout.recorded is not None and self.origin is None:
+            logarithms = layout.recorded == RECORDED_LOGARITHMS
+            rules["origin"] = Origin.LOG_PROBABILITIES if logarithms else Origin.PROBABILITIES
+        if layout.recorded and "class_names" not in rules:
+            rules["class_names"] = tuple(name.removeprefix(layout.recorded) for name in layout.classes)
+            rules["names_file"] = None
+        return rules
+
 
 @options
 class TruthOptions:
@@ -233,6 +254,16 @@ class TruthOptions:
         ),
     ] = None
 
+    truth_key: Annotated[
+        str | None,
+        typer.Option(
+            "--truth-key",
+            metavar="NAME",
+            help="The array or tensor of a file that holds the truth. [default: the only one, or truth]",
+            rich_help_panel=TRUTH,
+        ),
+    ] = None
+
     @property
     def given(self) -> bool:
         """Whether the truth is known."""
@@ -242,3 +273,72 @@ class TruthOptions:
     def input_column(self) -> str | None:
         """The column of the input that holds the truth, if it does."""
         return self.truth_column if self.truth is None else None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments of `actcli.evaluation.truth.settle` that these options give."""
+        return {"file": self.truth, "column": self.truth_column, "key": self.truth_key}
+
+
+@options
+class MatchedTruthOptions(TruthOptions):
+    """What is right, and which rows have a truth."""
+
+    join: Annotated[
+        Join,
+        typer.Option(
+            "--join",
+            help="exact: rows and truths must have each other; left: further truths are ignored; inner: rows without "
+            "a truth are left out too.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = Join.EXACT
+    ignore_index: Annotated[
+        int | None,
+        typer.Option(
+            "--ignore-index",
+            metavar="I",
+            help="Leave out the rows with this whole number as their truth; one class a row.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments of `actcli.evaluation.truth.settle` that these options give."""
+        return super().settings() | {"join": self.join}
+
+    def refuse_without_truth(self) -> None:
+        """Refuse the options that say how the truth is read, where there is none.
+
+        Raises
+        ------
+        UsageError
+            If there is such an option.
+        """
+        given = {
+            "--truth-key": self.truth_key is not None,
+            "--join": self.join is not Join.EXACT,
+            "--ignore-index": self.ignore_index is not None,
+        }
+        for option in (option for option, is_given in given.items() if is_given):
+            raise UsageError(f"{option} says how the truth is read, and there is none", hint="add --truth FILE")
+
+    def spec_settings(self, task: Task, *, positive: bool) -> dict[str, Any]:
+        """Return the fields of `actcli.evaluation.class_labels.TruthSpec` that these options give.
+
+        Parameters
+        ----------
+        task
+            What is decided of a row.
+        positive
+            Whether the user names the positive class.
+
+        Raises
+        ------
+        UsageError
+            If a row may have several labels, and ``--ignore-index`` is given.
+        """
+        if task is Task.MULTILABEL and self.ignore_index is not None:
+            raise UsageError(
+                "--ignore-index is for one class a row", hint="leave the rows out of the truth, and use --join inner"
+            )
+        return {"ignored": self.ignore_index, "signed": positive and task is Task.BINARY}

@@ -53,13 +53,21 @@ class MetricBound:
             If the bound is such a one.
         """
         from actcli.errors import listed
-        from actcli.metrics.definitions import RANKING, class_metric_names, metric_names, smaller_is_better
+        from actcli.metrics.definitions import (
+            PROBABILISTIC,
+            RANKING,
+            class_metric_names,
+            metric_names,
+            smaller_is_better,
+        )
 
         if self.label is not None and self.label not in classes:
             raise UsageError(f"{self.option}: {visible(self.label)!r} is no class", hint=f"there is {listed(classes)}")
         names = metric_names(settings) if self.label is None else class_metric_names(settings)
         if self.name not in names:
             hint = "leave --no-ranking out" if self.name in RANKING and not settings.ranking else None
+            if not settings.probabilities and self.name in RANKING | PROBABILISTIC:
+                hint = "it needs probabilities, and the input holds labels only"
             what = f"metric of {settings.task}" if self.label is None else "metric of a class"
             raise UsageError(
                 f"{self.option}: {visible(self.name)!r} is no {what}", hint=hint or f"there are {', '.join(names)}"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from actcli.cli.tables import TableOptions
     from actcli.formats import Inputs
+    from actcli.prediction.combining import JoinedInputs
     from actcli.prediction.plan import Plan
     from actcli.streaming.batch import Chunk, Sink
     from actcli.streaming.output import Output
@@ -20,7 +21,7 @@ __all__ = ["run_plan"]
 
 
 def run_plan(
-    inputs: Inputs,
+    inputs: Inputs | JoinedInputs,
     plan: Plan,
     options: TableOptions,
     format: str,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["begins_with_number", "decoded", "exclusive_codes", "label_array"]
+__all__ = ["begins_with_number", "decoded", "exclusive_codes", "label_array", "placed"]
 
 
 def decoded(
@@ -70,18 +70,35 @@ def exclusive_codes(batch: Batch, column: str, kind: Kind, decode: Callable[[Any
     return np.array(found, dtype=np.int64)[codes] if found else np.zeros(0, dtype=np.int64)
 
 
-def label_array(spec: TruthSpec, batch: Batch, column: str, kind: Kind, *, shown: str | None) -> Array:
+def label_array(
+    spec: TruthSpec,
+    batch: Batch,
+    column: str,
+    kind: Kind,
+    *,
+    shown: str | None,
+    decode: Callable[[Any], list[int]] | None = None,
+) -> Array:
     """Return the labels in a carried column: codes, shape (N,), int64, or for label sets a table, (N, C), bool.
 
-    Parameters and errors are those of `decoded`; `spec` says which labels there are.
+    Parameters and errors are those of `decoded`; `spec` says which labels there are, and `decode` decodes a set.
     """
     if not spec.sets:
         return exclusive_codes(batch, column, kind, spec.book.code, shown=shown)
-    codes, sets = decoded(batch, column, kind, spec.book.codes, shown=shown)
+    codes, sets = decoded(batch, column, kind, decode or spec.book.codes, shown=shown)
     bits = np.zeros((len(sets), len(spec.classes)), dtype=np.bool_)
     for row, members in enumerate(sets):
         bits[row, members] = True
     return np.asarray(bits[codes])
+
+
+def placed(batch: Batch, message: str) -> str:
+    """Return a message about a row of the batch, "row 2: ..." from 0, with the place of that row in its file."""
+    row, colon, rest = message.partition(": ")
+    number = row.removeprefix("row ")
+    if colon and number.isdigit():
+        return f"{batch.place(int(batch.row_numbers()[int(number)]))}: {rest}"
+    return f"{batch.place(0).rpartition(': row')[0]}: {message}"
 
 
 def begins_with_number(values: Any, kind: Kind) -> bool:

@@ -24,9 +24,25 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Codebook", "LabelError", "TruthSpec", "code_array", "set_array"]
+__all__ = [
+    "BITS",
+    "IGNORED",
+    "Codebook",
+    "LabelError",
+    "TruthSpec",
+    "code_array",
+    "label_text",
+    "set_array",
+    "whole_number",
+]
+
+IGNORED = -1
+"""The code of a truth that leaves its row out."""
 
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?", re.ASCII)
+BITS = {"True": 1, "true": 1, "TRUE": 1, "False": 0, "false": 0, "FALSE": 0}
+"""The texts that stand for 1 and 0."""
+_LARGEST_EXACT = 1 << 53
 _MOST_SHOWN = 6
 
 
@@ -55,11 +71,20 @@ class Codebook:
         The names of the classes, in order.
     separator
         The text between the names of a set.
+    signed
+        Whether -1 and 1 may stand for the first and the second of two classes.
+    ignored
+        The whole number that stands for no class, also where one has it as its name or index: its code is `IGNORED`.
     """
 
-    def __init__(self, classes: Sequence[str], separator: str = "|") -> None:
+    def __init__(
+        self, classes: Sequence[str], separator: str = "|", *, signed: bool = False, ignored: int | None = None
+    ) -> None:
         self.classes = tuple(classes)
         self._separator = separator
+        self._signed = signed
+        self._ignored = ignored
+        self._negatives: set[int] = set()
         self.has_split = False
         """Whether the separator has been looked for in a text."""
         self._codes = {name: code for code, name in enumerate(classes)}
@@ -67,24 +92,39 @@ class Codebook:
     def __contains__(self, name: object) -> bool:
         return name in self._codes
 
+    @property
+    def counts_from_0(self) -> bool:
+        """Whether every whole number stands for the class with this index."""
+        if self._signed or self._ignored is not None:
+            return False
+        return all(name == str(code) or whole_number(name) is None for code, name in enumerate(self.classes))
+
     def code(self, value: object) -> int:
         """Return the code of a class, given by its name or its index, as a text or a whole number.
+
+        True and false stand for the second and the first of two classes, unless classes have these names.
 
         Raises
         ------
         LabelError
             If it is neither.
         """
-        text = _text(value)
-        for name in (text, text.strip(" \t")):
+        text = str(value) if isinstance(value, bool | np.bool_) else label_text(value)
+        bare = text.strip(" \t")
+        if self._ignored is not None and whole_number(bare) == self._ignored:
+            return IGNORED
+        for name in (text, bare, *([text.lower()] if isinstance(value, bool) else [])):
             if name in self._codes:
                 return self._codes[name]
-        whole = _WHOLE.fullmatch(text.strip(" \t"))
-        if whole is not None:
-            return self.of_number(int(whole[1]))
-        if not text.strip(" \t"):
+        number = whole_number(bare)
+        if number is not None:
+            return self.of_number(number)
+        if bare in BITS and len(self.classes) == len(YES_OR_NO):
+            return self.of_number(BITS[bare])
+        if not bare:
             raise LabelError("is empty")
-        raise LabelError(f'"{visible(text)}" is no class', self.meant(text))
+        shown = text if isinstance(value, bool | np.bool_) else f'"{visible(text)}"'
+        raise LabelError(f"{shown} is no class", self.meant(text))
 
     def of_number(self, number: int) -> int:
         """Return the code of the class that a whole number stands for: the class of that name, else of that index.
@@ -92,30 +132,46 @@ class Codebook:
         Raises
         ------
         LabelError
-            If there is none.
+            If there is none, or -1 and 0 both stand for the first of two classes.
         """
+        if number == self._ignored:
+            return IGNORED
         code = self._codes.get(str(number))
-        return self.index(number) if code is None else code
+        if code is not None:
+            return code
+        if self._signed and number in (-1, 0):
+            self._negatives.add(number)
+            if len(self._negatives) > 1:
+                raise LabelError("-1 and 0 are both the negative class", "write the negative class in one way")
+            number = 0
+        return self.index(number)
 
     def codes(self, value: object) -> list[int]:
-        """Return the codes of a set, given as a list of classes, a list of a 0 or 1 for each class, or a text.
+        """Return the codes of a set, given as a list of names, a 0 or 1 for each class, or a text.
 
-        A text holds names with the separator between them; an empty text is the empty set.
+        The 0 and 1 are a list, or are keyed by the names of the classes. A text holds names with the separator between
+        them; an empty text is the empty set.
 
         Raises
         ------
         LabelError
             If it is not a set of classes.
         """
+        if isinstance(value, dict):
+            return [self.code(name) for name, bit in value.items() if self.bit(bit)]
         if isinstance(value, list):
             if value and not any(isinstance(item, str) for item in value):
                 return self._codes_of_bits(value)
             return [self.code(item) for item in value]
-        text = _text(value)
+        text = label_text(value)
         self.has_split = True
         if text in self._codes:
             return [self._codes[text]]
         return [self.code(part) for part in text.split(self._separator)] if text.strip(" \t") else []
+
+    def table_codes(self, bits: Array, classes: tuple[str, ...]) -> Array:
+        """Return the codes of the rows of a 0/1 table, shape (N,), whose columns alone name the classes."""
+        raise NotImplementedError
 
     def _codes_of_bits(self, values: list[Any]) -> list[int]:
         if len(values) != len(self.classes):
@@ -134,7 +190,9 @@ class Codebook:
         """
         if isinstance(value, bool | np.bool_):
             return bool(value)
-        text = _text(value).strip(" \t")
+        text = label_text(value).strip(" \t")
+        if text in BITS:
+            return bool(BITS[text])
         number = float(text) if is_number(text) else float("nan")
         if number not in (0.0, 1.0):
             raise LabelError(f'"{visible(text)}" is neither 0 nor 1' if text else "is empty")
@@ -150,7 +208,11 @@ class Codebook:
         """
         count = len(self.classes)
         if index < 0:
-            raise LabelError(f"the index {index} is negative", f"the {count} classes count from 0")
+            signed = "; if -1 and 1 are the two classes of a binary task: --task binary --positive NAME"
+            raise LabelError(
+                f"the index {index} is negative",
+                f"the {count} classes count from 0{signed if (index, count) == (-1, 2) else ''}",
+            )
         if index >= count:
             from_one = "; if these count from 1, subtract 1 or write the names" if index == count else ""
             raise LabelError(
@@ -185,11 +247,17 @@ class TruthSpec:
         The names of the classes, in the order of the decisions: (negative, positive) for binary.
     separator
         The text between the labels of a set.
+    signed
+        Whether -1 and 1 may stand for the negative and the positive class.
+    ignored
+        The whole number that leaves a row out.
     """
 
     task: Task
     classes: tuple[str, ...]
     separator: str = "|"
+    signed: bool = False
+    ignored: int | None = None
 
     @property
     def sets(self) -> bool:
@@ -202,18 +270,33 @@ class TruthSpec:
             case _:
                 assert_never(self.task)
 
+    @property
+    def open(self) -> bool:
+        """Whether the names of the classes are not known yet."""
+        return False
+
     @cached_property
     def book(self) -> Codebook:
         """The codes of the classes."""
-        return Codebook(self.classes, self.separator)
+        return Codebook(self.classes, self.separator, signed=self.signed, ignored=self.ignored)
 
     @cached_property
     def folded_book(self) -> Codebook:
         """The codes of the classes, all in lower case."""
-        return Codebook([name.casefold() for name in self.classes], self.separator)
+        names = [name.casefold() for name in self.classes]
+        return Codebook(names, self.separator, signed=self.signed, ignored=self.ignored)
 
 
-def _text(value: object) -> str:
+def whole_number(text: str) -> int | None:
+    """Return the whole number that a text stands for, as 2, 2.0 and 2.000e+00 stand for 2; None if there is none."""
+    found = _WHOLE.fullmatch(text)
+    if found is not None:
+        return int(found[1])
+    number = float(text) if is_number(text) else 0.5
+    return int(number) if number.is_integer() and abs(number) < _LARGEST_EXACT else None
+
+
+def label_text(value: object) -> str:
     """Return a value as the text that a file would have for it."""
     if value is None:
         raise LabelError("is null")
@@ -224,7 +307,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def code_array(truth: ArrayLike, classes: Sequence[str]) -> Array:
+def code_array(truth: ArrayLike, classes: Sequence[str], book: Codebook | None = None) -> Array:
     """Return the codes of exclusive classes, shape (N,), int64.
 
     Parameters
@@ -233,6 +316,8 @@ def code_array(truth: ArrayLike, classes: Sequence[str]) -> Array:
         Shape (N,): whole numbers, which are indices, or names. Shape (N, C): a 0/1 table with a single 1 in each row.
     classes
         The names of the classes.
+    book
+        Their codes, where numbers mean more than names and indices.
 
     Raises
     ------
@@ -253,14 +338,14 @@ def code_array(truth: ArrayLike, classes: Sequence[str]) -> Array:
         raise LabelError(f"has the shape {array.shape}, not one class a row, nor 0 or 1 for each of {len(classes)}")
     if array.dtype.kind == "b" and len(classes) == 2:
         return array.astype(np.int64)
-    book = Codebook(classes)
+    book = Codebook(classes) if book is None else book
     if array.dtype.kind not in "iuf":
         return np.array([_at(row, book.code, value) for row, value in enumerate(array.tolist())], dtype=np.int64)
     whole = np.isfinite(array) & (np.floor(array) == array)
     if not whole.all():
         row = int(np.argmin(whole))
         raise LabelError(f"row {row}: {array[row]} is no class, nor the index of one")
-    if any(name != str(code) and _WHOLE.fullmatch(name) for code, name in enumerate(classes)):
+    if not book.counts_from_0:
         numbers, rows, positions = np.unique(array, return_index=True, return_inverse=True)
         found = [_at(row, book.of_number, int(number)) for row, number in zip(rows, numbers, strict=True)]
         return np.array(found, dtype=np.int64)[positions]

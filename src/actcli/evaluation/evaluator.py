@@ -31,9 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedRows", "EvaluationEncoder", "Evaluator", "properties"]
 
+_OF_CELLS = ("probabilities", "log_probabilities", "log_complements")
+"""The properties of the predictions that have a number for each class."""
+
 
 def properties(settings: MetricSettings) -> tuple[str, ...]:
     """Return the properties of the predictions that an `Evaluator` needs."""
+    if not settings.probabilities:
+        return ()
     if not settings.exclusive:
         return ("multihot", "probabilities", "log_probabilities", "log_complements")
     return ("index", "probabilities", "log_probabilities", *(["top_k"] if settings.top_k else []))
@@ -56,6 +61,11 @@ class EncodedRows(NamedTuple):
     decided: Array
     bins: CellBins | None
 
+    def at(self, rows: Array) -> EncodedRows:
+        """Return the rows with these indices."""
+        bins = None if self.bins is None else CellBins(*(part[rows] for part in self.bins))
+        return EncodedRows(self.batch.at(rows), self.decided[rows], bins)
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEncoder:
@@ -75,12 +85,13 @@ class EvaluationEncoder:
     def encode(self, batch: Batch) -> EncodedRows:
         """Return the decided rows of a batch."""
         bins = None
-        if not self.settings.exclusive and not self.settings.equal_mass:
-            bins = cell_bins(self.settings, batch.values["probabilities"])
+        settings = self.settings
+        if settings.probabilities and not settings.exclusive and not settings.equal_mass:
+            bins = cell_bins(settings, batch.values["probabilities"])
         if self.recorded is not None:
             decided = self.recorded.take(batch)
         else:
-            decided = batch.values["index" if self.settings.exclusive else "multihot"]
+            decided = batch.values["index" if settings.exclusive else "multihot"]
         return EncodedRows(batch.without_scores(), decided, bins)
 
 
@@ -122,14 +133,15 @@ class Evaluator:
     def accept(self, encoded: EncodedRows, start: int) -> None:
         """Compare the next rows with the truth; the first row of their chunk is number `start` of the table."""
         batch, decided, bins = encoded
-        truth = self._truth.take(batch, start)
-        probabilities = batch.values["probabilities"]
-        logarithms = batch.values["log_probabilities"]
+        rows, truth = self._truth.match(batch, start)
+        if rows is not None:
+            batch, decided, bins = encoded.at(rows)
+        probabilities, logarithms, complements = map(batch.values.get, _OF_CELLS)
         if self._settings.exclusive:
             best = batch.values["top_k"].codes if self._settings.top_k else None
             statistics = exclusive_rows(self._settings, truth, decided, probabilities, logarithms, best)
         else:
-            chosen, complements = np.asarray(decided, dtype=np.bool_), batch.values["log_complements"]
+            chosen = np.asarray(decided, dtype=np.bool_)
             statistics = label_rows(self._settings, truth, chosen, probabilities, logarithms, complements, bins)
         self._accumulator.add(start + batch.row_numbers(), statistics, probabilities)
         if self._worst is not None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["RecordedPredictions"]
+__all__ = ["DECIDED_COLUMNS", "RecordedPredictions"]
+
+DECIDED_COLUMNS = ("label", "labels", "probability", "index", "reason")
+"""The columns of a table that actcli wrote which a truth cannot be joined on."""
 
 
 @dataclass(frozen=True, slots=True)

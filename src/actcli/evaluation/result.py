@@ -87,7 +87,7 @@ class Evaluation:
         Shape (C, C), a row for each true class and a column for each predicted one; for multilabel (C, 2, 2), of each
         label ((true negatives, false positives), (false negatives, true positives)). None for very many classes.
     calibration_bins
-        The bins that the calibration error is computed from.
+        The bins that the calibration error is computed from; none without probabilities.
     intervals
         The intervals of the metrics; None without a bootstrap.
     """
@@ -180,7 +180,7 @@ def _interval(values: Array) -> tuple[float, float] | None:
 
 
 def _calibration_bins(bins: Mapping[str, Array]) -> tuple[CalibrationBin, ...]:
-    edges = bins["edges"].tolist()
+    edges = bins["edges"].tolist() if bins else []
     found = []
     for number, (lower, upper) in enumerate(itertools.pairwise(edges)):
         count, confidence, correct = (float(bins[name][0, number]) for name in ("count", "confidence", "correct"))

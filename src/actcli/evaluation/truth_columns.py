@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from actcli.errors import DataError, UsageError, listed, visible
 from actcli.evaluation.class_labels import LabelError
 from actcli.formats.column_roles import is_number
+from actcli.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["FirstLine", "TruthColumns", "choose_columns", "first_line", "table_hint"]
 
 _PREFERRED = ("label", "labels", "truth", "target")
-_INDEX_NAMES = frozenset({"", "id", "index", "Unnamed: 0"})
+_INDEX_NAMES = frozenset({"", "id", "index", "Unnamed: 0", "__index_level_0__"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,13 @@ class TruthColumns:
         The column of labels; None if there is a 0/1 table with a column for each class.
     join
         The column that is joined to the column of the input with the same name; None is by position.
+    table
+        The columns of the 0/1 table, in the order of the classes.
     """
 
     labels: str | None
     join: str | None
+    table: tuple[str, ...] = ()
 
 
 def first_line(cells: Sequence[str], spec: TruthSpec, carried: Collection[str]) -> FirstLine:
@@ -51,7 +55,10 @@ def first_line(cells: Sequence[str], spec: TruthSpec, carried: Collection[str]) 
 
 def _is_header(cells: Sequence[str], spec: TruthSpec, carried: Collection[str]) -> bool:
     if any(map(is_number, cells)):
-        return False
+        # pandas writes an index without a name as an empty cell, and a column without a name as 0.
+        return len(cells) > 1 and cells[0] in _INDEX_NAMES and list(cells[1:]) == list(map(str, range(len(cells) - 1)))
+    if spec.open:
+        return len(cells) > 1 or cells[0] in carried or cells[0] in _PREFERRED or cells[0] in _INDEX_NAMES
     if len(cells) == 1:
         return not is_label(cells[0], spec)
     if any(cell in carried or cell in _PREFERRED or cell in _INDEX_NAMES for cell in cells):
@@ -105,8 +112,13 @@ def choose_columns(
     """
     present = frozenset(names)
     joinable = [name for name in carried if name in present]
-    if column is None and tabular and present.issuperset(spec.classes):
+    table = spec.classes
+    if column is None and spec.open and spec.task is Task.MULTILABEL:
+        table = _open_table(names, joinable)
+    if column is None and tabular and table and present.issuperset(table):
         labels = None
+        if spec.open:
+            return TruthColumns(None, _join(joinable), table)
         joinable = [name for name in joinable if name not in spec.book]
         for name in names:
             if name not in spec.book and name not in joinable and name not in _INDEX_NAMES:
@@ -114,7 +126,17 @@ def choose_columns(
     else:
         labels = _label_column(names, joinable, column, spec, file)
         joinable = [name for name in joinable if name != labels]
-    return TruthColumns(labels, "id" if "id" in joinable else next(iter(joinable), None))
+    return TruthColumns(labels, _join(joinable), table)
+
+
+def _join(joinable: Sequence[str]) -> str | None:
+    return "id" if "id" in joinable else next(iter(joinable), None)
+
+
+def _open_table(names: Sequence[str], joinable: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that can only be a 0/1 table where the classes have no names yet: several that are unknown."""
+    left = tuple(name for name in names if name not in joinable and name not in _INDEX_NAMES)
+    return left if len(left) > 1 and not any(name in _PREFERRED for name in left) else ()
 
 
 def _label_column(names: Sequence[str], joinable: Sequence[str], column: str | None, spec: TruthSpec, file: str) -> str:

@@ -1,22 +1,24 @@
-"""A file of truths, read whole: in any format, with or without a header, as labels or as a 0/1 table."""
+"""A file of truths, read part by part: in any format, with or without a header, as labels or as a 0/1 table."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from actcli.errors import DataError, UsageError, visible
-from actcli.evaluation.carried_columns import begins_with_number, decoded, label_array
+from actcli.evaluation.carried_columns import begins_with_number, decoded, label_array, placed
 from actcli.evaluation.class_labels import LabelError, code_array, set_array
 from actcli.evaluation.truth_columns import FirstLine, choose_columns, first_line, is_label, table_hint
 from actcli.formats.column_roles import is_number
 from actcli.streaming.batch import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     from actcli.evaluation.class_labels import TruthSpec
@@ -26,15 +28,19 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["TruthTable", "read_truth_file"]
-
-_SURPLUS = 1_000_000
-"""How many rows more than the input has are read, so that the error can say how many there are."""
+__all__ = ["TruthFile", "TruthPart", "open_truth_file", "stored", "stored_dtype", "stored_width"]
 
 
-@dataclass(frozen=True, slots=True)
-class TruthTable:
-    """The truths of a file.
+class TruthPart(NamedTuple):
+    """Consecutive truths of a file: codes, shape (N,), or packed bits, shape (N, ceil(C / 8)); and their ids."""
+
+    labels: Array
+    ids: Any = None
+
+
+@dataclass(slots=True)
+class TruthFile:
+    """An open file of truths. It closes when its parts end, or when nothing refers to it.
 
     Parameters
     ----------
@@ -42,31 +48,28 @@ class TruthTable:
         What messages call the file.
     identities
         The device and inode numbers of the file.
+    parts
+        The truths of its rows, as they are read.
     notes
-        What a user should know about how it was read.
-    values
-        The truth of each row: codes, shape (N,), int32, or packed bits, shape (N, ceil(C / 8)), uint8.
+        What a user should know about how it is read.
     first_line
         The first line, where it might be a header.
     join
         The column of the input that it is joined on; None is by position.
-    ids
-        The ids of its rows, an Arrow array of distinct texts; None if it is joined by position.
     """
 
     name: str
     identities: Sequence[tuple[int, int]]
-    notes: tuple[str, ...]
-    values: Array
+    parts: Iterator[TruthPart]
+    notes: tuple[str, ...] = ()
     first_line: FirstLine | None = None
     join: str | None = None
-    ids: Any = None
 
 
-def read_truth_file(
-    spec: TruthSpec, path: str, column: str | None, carried: Mapping[str, Kind], rows: int | None = None
-) -> TruthTable:
-    """Return the truths of a file.
+def open_truth_file(
+    spec: TruthSpec, path: str, column: str | None, carried: Collection[str], key: str | None = None
+) -> TruthFile:
+    """Open a file of truths, and settle which of its columns hold what.
 
     Parameters
     ----------
@@ -75,67 +78,93 @@ def read_truth_file(
     path
         Of the file.
     column
-        The column of labels, or the array of an NPZ file; None leaves the choice to the names.
+        The column of labels; None leaves the choice to the names.
     carried
-        The columns of the input that the truth may be joined on, and how their data look.
-    rows
-        How many rows the input has, if that is known. A file with far more of them is not read to its end.
+        The columns of the input that the truth may be joined on.
+    key
+        The array of a file of several arrays, as NPZ.
 
     Raises
     ------
     DataError
-        If the file cannot be read, or holds something that is not a truth.
+        If the file cannot be read, or holds something that is not a truth. So does the iterator of its parts.
     UsageError
-        If there is no such column.
+        If there is no such column, or the file has no arrays with names.
     """
-    from actcli.formats import ReadOptions, of_path, open_inputs
+    from actcli.formats import FORMATS, ReadOptions, of_path, open_inputs
 
-    options = ReadOptions(plain=True, one_dimensional="column", origin="truth")
-    if of_path(path) == "npz":
-        options, column = replace(options, key=column), None
+    options = ReadOptions(plain=True, one_dimensional="column", origin="truth", key=key)
+    format = of_path(path)
+    if format is not None and "key" in FORMATS[format].takes:
+        if key is not None and column is not None:
+            raise UsageError(f"--truth-column: {format} holds arrays, not columns", hint="--truth-key names the array")
+        options, column = replace(options, key=key or column), None
     inputs = open_inputs([path], options)
+    file = TruthFile(inputs.title, inputs.identities, iter(()))
     try:
         if inputs.layout.classes:
-            return _read_array(spec, inputs, column, rows)
-        return _ColumnReader(spec, inputs, carried).read(column, rows)
-    finally:
+            if column is not None:
+                raise UsageError(f"--truth-column: {inputs.title} has no columns with names")
+            parts = _array_parts(spec, inputs)
+        else:
+            parts = _ColumnReader(spec, inputs, carried, file).parts(column)
+        # The first rows settle the columns.
+        first = next(parts, None)
+    except BaseException:
         inputs.close()
+        raise
+    file.parts = parts if first is None else itertools.chain([first], parts)
+    return file
 
 
-def _read_array(spec: TruthSpec, inputs: Inputs, column: str | None, rows: int | None) -> TruthTable:
+def stored(spec: TruthSpec, labels: Array) -> Array:
+    """Return labels in the form in which they are kept: codes, as few bytes as they need, or packed bits."""
+    return np.packbits(labels, axis=1) if spec.sets else labels.astype(stored_dtype(spec))
+
+
+def stored_dtype(spec: TruthSpec) -> np.dtype[Any]:
+    """Return the dtype of stored labels."""
+    if spec.sets:
+        return np.dtype(np.uint8)
+    return np.dtype(np.int32) if spec.open else np.promote_types(np.int8, np.min_scalar_type(-len(spec.classes)))
+
+
+def stored_width(spec: TruthSpec) -> int:
+    """Return how many bytes the stored labels of a row take."""
+    return stored_dtype(spec).itemsize * ((len(spec.classes) + 7) // 8 if spec.sets else 1)
+
+
+def _array_parts(spec: TruthSpec, inputs: Inputs) -> Iterator[TruthPart]:
     """Read an array without names: its columns are the classes, in order, or it is one of indices."""
-    if column is not None:
-        raise UsageError(f"--truth-column: {inputs.title} has no columns with names")
-    decode = set_array if spec.sets else code_array
-    parts = []
-    for batch in _batches(inputs, rows):
+    for batch in _batches(inputs):
         try:
-            parts.append(_stored(spec, decode(batch.scores, spec.classes)))
+            labels = (
+                set_array(batch.scores, spec.classes)
+                if spec.sets
+                else code_array(batch.scores, spec.classes, spec.book)
+            )
         except LabelError as error:
-            raise DataError(_placed(batch, inputs.title, str(error)), hint=error.hint) from None
-    return TruthTable(inputs.title, inputs.identities, (), _joined(spec, parts))
+            raise DataError(placed(batch, str(error)), hint=error.hint) from None
+        yield TruthPart(stored(spec, labels))
 
 
 class _ColumnReader:
     """Reads a file whose columns have names, or may have."""
 
-    def __init__(self, spec: TruthSpec, inputs: Inputs, carried: Mapping[str, Kind]) -> None:
+    def __init__(self, spec: TruthSpec, inputs: Inputs, carried: Collection[str], file: TruthFile) -> None:
         self._spec = spec
         self._inputs = inputs
         self._carried = carried
         self._kinds = {column.name: column.kind for column in inputs.layout.carried}
         self._name = inputs.title
-        self._notes: list[str] = []
-        self._first_line: FirstLine | None = None
+        self._file = file
 
-    def read(self, column: str | None, rows: int | None) -> TruthTable:
-        """Read all rows."""
+    def parts(self, column: str | None) -> Iterator[TruthPart]:
+        """Read all rows; before the first part, complete what is known of the file."""
         keys = list(self._kinds)
         keyed: dict[str, str] = {}
         columns: TruthColumns | None = None
-        parts: list[Array] = []
-        ids: list[Any] = []
-        for whole in _batches(self._inputs, rows):
+        for whole in _batches(self._inputs):
             batch = whole
             if columns is None:
                 names = keys
@@ -143,27 +172,19 @@ class _ColumnReader:
                     names, batch = self._without_header(keys, whole)
                 keyed = dict(zip(names, keys, strict=True))
                 columns = self._choose(names, column, whole)
+                self._file.join = columns.join
+            ids = None
             if columns.join is not None:
                 from actcli.formats.text import carried_texts
 
                 key = keyed[columns.join]
-                ids.append(carried_texts(self._kinds[key], batch.carried[key]))
+                ids = carried_texts(self._kinds[key], batch.carried[key])
             if columns.labels is None:
-                labels = self._table(batch, keyed)
+                labels = self._table(batch, keyed, columns.table)
             else:
                 key = keyed[columns.labels]
                 labels = label_array(self._spec, batch, key, self._kinds[key], shown=columns.labels or None)
-            parts.append(_stored(self._spec, labels))
-        join = None if columns is None else columns.join
-        return TruthTable(
-            self._name,
-            self._inputs.identities,
-            tuple(self._notes),
-            _joined(self._spec, parts),
-            self._first_line,
-            join,
-            None if join is None else self._distinct(ids, join),
-        )
+            yield TruthPart(stored(self._spec, labels), ids)
 
     def _without_header(self, keys: Sequence[str], batch: Batch) -> tuple[list[str], Batch]:
         """Return the names of the columns, and the first batch without the line that holds them."""
@@ -171,7 +192,7 @@ class _ColumnReader:
         cells = [batch.carried[key][0].as_py() for key in keys]
         line = first_line(cells, spec, self._carried)
         if not any(map(is_number, cells)):
-            self._first_line = line
+            self._file.first_line = line
         if len(cells) == 1 and not is_label(cells[0], spec) and any(mark in cells[0] for mark in ";\t"):
             raise DataError(
                 f'{batch.place(0)}: a single column, "{visible(cells[0])}"',
@@ -181,7 +202,8 @@ class _ColumnReader:
             if len(cells) == 1:
                 return [""], batch
             if spec.sets and len(cells) == len(spec.classes) and all(map(is_number, cells)):
-                self._notes.append(f"{self._name} has no header: its columns are the classes in their order")
+                note = f"{self._name} has no header: its columns are the classes in their order"
+                self._file.notes = (*self._file.notes, note)
                 return list(spec.classes), batch
             raise DataError(
                 f"{batch.place(0)}: {len(cells)} columns without a header: nothing says which one holds the truth",
@@ -205,9 +227,8 @@ class _ColumnReader:
             tabular=len(names) > 1 or begins_with_number(batch.carried[key], kind),
         )
 
-    def _table(self, batch: Batch, keyed: Mapping[str, str]) -> Array:
+    def _table(self, batch: Batch, keyed: Mapping[str, str], classes: tuple[str, ...]) -> Array:
         """Return the 0/1 table, its columns matched by name; for exclusive classes, as codes."""
-        classes = self._spec.classes
         bits = np.empty((len(batch), len(classes)), dtype=np.bool_)
         for code, name in enumerate(classes):
             key = keyed[name]
@@ -215,6 +236,8 @@ class _ColumnReader:
             bits[:, code] = np.array(found, dtype=np.bool_)[codes]
         if self._spec.sets:
             return bits
+        if self._spec.open:
+            return self._spec.book.table_codes(bits, classes)
         single = bits.sum(axis=1) == 1
         if not single.all():
             row = int(np.argmin(single))
@@ -222,67 +245,23 @@ class _ColumnReader:
             raise DataError(f"{place}: {int(bits[row].sum())} classes are 1, but exactly one is right")
         return np.asarray(bits.argmax(axis=1))
 
-    def _distinct(self, parts: Sequence[Any], join: str) -> Any:
-        """Return the ids of all rows.
 
-        Raises
-        ------
-        DataError
-            If one of them is there twice.
-        """
-        import pyarrow as pa
-
-        from actcli.formats.text import call_function
-
-        ids = pa.concat_arrays(parts)
-        if len(call_function("unique", [ids])) < len(ids):
-            seen: dict[str, int] = {}
-            for row, id in enumerate(ids.to_pylist(), start=1):
-                if id in seen:
-                    raise DataError(
-                        f'{self._name}: "{visible(join)}" is "{visible(id)}" twice, in rows {seen[id]} and {row}'
-                    )
-                seen[id] = row
-        return ids
-
-
-def _stored(spec: TruthSpec, labels: Array) -> Array:
-    """Return labels in the form in which they are kept: codes, int32, or packed bits."""
-    return np.packbits(labels, axis=1) if spec.sets else labels.astype(np.int32)
-
-
-def _joined(spec: TruthSpec, parts: Sequence[Array]) -> Array:
-    empty = np.zeros((0, (len(spec.classes) + 7) // 8), dtype=np.uint8) if spec.sets else np.zeros(0, dtype=np.int32)
-    return np.concatenate([empty, *parts])
-
-
-def _batches(inputs: Inputs, rows: int | None) -> Iterator[Batch]:
-    """Yield the batches that have rows; `rows` is how many the input has, if that is known.
+def _batches(inputs: Inputs) -> Iterator[Batch]:
+    """Yield the batches that have rows, then close the file.
 
     Raises
     ------
     DataError
-        At the first row that cannot be read, or when there are far more rows than the input has.
+        At the first row that cannot be read.
     """
-    most = None if rows is None else rows + _SURPLUS
-    found = 0
-    for chunk in inputs.chunks(0):
-        if chunk is None:
-            continue
-        batch = chunk.decode()
-        if batch.faults:
-            raise batch.faults[0].error
-        found += len(batch)
-        if most is not None and found > most:
-            raise DataError(f"{inputs.title}: has more than {most:,} rows, but the input has {rows:,}")
-        if len(batch):
-            yield batch
-        if batch.fault is not None:
-            raise batch.fault
-
-
-def _placed(batch: Batch, name: str, message: str) -> str:
-    """Return a message about a row of the batch, from 0, with its place in the file."""
-    row, colon, rest = message.partition(": ")
-    number = row.removeprefix("row ")
-    return f"{batch.place(int(number))}: {rest}" if colon and number.isdigit() else f"{name}: {message}"
+    with contextlib.closing(inputs):
+        for chunk in inputs.chunks(0):
+            if chunk is None:
+                continue
+            batch = chunk.decode()
+            if batch.faults:
+                raise batch.faults[0].error
+            if len(batch):
+                yield batch
+            if batch.fault is not None:
+                raise batch.fault

@@ -88,8 +88,9 @@ class LabeledRowsSink:
 
     def accept(self, encoded: GivenRows, start: int) -> None:
         """Keep the next rows and their truth; the first row of their chunk is number `start` of the table."""
-        self._truths.append(self._truth.take(encoded.batch, start))
-        self._given.append(encoded.given)
+        rows, truth = self._truth.match(encoded.batch, start)
+        self._truths.append(truth)
+        self._given.append(encoded.given if rows is None else encoded.given[rows])
 
     def finish(self) -> None:
         """Do nothing: `rows` returns the rows."""

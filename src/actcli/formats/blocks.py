@@ -159,6 +159,13 @@ class BlockSource:
             if may_end and (len(self.rest) >= 2 * end or not self.input.ready()):
                 break
 
+    def sample(self, size: int) -> bytes:
+        """Return the whole rows of the first `size` bytes of `rest`; fewer where more has not arrived yet."""
+        while len(self.rest) < size and not self.ended and self.input.ready():
+            self._fill()
+        data = bytes(self.rest[:size])
+        return data if self.ended and len(self.rest) <= size else data[: self.cut(data)]
+
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the input into blocks of whole rows; yield None before waiting for more of a pipe."""
         wanted = rows_in_chunk(self.row_bytes, output_bytes, len(self.layout.classes)) * self.row_bytes

@@ -25,6 +25,7 @@ __all__ = [
     "is_header",
     "is_index",
     "is_number",
+    "names_decisions",
     "select",
     "split_list",
 ]
@@ -44,11 +45,14 @@ RECORDED_LOGARITHMS = "logp_"
 """The prefixes of the class names in a table of probabilities, or of their logarithms, that actcli wrote."""
 
 _RECORDED_NAMES = re.compile(
-    r"label|labels|index|indices|count|probability|margin|entropy|reason|prediction_set|row|file"
+    r"label|labels|index|indices|count|probability|margin|entropy|reason|prediction_set|row|file|top_k|multihot"
     r"|(?:label|probability)_\d+|(?:p|logp|logit|is)_.+",
     re.DOTALL,
 )
 """The other columns that actcli may have written."""
+
+_DECISIONS = re.compile(r"label|labels|label_1|top_k|index|indices|multihot|is_.+", re.DOTALL)
+"""Those of them that say what was decided."""
 
 
 class Roles(NamedTuple):
@@ -146,7 +150,9 @@ def split_list(text: str, option: str) -> list[str]:
     return items
 
 
-def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[tuple[int, ...], bool]:
+def select(
+    pattern: str, names: Sequence[str], start: Sequence[int], option: str = "--classes"
+) -> tuple[tuple[int, ...], bool]:
     """Return the positions that ``--classes`` selects, and whether it names any or only leaves some out.
 
     Parameters
@@ -158,6 +164,8 @@ def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[tu
         All columns.
     start
         The positions to leave out from when the pattern selects nothing itself.
+    option
+        The option that gives the pattern, for messages.
 
     Raises
     ------
@@ -170,16 +178,16 @@ def select(pattern: str, names: Sequence[str], start: Sequence[int]) -> tuple[tu
     chosen: dict[int, None] = {}
     left_out: set[int] = set()
     selecting = False
-    for item in split_list(pattern, "--classes"):
+    for item in split_list(pattern, option):
         if item.startswith("!") and item not in places:
-            left_out.update(_matches(item[1:], names, places))
+            left_out.update(_matches(item[1:], names, places, option))
         else:
             selecting = True
-            chosen.update(dict.fromkeys(_matches(item, names, places)))
+            chosen.update(dict.fromkeys(_matches(item, names, places, option)))
     return tuple(position for position in (chosen if selecting else start) if position not in left_out), selecting
 
 
-def _matches(item: str, names: Sequence[str], places: Mapping[str, int]) -> Sequence[int]:
+def _matches(item: str, names: Sequence[str], places: Mapping[str, int], option: str) -> Sequence[int]:
     """Return the positions that an item selects; `places` has the position of each name."""
     if item in places:
         return [places[item]]
@@ -187,11 +195,11 @@ def _matches(item: str, names: Sequence[str], places: Mapping[str, int]) -> Sequ
     if colon and first in places and last in places:
         low, high = places[first], places[last]
         if low > high:
-            raise UsageError(f"--classes: in {visible(item)!r} the first column comes after the last")
+            raise UsageError(f"{option}: in {visible(item)!r} the first column comes after the last")
         return range(low, high + 1)
     found = [position for position, name in enumerate(names) if _matches_glob(item, name)] if "*" in item else []
     if not found:
-        raise UsageError(f"--classes: the input has no column {visible(item)!r}", hint=f"it has {listed(names)}")
+        raise UsageError(f"{option}: the input has no column {visible(item)!r}", hint=f"it has {listed(names)}")
     return found
 
 
@@ -217,8 +225,11 @@ def assign_roles(
     ids: Sequence[str],
     truth: str | None = None,
     recorded: bool = False,
+    decisions: bool = False,
+    predictions: str | None = None,
     describing: bool = False,
     found: Callable[[int], str] | None = None,
+    labels: Callable[[Sequence[int]], int | None] | None = None,
 ) -> Roles:
     """Decide which columns are classes and which are carried.
 
@@ -236,10 +247,16 @@ def assign_roles(
         The name given to ``--truth-column``.
     recorded
         Whether the columns ``p_*``, or else ``logp_*``, are the classes if actcli wrote the table.
+    decisions
+        Whether there are no classes if it wrote decisions without these.
+    predictions
+        Which columns hold predicted labels; then there are no classes.
     describing
         Whether columns that cannot be classes are carried along, instead of being an error.
     found
         Says of a column that is not of numbers what it is, to continue its name in a message. None shows its cell.
+    labels
+        Returns which of the classes holds 0 and 1, beside others that hold fractions; it looks at the first rows.
 
     Raises
     ------
@@ -254,6 +271,11 @@ def assign_roles(
     taken = named | _leading(names, row, named)
     remaining = [position for position in range(count) if position not in taken]
     prefix = _recorded_prefix(called, remaining) if recorded and classes is None else None
+    if predictions is not None:
+        select(predictions, called, (), "--prediction-column")
+        return Roles((), tuple(range(count)))
+    if decisions and classes is None and prefix is None and _holds_decisions(called, named, remaining):
+        return Roles((), tuple(range(count)))
     classes = classes if prefix is None else prefix + "*"
     if classes is None:
         chosen, by_name = tuple(remaining), False
@@ -269,14 +291,19 @@ def assign_roles(
         numeric = [position for position in chosen if row is None or is_number(row[position])]
         truths = set(_truth_like([called[position] for position in numeric]))
         possible = tuple(position for position in numeric if called[position] not in truths)
+        if labels is not None and not named and (bits := labels(possible)) is not None:
+            possible = tuple(position for position in possible if position != bits)
         advised = _pattern(called, possible) if possible != chosen else None
         chosen = possible
     elif not by_name:
         _check_unnamed(called, row, sorted({*chosen, *taken} - named), found, chosen)
         _check_truth_like([called[position] for position in chosen])
+        if labels is not None and not ids and prefix is None and (bits := labels(chosen)) is not None:
+            _refuse_labels(called[bits])
     if not chosen and not describing:
         cells = f"; the first row of data is {listed(row, 4)}" if row and found is None else ""
-        raise DataError(f"no column of numbers{cells}")
+        hint = "if a column holds predicted labels: --prediction-column NAME" if decisions else None
+        raise DataError(f"no column of numbers{cells}", hint=hint)
     carried = tuple(sorted(set(range(count)) - set(chosen)))
     unasked = tuple(position for position in carried if position not in named)
     return Roles(chosen, carried, unasked, prefix, advised)
@@ -327,6 +354,24 @@ def _recorded_prefix(called: Sequence[str], remaining: Sequence[int]) -> str | N
         return None
     prefixes = (RECORDED, RECORDED_LOGARITHMS)
     return next((prefix for prefix in prefixes if any(name.startswith(prefix) for name in after)), None)
+
+
+def names_decisions(names: Sequence[str]) -> bool:
+    """Return whether names of columns may be those of a table of decisions that actcli wrote."""
+    return any(_is_decision(name, position, len(names)) for position, name in enumerate(names))
+
+
+def _is_decision(name: str, position: int, count: int) -> bool:
+    """Return whether a column holds decisions, by its name; an index before other columns counts the rows."""
+    return _DECISIONS.fullmatch(name) is not None and not (name == "index" and position == 0 and count > 1)
+
+
+def _holds_decisions(called: Sequence[str], named: AbstractSet[int], remaining: Sequence[int]) -> bool:
+    """Return whether actcli wrote a table of decisions without probabilities, judged by the names of its columns."""
+    decided = any(
+        _is_decision(name, position, len(called)) for position, name in enumerate(called) if position not in named
+    )
+    return decided and all(_RECORDED_NAMES.fullmatch(called[position]) for position in remaining)
 
 
 def _leading(names: Sequence[str] | None, row: Sequence[str] | None, named: AbstractSet[int]) -> set[int]:
@@ -405,6 +450,14 @@ def _check_truth_like(names: Sequence[str]) -> None:
             f'column "{visible(name)}" does not look like a class',
             hint=f"to carry it along: --id {_quoted(name)}; if it is a class, name it with --classes{truth}",
         )
+
+
+def _refuse_labels(name: str) -> None:
+    raise DataError(
+        f'column "{visible(name)}" holds only 0 and 1, beside columns with fractions: is it a class?',
+        hint=f"if it is the truth: --truth-column {_quoted(name)}; to carry it along: --id {_quoted(name)}; if it is a "
+        "class, name all classes with --classes",
+    )
 
 
 def _quoted(name: str) -> str:

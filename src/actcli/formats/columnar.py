@@ -24,6 +24,7 @@ from actcli.formats.arrow_types import (
     values_of,
 )
 from actcli.formats.column_roles import MOST_COLUMNS, assign_roles, check_unique, is_index
+from actcli.formats.label_columns import FEWEST_ROWS
 from actcli.formats.text import call_function, from_numpy
 from actcli.streaming import memory
 from actcli.streaming.batch import Batch, Carried, Kind, Layout, RowPlaces, rows_in_chunk
@@ -290,6 +291,8 @@ class ColumnarSource:
     def _list_of_scores(self, options: ReadOptions) -> str | None:
         """Return the column that holds all scores of a row as a list, if there is one and it is meant."""
         lists = self._lists()
+        if options.predictions is not None or (options.decisions and options.classes is None and "indices" in lists):
+            return None
         if options.classes in lists:
             return options.classes
         along = {*options.ids, options.truth, *filter(is_index, list(self._types)[:1])}
@@ -309,8 +312,11 @@ class ColumnarSource:
                 ids=options.ids,
                 truth=options.truth,
                 recorded=options.recorded,
+                decisions=options.decisions,
+                predictions=options.predictions,
                 describing=options.describing,
                 found=lambda position: f" is {type_text(self._types[names[position]])}, not a number",
+                labels=self._column_of_labels,
             )
         except DataError as error:
             hint = error.hint
@@ -320,7 +326,7 @@ class ColumnarSource:
         # A single number beside a list of numbers is hardly what is meant: the list is not carried along unasked.
         along = {names[position] for position in roles.unasked}
         unasked = [name for name in self._lists() if name in along]
-        if unasked and options.classes is None and not roles.recorded and not options.describing:
+        if unasked and roles.classes and options.classes is None and not roles.recorded and not options.describing:
             raise self._not_a_number(
                 unasked[0], f"{_list_hint(unasked[0])}; to carry it along: --id {shlex.quote(visible(unasked[0]))}"
             )
@@ -357,6 +363,31 @@ class ColumnarSource:
         if width > MOST_COLUMNS:
             raise DataError(f"{self.input.name}: has {width:,} classes; actcli takes up to {MOST_COLUMNS:,}")
         return int(width)
+
+    def _column_of_labels(self, positions: Sequence[int]) -> int | None:
+        """Return the only column of integers beside columns of floats, if its first rows are 0 and 1; else None.
+
+        The first rows are the first record batch of an Arrow file, or up to 1,024 rows of a Parquet file.
+        """
+        names = [list(self._types)[position] for position in positions]
+        whole = [name for name in names if pa.types.is_integer(self._types[name])]
+        if len(whole) != 1 or len(names) < 2 or not all(_is_float(self._types[name]) for name in {*names} - {*whole}):
+            return None
+        values = [value for value in self._first_values(whole[0]) if value is not None]
+        is_labels = len(values) >= FEWEST_ROWS and set(values) == {0, 1}
+        return positions[names.index(whole[0])] if is_labels else None
+
+    def _first_values(self, name: str) -> list[Any]:
+        """Return the values of a column in the first record batch that has rows."""
+        seen: list[Any] = []
+        self.columns = list(self._types)
+        with self._reading():
+            for batch in self._valid_batches(1024):
+                seen.append(batch)
+                if len(batch):
+                    break
+            self._again(seen)
+        return seen[-1].column(name).to_pylist() if seen else []
 
     def _first_length(self, name: str) -> int:
         """Return how many scores the first row has."""
@@ -399,6 +430,10 @@ class ColumnarSource:
                 piece = batch.slice(first, at_once)
                 yield RecordBatchChunk(self._decoder, piece, start + first, int(size_of_row * len(piece)))
             start += len(batch)
+
+
+def _is_float(type: Any) -> bool:
+    return bool(pa.types.is_floating(type) or pa.types.is_decimal(type))
 
 
 def _list_hint(name: str) -> str:

@@ -20,6 +20,7 @@ from actcli.formats.column_roles import (
     check_unique,
     has_decimal_comma,
     is_header,
+    names_decisions,
 )
 from actcli.formats.delimited_decoder import DelimitedDecoder
 from actcli.formats.delimited_records import (
@@ -107,8 +108,10 @@ class DelimitedSource(BlockSource):
             return False, None
         following = self._record(first.end)
         if header is None:
+            named = options.predictions in first.cells or (options.decisions and names_decisions(first.cells))
+            named = named or (alike is not None and tuple(first.cells) == alike.called)
             try:
-                header = (alike is not None and tuple(first.cells) == alike.called) or self._is_header(first, following)
+                header = named or self._is_header(first, following)
             except DataError as error:
                 raise DataError(f"{self.input.name}:{first.line}: {error.message}", hint=error.hint) from None
         return header, following
@@ -162,7 +165,10 @@ class DelimitedSource(BlockSource):
                 ids=options.ids,
                 truth=options.truth,
                 recorded=options.recorded,
+                decisions=options.decisions,
+                predictions=options.predictions,
                 describing=options.describing and self._parser.delimiter_hint(row or ()) is None,
+                labels=self._column_of_labels if any(cell in ("0", "1") for cell in row or ()) else None,
             )
         except DataError as error:
             hint = self._parser.delimiter_hint(row or names or []) or error.hint
@@ -170,6 +176,13 @@ class DelimitedSource(BlockSource):
             if hint is None and any(map(has_decimal_comma, following)):
                 hint = DECIMAL_COMMA_HINT
             raise DataError(f"{self.input.name}:{line}: {error.message}", hint=hint) from None
+
+    def _column_of_labels(self, positions: Sequence[int]) -> int | None:
+        """Return which of these columns holds labels in the first rows, see `column_of_labels`."""
+        from actcli.formats.label_columns import SAMPLE_BYTES, column_of_labels
+
+        records = self._parser.parse(self.sample(SAMPLE_BYTES), self.line)
+        return column_of_labels((record.cells for record in records), positions)
 
     def _check_header(self, cells: Sequence[str], line: int) -> None:
         for cell in cells:

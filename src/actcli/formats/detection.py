@@ -50,11 +50,6 @@ _FOREIGN = tuple(
         ),
         (rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0", "a Stata file", f"{_EXPORT}pandas.read_stata(FILE){_TO_CSV}"),
         (
-            rb".{5}\0{3}\{\"",
-            "a safetensors file",
-            f"{_EXPORT}np.save('scores.npy', safetensors.numpy.load_file(FILE)[NAME])",
-        ),
-        (
             rb"FEA1\0",
             "a Feather file of version 1",
             f"{_EXPORT}pyarrow.feather.write_feather(pyarrow.feather.read_table(FILE), 'scores.arrow')",
@@ -108,7 +103,7 @@ def detected(input: Input, options: ReadOptions) -> Format:
     if not head:
         raise DataError(f"{input.name}: is empty")
     asked = options.format or of_path(input.path)
-    by_bytes = next((format for format in FORMATS.values() if format.magics and head.startswith(format.magics)), None)
+    by_bytes = next((format for format in FORMATS.values() if _begins(head, format)), None)
     format = named(asked) if asked else by_bytes or _text_format(head)
     expected = f"is not {format.name.upper()}"
     for start, what, hint in _FOREIGN:
@@ -124,9 +119,16 @@ def detected(input: Input, options: ReadOptions) -> Format:
             f"{input.name}: {expected}: it looks like {by_bytes.name.upper()}",
             hint=f"to read it as that: --input-format {by_bytes.name}",
         )
-    if format.magics:
+    if format.magics or format.pattern:
         raise DataError(f"{input.name}: {expected}: it begins with {visible(repr(head[:8])[1:])}")
     return format
+
+
+def _begins(head: bytes, format: Format) -> bool:
+    """Return whether a file that begins with `head` may be of that format, which has first bytes of its own."""
+    if format.pattern is not None:
+        return re.match(format.pattern, head, re.DOTALL) is not None
+    return bool(format.magics) and head.startswith(format.magics)
 
 
 def _text_format(head: bytes) -> Format:

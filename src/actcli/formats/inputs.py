@@ -148,7 +148,8 @@ def _check_options(format: Format, options: ReadOptions, input: Input) -> None:
     for field in fields(options):
         given = getattr(options, field.name) not in (None, ())
         if given and field.name in _OPTION_NAMES and field.name not in format.takes:
-            raise UsageError(f"{_OPTION_NAMES[field.name]} does not apply to {input.name}, which is {format.name}")
+            option = "--truth-key" if field.name == "key" and options.origin == "truth" else _OPTION_NAMES[field.name]
+            raise UsageError(f"{option} does not apply to {input.name}, which is {format.name}")
 
 
 def _check_alike(layout: Layout, first: Layout, name: str, first_name: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 import numpy as np
@@ -34,7 +35,7 @@ from actcli.formats.text_lines import RowNumbers, TextEncoder, TextSink
 from actcli.streaming.batch import Carried, Kind, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from actcli.formats.registry import ReadOptions
     from actcli.streaming.batch import Batch, Chunk, Column, Source, TopK
@@ -131,6 +132,8 @@ class JsonlSource(BlockSource):
             return _settle_list(row, place, options)
         if not isinstance(row, dict):
             raise DataError(f"{place}: {shown(row)} is no row; a row is an object or a list of numbers")
+        if options.predictions is not None:
+            return self._settle_object(row, place, options, like, nested=False)
         name, probabilities = _SCORES_OF[options.origin], _SCORES_OF["probabilities"]
         recorded = options.recorded and options.classes is None and isinstance(row.get(probabilities), (dict, list))
         recorded = recorded and (name == probabilities or name not in row)
@@ -173,9 +176,12 @@ class JsonlSource(BlockSource):
         self, row: dict[str, Any], place: str, options: ReadOptions, like: Source | None, *, nested: bool
     ) -> tuple[Layout, RowShape]:
         names = list(row)
-        roles = Roles(_nested_classes(row, place, options), ()) if nested else _roles(row, place, options)
+        labels = partial(self._column_of_labels, names)
+        roles = Roles(_nested_classes(row, place, options), ()) if nested else _roles(row, place, options, labels)
         classes = tuple(names[position] for position in roles.classes)
         check_unique(classes, place)
+        if not classes and not options.describing:
+            return _settle_plain(row)
         carried = [names[position] for position in roles.carried]
         if not nested:
             self._note([names[position] for position in roles.unasked], like)
@@ -183,6 +189,14 @@ class JsonlSource(BlockSource):
         advised = () if roles.advised is None else (("--classes", roles.advised),)
         layout = Layout(classes, along, np.dtype(np.float64), recorded=roles.prefix, advised=advised)
         return layout, RowShape(classes, others=frozenset(carried), keys=frozenset(names))
+
+    def _column_of_labels(self, names: Sequence[str], positions: Sequence[int]) -> int | None:
+        """Return which of these keys holds labels in the first rows, see `column_of_labels`."""
+        from actcli.formats.label_columns import SAMPLE_BYTES, column_of_labels
+
+        values = (value for _, value in self._parser.parse(self.sample(SAMPLE_BYTES), self.line))
+        rows = ([str(row.get(name, "")) for name in names] for row in values if isinstance(row, dict))
+        return column_of_labels(rows, positions)
 
     def _note(self, unasked: Sequence[str], like: Source | None) -> None:
         if unasked and like is None:
@@ -220,7 +234,9 @@ def _settle_list(row: list[Any], place: str, options: ReadOptions) -> tuple[Layo
     return layout, RowShape(tuple(chosen), width=len(row))
 
 
-def _roles(row: dict[str, Any], place: str, options: ReadOptions) -> Roles:
+def _roles(
+    row: dict[str, Any], place: str, options: ReadOptions, labels: Callable[[Sequence[int]], int | None]
+) -> Roles:
     """Return what each key of a row is."""
     cells = [value if isinstance(value, JsonNumber) else json_text(value) for value in row.values()]
     try:
@@ -231,8 +247,11 @@ def _roles(row: dict[str, Any], place: str, options: ReadOptions) -> Roles:
             ids=options.ids,
             truth=options.truth,
             recorded=options.recorded,
+            decisions=options.decisions,
+            predictions=options.predictions,
             describing=options.describing,
             found=lambda position: f": {visible(cells[position])} is not a number",
+            labels=labels if "0" in cells or "1" in cells else None,
         )
     except DataError as error:
         raise DataError(f"{place}: {error.message}", hint=error.hint) from None

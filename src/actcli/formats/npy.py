@@ -61,6 +61,9 @@ class NpySource:
         If the header is wrong, or the array is not one of scores.
     """
 
+    bfloat16 = False
+    """Whether each number is the upper half of a float32."""
+
     def __init__(self, input: Input, options: ReadOptions, *, file: int, like: Source | None) -> None:  # noqa: ARG002
         self.input = input
         self.file = file
@@ -81,9 +84,10 @@ class NpySource:
             self._check_size(rows * self.row_bytes)
         chosen = self._choose(options, width)
         names = tuple(str(number) for number in (range(width) if chosen is None else chosen))
-        self.layout = Layout(names, (), self.dtype.newbyteorder("="), rows)
+        dtype = np.dtype(np.float32) if self.bfloat16 else self.dtype.newbyteorder("=")
+        self.layout = Layout(names, (), dtype, rows)
         self.size = None if input.size is None else rows * self.row_bytes
-        self._decoder = RowDecoder(input.name, file, self.dtype, width, chosen)
+        self._decoder = RowDecoder(input.name, file, self.dtype, width, chosen, self.bfloat16)
 
     def _read_header(self) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
         head = self.input.peek(12)

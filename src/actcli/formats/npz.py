@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from actcli.errors import DataError, OutputError, UsageError, listed, visible
+from actcli.formats.array_choice import chosen_array
 from actcli.formats.arrow_types import numpy_dtype
 from actcli.formats.detection import archive_kind
 from actcli.formats.npy import NpySource, array_of, array_shape, header
@@ -92,22 +93,7 @@ def _chosen(archive: zipfile.ZipFile, name: str, options: ReadOptions) -> zipfil
     if len(arrays) < len(members):
         [(twice, _)] = Counter(member.filename.removesuffix(_SUFFIX) for member in members).most_common(1)
         raise DataError(f'{name}: holds two arrays called "{visible(twice)}"')
-    key = options.key
-    if key is None:
-        # Archives that actcli writes may hold several forms of the same scores.
-        usual = options.origin.replace("-", "_")
-        key = next(iter(arrays)) if len(arrays) == 1 else usual if usual in arrays else "logits"
-        if key not in arrays:
-            raise DataError(
-                f'{name}: holds {len(arrays)} arrays and none is called "{usual}": {listed(list(arrays))}',
-                hint="say which one holds the truth: --truth-column NAME"
-                if options.origin == "truth"
-                else "say which one holds the scores: --key NAME",
-            )
-    elif key not in arrays:
-        option = "--truth-column" if options.origin == "truth" else "--key"
-        raise UsageError(f"{option}: {name} holds no array {visible(key)!r}", hint=f"it holds {listed(list(arrays))}")
-    return arrays[key]
+    return arrays[chosen_array(list(arrays), name, options)]
 
 
 class _Member(Input):

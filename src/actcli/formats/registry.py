@@ -45,6 +45,8 @@ class Format(NamedTuple):
         The suffixes of its files, besides its name.
     columns
         The columns that are written by default; None means the default of the command.
+    pattern
+        What the first bytes of a file match, where `magics` cannot say it; a dot is any byte.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Format(NamedTuple):
     magics: tuple[bytes, ...] = ()
     suffixes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
+    pattern: bytes | None = None
 
 
 _NAMED = frozenset({"ids", "truth"})
@@ -88,6 +91,15 @@ FORMATS = {
             frozenset({"label_separator"}),
             binary=True,
             magics=(b"PK\x03\x04", b"PK\x05\x06"),
+        ),
+        Format(
+            "safetensors",
+            "actcli.formats.safetensors",
+            "SafetensorsSource",
+            None,
+            frozenset({"key"}),
+            binary=True,
+            pattern=rb".{5}\0{3}\{",
         ),
         Format(
             "parquet",
@@ -144,6 +156,11 @@ class ReadOptions:
     plain
         Whether the input has no scores, as a file of truths. Then all columns are carried along, a header is the first
         row, and a blank line is an error.
+    decisions
+        Whether a table that actcli wrote may hold decisions without probabilities; then there are no scores.
+    predictions
+        Which columns hold predicted labels, see `actcli.formats.column_roles.select`. Then there are no scores, and
+        all columns are carried along.
     describing
         Whether to read a table whatever its columns are: those that cannot be classes are carried along.
     """
@@ -161,6 +178,8 @@ class ReadOptions:
     recorded: bool = False
     plain: bool = False
     describing: bool = False
+    decisions: bool = False
+    predictions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

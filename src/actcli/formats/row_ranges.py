@@ -1,4 +1,4 @@
-"""Ranges of rows of an array in a file or from a pipe: the chunks of NPY and NPZ."""
+"""Ranges of rows of an array in a file or from a pipe: the chunks of NPY, NPZ and safetensors."""
 
 from __future__ import annotations
 
@@ -76,6 +76,8 @@ class RowDecoder(NamedTuple):
         The number of columns.
     chosen
         The positions of the columns to keep; None keeps all.
+    bfloat16
+        Whether each number is the upper half of a float32.
     """
 
     name: str
@@ -83,11 +85,14 @@ class RowDecoder(NamedTuple):
     dtype: np.dtype[Any]
     width: int
     chosen: tuple[int, ...] | None
+    bfloat16: bool = False
 
     def decode(self, scores: np.ndarray[Any, Any], start: int) -> Batch:
         """Return a batch of rows, shape (N, width), the first of which is number `start` of the file."""
         if self.chosen is not None:
             scores = scores[:, self.chosen]
+        if self.bfloat16:
+            scores = (scores.astype(np.uint32) << 16).view(np.float32)
         return Batch(scores, {}, RowPlaces(self.name, start).place, self.file)
 
 

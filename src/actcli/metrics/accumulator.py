@@ -71,7 +71,7 @@ class MetricAccumulator:
         if settings.exclusive and settings.classes <= LARGEST_CONFUSION:
             self.confusion = np.zeros((settings.classes, settings.classes), dtype=np.int64)
 
-    def add(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array) -> None:
+    def add(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array | None) -> None:
         """Add rows.
 
         Parameters
@@ -81,7 +81,7 @@ class MetricAccumulator:
         statistics
             The statistics of the rows, by `exclusive_rows` or `label_rows`.
         probabilities
-            Shape (N, C), float64.
+            Shape (N, C), float64; None if there are only labels.
         """
         self.rows += len(numbers)
         answered = np.flatnonzero(statistics["predicted"] >= 0) if self.settings.exclusive else np.arange(len(numbers))
@@ -139,8 +139,12 @@ class MetricAccumulator:
         """Return the probability of a class in each row with a label, and where the class is true; shape (N,)."""
         return self._scores.column(number), _is_true(self._all_truth(), number)
 
-    def _keep(self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array, answered: Array) -> None:
+    def _keep(
+        self, numbers: Array, statistics: Mapping[str, Array], probabilities: Array | None, answered: Array
+    ) -> None:
         """Keep what cannot be added up of the rows that have a label."""
+        if probabilities is None:
+            return
         if self.settings.ranking:
             self._scores.append(probabilities[answered])
             truth = statistics["truth"][answered]
@@ -218,6 +222,8 @@ class MetricAccumulator:
 
     def _bins(self) -> dict[str, Array]:
         """Return the sums of each bin, count, confidence and correct, (1 + R, bins), and the edges, (bins + 1,)."""
+        if not self.settings.probabilities:
+            return {}
         if not self.settings.equal_mass:
             edges = bin_edges(self.settings.bins)
             return {name: self._sums[f"bin_{name}"] for name in _BIN_SUMS} | {"edges": edges}

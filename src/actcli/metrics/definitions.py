@@ -29,12 +29,14 @@ __all__ = [
     "COUNTS",
     "METRICS",
     "PER_CLASS",
+    "PROBABILISTIC",
     "RANKING",
     "Metric",
     "Totals",
     "class_metric_names",
     "compute_metrics",
     "metric_names",
+    "names_of_probabilities",
     "smaller_is_better",
 ]
 
@@ -122,7 +124,7 @@ class Metric:
     name: str
     formula: Callable[[Totals], Array]
     smaller_is_better: bool = False
-    needs: Literal["ranking", "top_k", "coverage"] | None = None
+    needs: Literal["probabilities", "ranking", "top_k", "coverage"] | None = None
     is_count: bool = False
 
 
@@ -273,10 +275,10 @@ def _averages(names: tuple[str, ...], means: tuple[str, ...]) -> tuple[Metric, .
 
 
 _EXCLUSIVE = (
-    Metric("log_loss", _log_loss, smaller_is_better=True),
-    Metric("brier_loss", partial(_share_of_rows, "brier"), smaller_is_better=True),
-    Metric("ece", _ece, smaller_is_better=True),
-    Metric("mce", _mce, smaller_is_better=True),
+    Metric("log_loss", _log_loss, smaller_is_better=True, needs="probabilities"),
+    Metric("brier_loss", partial(_share_of_rows, "brier"), smaller_is_better=True, needs="probabilities"),
+    Metric("ece", _ece, smaller_is_better=True, needs="probabilities"),
+    Metric("mce", _mce, smaller_is_better=True, needs="probabilities"),
     *_averages(("precision", "recall", "f1"), ("macro", "micro", "weighted")),
     Metric("mcc", _mcc),
     Metric("cohen_kappa", _cohen_kappa),
@@ -296,8 +298,8 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
         Metric("hamming_loss", _hamming_loss, smaller_is_better=True),
         *_averages(("f1", "precision", "recall"), ("micro", "macro", "weighted", "samples")),
         Metric("jaccard_samples", partial(_share_of_rows, "jaccard")),
-        Metric("log_loss", _log_loss, smaller_is_better=True),
-        Metric("ece", _ece, smaller_is_better=True),
+        Metric("log_loss", _log_loss, smaller_is_better=True, needs="probabilities"),
+        Metric("ece", _ece, smaller_is_better=True, needs="probabilities"),
         Metric("roc_auc_macro", partial(_ranked_macro, "roc_auc"), needs="ranking"),
         Metric("average_precision_macro", partial(_ranked_macro, "average_precision"), needs="ranking"),
         Metric("label_ranking_average_precision", partial(_share_of_rows, "lrap"), needs="ranking"),
@@ -343,6 +345,9 @@ COUNTS = frozenset(metric.name for metric in _ALL if metric.is_count)
 RANKING = frozenset(metric.name for metric in _ALL if metric.needs == "ranking")
 """The names of the metrics that sort all rows."""
 
+PROBABILISTIC = frozenset(metric.name for metric in _ALL if metric.needs == "probabilities")
+"""The names of the other metrics that need probabilities."""
+
 _SMALLER_IS_BETTER = frozenset(metric.name for metric in _ALL if metric.smaller_is_better)
 
 
@@ -354,6 +359,11 @@ def smaller_is_better(name: str) -> bool:
 def metric_names(settings: MetricSettings) -> tuple[str, ...]:
     """Return the names of the metrics that the settings ask for."""
     return tuple(metric.name for metric in _wanted(METRICS, settings))
+
+
+def names_of_probabilities(task: Task) -> tuple[str, ...]:
+    """Return the names of the metrics of a task that need probabilities."""
+    return tuple(metric.name for metric in METRICS[task] if metric.needs in ("probabilities", "ranking"))
 
 
 def class_metric_names(settings: MetricSettings) -> tuple[str, ...]:

@@ -43,8 +43,8 @@ def exclusive_rows(
     settings: MetricSettings,
     truth: Array,
     predicted: Array,
-    probabilities: Array,
-    log_probabilities: Array,
+    probabilities: Array | None,
+    log_probabilities: Array | None,
     best: Array | None = None,
 ) -> dict[str, Array]:
     """Return the statistics of rows of exclusive classes, by name, each of shape (N,).
@@ -56,10 +56,15 @@ def exclusive_rows(
     truth, predicted
         Codes, shape (N,), int64; -1 is a withheld label.
     probabilities, log_probabilities
-        Shape (N, C), float64.
+        Shape (N, C), float64; None if there are only labels.
     best
         The codes of the best K classes, shape (N, K), if the settings ask for them.
     """
+    statistics = {"truth": truth, "predicted": predicted}
+    if best is not None:
+        statistics["hit"] = (best == truth[:, np.newaxis]).any(axis=1)
+    if probabilities is None or log_probabilities is None:
+        return statistics
     rows = np.arange(len(truth))
     squares = probabilities * probabilities
     squares[rows, truth] = (1 - probabilities[rows, truth]) ** 2
@@ -67,26 +72,21 @@ def exclusive_rows(
         confidence, correct = probabilities[:, 1], truth == 1
     else:
         confidence, correct = probabilities[rows, np.maximum(predicted, 0)], predicted == truth
-    statistics = {
-        "truth": truth,
-        "predicted": predicted,
+    return statistics | {
         "loss": -log_probabilities[rows, truth],
         "brier": row_sums(squares),
         "confidence": confidence,
         "correct": correct,
     }
-    if best is not None:
-        statistics["hit"] = (best == truth[:, np.newaxis]).any(axis=1)
-    return statistics
 
 
 def label_rows(
     settings: MetricSettings,
     truth: Array,
     chosen: Array,
-    probabilities: Array,
-    log_probabilities: Array,
-    log_complements: Array,
+    probabilities: Array | None,
+    log_probabilities: Array | None,
+    log_complements: Array | None,
     bins: CellBins | None = None,
 ) -> dict[str, Array]:
     """Return the statistics of rows of label sets, by name, each of shape (N,) or (N, K).
@@ -98,7 +98,7 @@ def label_rows(
     truth, chosen
         Where a label is true, and where it is predicted: shape (N, C), bool.
     probabilities, log_probabilities, log_complements
-        p, log(p) and log(1 - p), same shape, float64.
+        p, log(p) and log(1 - p), same shape, float64; None if there are only labels.
     bins
         The bins of the probabilities, by `cell_bins`; None if the bins are not equally wide.
     """
@@ -107,13 +107,15 @@ def label_rows(
     statistics = {
         "truth": truth,
         "chosen": chosen,
-        "loss": -row_sums(np.where(truth, log_probabilities, log_complements)),
         "wrong": actual + found - 2 * both,
         "precision": or_zero(ratio(both, found)),
         "recall": or_zero(ratio(both, actual)),
         "f1": or_zero(ratio(2 * both, actual + found)),
         "jaccard": or_zero(ratio(both, actual + found - both)),
     }
+    if probabilities is None or log_probabilities is None or log_complements is None:
+        return statistics
+    statistics["loss"] = -row_sums(np.where(truth, log_probabilities, log_complements))
     if settings.ranking:
         statistics["lrap"] = label_ranking(truth, probabilities)
     if bins is None:

@@ -34,6 +34,8 @@ class MetricSettings:
         The number of replicates for the intervals; 0 is none.
     seed
         The seed of their random numbers.
+    probabilities
+        Whether the rows have probabilities. Without them there are only labels to compare, and nothing to rank.
     """
 
     task: Task
@@ -45,6 +47,7 @@ class MetricSettings:
     coverage: bool = False
     bootstrap: int = 0
     seed: int = 0
+    probabilities: bool = True
 
     @property
     def exclusive(self) -> bool:

@@ -52,19 +52,21 @@ def _exclusive_terms(settings: MetricSettings, rows: Mapping[str, Array]) -> dic
     """Return the terms of exclusive classes; a row whose label is withheld counts in "every" only."""
     truth, predicted = rows["truth"], rows["predicted"]
     answered = (predicted >= 0).astype(np.float64)
-    infinite = np.isinf(rows["loss"])
     found: dict[str, Term] = {
         "every": Values(np.ones(len(truth))),
         "rows": Values(answered),
-        "loss": Values(np.where(infinite, 0, rows["loss"]) * answered),
-        "infinite": Values(infinite * answered),
-        "brier": Values(rows["brier"] * answered),
         "support": CodedValues(truth, settings.classes, answered),
         "predicted": CodedValues(np.maximum(predicted, 0), settings.classes, answered),
         "true_positives": CodedValues(truth, settings.classes, (truth == predicted).astype(np.float64)),
     }
     if "hit" in rows:
         found["hit"] = Values(rows["hit"] * answered)
+    if not settings.probabilities:
+        return found
+    infinite = np.isinf(rows["loss"])
+    found["loss"] = Values(np.where(infinite, 0, rows["loss"]) * answered)
+    found["infinite"] = Values(infinite * answered)
+    found["brier"] = Values(rows["brier"] * answered)
     if not settings.equal_mass:
         codes = bin_codes(rows["confidence"], bin_edges(settings.bins))
         found["bin_count"] = CodedValues(codes, settings.bins, answered)
@@ -74,11 +76,8 @@ def _exclusive_terms(settings: MetricSettings, rows: Mapping[str, Array]) -> dic
 
 
 def _label_terms(settings: MetricSettings, rows: Mapping[str, Array]) -> dict[str, Values]:
-    infinite = np.isinf(rows["loss"])
     values = {
-        "rows": np.ones(len(infinite)),
-        "loss": np.where(infinite, 0, rows["loss"]),
-        "infinite": infinite,
+        "rows": np.ones(len(rows["truth"])),
         "wrong": rows["wrong"],
         "exact": rows["wrong"] == 0,
         "support": rows["truth"],
@@ -86,7 +85,10 @@ def _label_terms(settings: MetricSettings, rows: Mapping[str, Array]) -> dict[st
         "true_positives": rows["truth"] & rows["chosen"],
     }
     names = ["precision", "recall", "f1", "jaccard", *(["lrap"] if settings.ranking else [])]
-    if not settings.equal_mass:
+    if settings.probabilities:
+        infinite = np.isinf(rows["loss"])
+        values |= {"loss": np.where(infinite, 0, rows["loss"]), "infinite": infinite}
+    if settings.probabilities and not settings.equal_mass:
         names += ["bin_count", "bin_confidence", "bin_correct"]
     values |= {name: rows[name] for name in names}
     return {name: Values(each.astype(np.float64)) for name, each in values.items()}

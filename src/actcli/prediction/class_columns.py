@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Arrangement", "class_columns"]
+__all__ = ["Arrangement", "class_columns", "named_by_columns"]
 
 
 class Arrangement(Enum):
@@ -70,6 +71,25 @@ def class_columns(task: Task, columns: tuple[str, ...], rules: Rules) -> tuple[t
             hint="a single class takes the sigmoid: actcli binary for a yes-or-no logit, or actcli multilabel",
         )
     return _named(columns, rules), Arrangement.AS_GIVEN
+
+
+def named_by_columns(columns: tuple[str, ...], rules: Rules) -> Rules:
+    """Return the rules of a policy that was fitted without class names, with the names of the `columns` instead.
+
+    The names go by position. Other rules stay as they are, and so do all where the columns have no names either, or
+    are not as many as the classes.
+    """
+    numbered = tuple(str(number) for number in range(len(columns)))
+    if not _named_by_policy(rules) or rules.class_names != numbered or columns == numbered:
+        return rules
+    renamed = dict(zip(numbered, columns, strict=True))
+    return replace(
+        rules,
+        class_names=columns,
+        names_file=None,
+        thresholds=rules.thresholds and {renamed.get(name, name): value for name, value in rules.thresholds.items()},
+        positive=rules.positive and renamed.get(rules.positive, rules.positive),
+    )
 
 
 def _negative(positive: Array, origin: Origin) -> Array:

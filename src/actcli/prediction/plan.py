@@ -14,7 +14,7 @@ from actcli.activations import check_temperature, computing_dtype, in_block_orde
 from actcli.calibration.temperature import Temperature
 from actcli.errors import UsageError, listed, visible
 from actcli.formats.column_roles import check_utf8
-from actcli.prediction.class_columns import Arrangement, class_columns
+from actcli.prediction.class_columns import Arrangement, class_columns, named_by_columns
 from actcli.prediction.output_columns import output_columns
 from actcli.prediction.predictions import predictions
 from actcli.prediction.scoring import Scoring
@@ -125,6 +125,7 @@ def plan(
     DataError
         If the input does not have the classes that the task needs.
     """
+    given, rules = rules, named_by_columns(layout.classes, rules)
     classes, arrangement = class_columns(task, layout.classes, rules)
     dtype = np.dtype(rules.dtype) if rules.dtype else computing_dtype(layout.dtype)
     _check_calibration(rules, dtype)
@@ -136,8 +137,12 @@ def plan(
         raise UsageError("--renormalize divides the probabilities of a row by their sum; a single one has none")
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
+    if rules is not given:
+        name = visible(rules.policy or "", 200)
+        notes = (f"{name}: was fitted without class names; its classes take those of the columns, by position",)
     if properties is None:
-        columns, notes = output_columns(task, layout.carried, classes, rules, files)
+        columns, renamed = output_columns(task, layout.carried, classes, rules, files)
+        notes += renamed
         properties = [column.name for column in columns if column.carried is None and column.kind is not Kind.ROW]
     notes += _check_thresholds(task, classes, rules)
     # A calibration that changes nothing is left out: so the numbers of the input come out to the last bit.

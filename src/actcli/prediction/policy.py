@@ -61,6 +61,10 @@ class Record:
     version: str
     aim: str | None = None
 
+    def with_names(self, renamed: Mapping[str, str]) -> Record:
+        """Return the record with other names for the classes; `renamed` has the new name of each."""
+        return replace(self, truth={renamed.get(name, name): count for name, count in self.truth.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -102,14 +106,14 @@ class Policy:
         return self.classes in (YES_OR_NO, tuple(map(str, range(len(self.classes)))))
 
     def with_names(self, names: tuple[str, ...]) -> Policy:
-        """Return the policy with other names for its classes, in the same order, and without its records."""
+        """Return the policy with other names for its classes, in the same order."""
         renamed = dict(zip(self.classes, names, strict=True))
         return replace(
             self,
             classes=names,
             positive=None if self.positive is None else renamed[self.positive],
             thresholds=self.thresholds and {renamed[name]: value for name, value in self.thresholds.items()},
-            fitted={},
+            fitted={step: record.with_names(renamed) for step, record in self.fitted.items()},
         )
 
     def with_step(self, step: Step, value: Any, record: Record) -> tuple[Policy, tuple[Step, ...]]:

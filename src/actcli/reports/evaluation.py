@@ -181,6 +181,8 @@ class _Report:
 
     def calibration(self) -> list[Any]:
         """Return the reliability chart."""
+        if not self._result.calibration_bins:
+            return []
         content = reliability_chart(self._result).content
         assert isinstance(content, Bars)
         return bars(self._screen, content, self._width) if content.counts.any() else []

@@ -37,7 +37,7 @@ _MOST_CONFUSIONS = 20
 _LONGEST_NAME = 60
 
 
-def page(result: Evaluation, worst: Sequence[WorstPrediction], arguments: Sequence[str]) -> str:
+def page(result: Evaluation, worst: Sequence[WorstPrediction] | None, arguments: Sequence[str]) -> str:
     """Return the page as text.
 
     Parameters
@@ -45,7 +45,7 @@ def page(result: Evaluation, worst: Sequence[WorstPrediction], arguments: Sequen
     result
         The evaluation.
     worst
-        Its worst predictions, the worst first.
+        Its worst predictions, the worst first; None if there are no probabilities to order them by.
     arguments
         Of the command that makes the page, without the name of the program.
     """
@@ -54,10 +54,10 @@ def page(result: Evaluation, worst: Sequence[WorstPrediction], arguments: Sequen
     sections = [
         f"<h1>Evaluation</h1><p class=quiet>{escape(subject)}</p>",
         _tiles(result),
-        _charts(result),
+        _charts(result) if result.calibration_bins else "",
         _confusion(result),
         _classes(result),
-        _worst(result, worst),
+        "" if worst is None else _worst(result, worst),
         _metrics(result),
         f"<h2>Command</h2><code>{escape(command)}</code>",
         f"<p class=quiet>Made by actcli {escape(actcli.__version__)}. - stands for an undefined number.</p>",

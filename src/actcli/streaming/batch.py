@@ -317,6 +317,15 @@ class Batch:
             length=None,
         )
 
+    def at(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Batch:
+        """Return the decided rows with these indices, without their scores."""
+        values = {
+            name: TopK(*(part[rows] for part in value)) if isinstance(value, TopK) else value[rows]
+            for name, value in self.values.items()
+        }
+        numbers = self.row_numbers()[rows]
+        return self.without_scores(carried=self._carried_at(rows), rows=numbers, values=values, length=len(rows))
+
     def _carried_at(self, positions: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Any]:
         """Return the data of the carried columns at these positions."""
         if not self.carried:

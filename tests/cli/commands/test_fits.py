@@ -854,3 +854,53 @@ def test_masked_truths_are_named_as_the_cause(actcli: Actcli, policy: Path, task
     assert what in result.err
     assert "too few" not in result.err
     assert "(-inf)" not in actcli(*arguments, "--policy", policy, "--alpha", "0.01").err
+
+
+def test_a_policy_without_names_takes_those_of_the_columns(actcli: Actcli, tmp_path: Path) -> None:
+    """By position, with a note; it decides as one that was fitted with these names."""
+    names = "even,prime,square,multiple of 3,above 4"
+    array, table = SAMPLES / "properties_logits.npy", SAMPLES / "properties_logits.csv"
+    truth = SAMPLES / "properties_truth.csv"
+    bits = np.loadtxt(truth, delimiter=",", skiprows=1, usecols=range(1, 6))
+    np.save(tmp_path / "truth.npy", bits)
+    named, unnamed = tmp_path / "named.json", tmp_path / "unnamed.json"
+    assert actcli("tune", array, "--truth", truth, "--class-names", names, "--policy", named).code == 0
+    assert actcli("tune", array, "--truth", tmp_path / "truth.npy", "--policy", unnamed).code == 0
+    expected = actcli("multilabel", table, "--policy", named)
+    result = actcli("multilabel", table, "--policy", unnamed)
+    assert result.out == expected.out
+    assert "was fitted without class names; its classes take those of the columns, by position" in result.err
+    assert actcli("evaluate", table, "--truth", truth, "--policy", unnamed).code == 0
+    # A further step writes the names.
+    options = ("--truth", truth, "--policy")
+    assert actcli("calibrate", table, *options, unnamed).code == 0
+    assert actcli("calibrate", table, *options, named).code == 0
+    assert unnamed.read_bytes() == named.read_bytes()
+    # The number of classes must fit.
+    wrong = actcli("multilabel", "--policy", unnamed, stdin=b"a,b\n1,2\n")
+    assert wrong.code == 1
+
+
+def test_fits_of_joined_rows(actcli: Actcli, tmp_path: Path) -> None:
+    """Of the rows that both have, or whose truth counts: as on a table of these rows alone."""
+    scores, truth = SAMPLES / "digits_logits.csv", SAMPLES / "digits_truth.csv"
+    lines, right = scores.read_text().splitlines(), truth.read_text().splitlines()
+    (tmp_path / "part.csv").write_text("\n".join([lines[0], *lines[1:200]]) + "\n")
+    (tmp_path / "right.csv").write_text("\n".join([right[0], *right[1:200]]) + "\n")
+    ignored = [f"{line.rpartition(',')[0]},-100" for line in right[200:]]
+    (tmp_path / "ignored.csv").write_text("\n".join([*right[:200], *ignored]) + "\n")
+    fits = []
+    for number, (table, *options) in enumerate(
+        (
+            (tmp_path / "part.csv", tmp_path / "right.csv"),
+            (tmp_path / "part.csv", truth, "--join", "left"),
+            (scores, tmp_path / "right.csv", "--join", "inner"),
+            (scores, tmp_path / "ignored.csv", "--ignore-index", "-100"),
+        )
+    ):
+        policy = tmp_path / f"{number}.json"
+        for command in (("calibrate",), ("conformal",)):
+            assert actcli(*command, table, "--policy", policy, "--truth", *options).code == 0
+        fits.append(policy.read_text())
+    assert len(set(fits)) == 1
+    assert actcli("conformal", scores, "--truth", tmp_path / "ignored.csv", "--policy", policy).code == 1

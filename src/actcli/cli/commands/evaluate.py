@@ -106,6 +106,7 @@ def evaluate(
     """Measure how good the predictions are: metrics, overall and for each class, confusion matrix, calibration.
 
     FILE holds logits, probabilities (--from), or a table that actcli wrote. The labels in such a table are evaluated.
+    It may also hold labels only, of any program (--prediction-column).
 
     \b
       actcli evaluate logits.csv --truth truth.csv
@@ -174,9 +175,10 @@ def write_page(measured: Measured, arguments: "Sequence[str]") -> None:
     OutputError
         If it cannot be written.
     """
-    if measured.page is None or measured.worst is None:
+    if measured.page is None:
         return
     from actcli.reports.html_page import page
 
-    measured.page.write(page(measured.result, measured.worst.worst, arguments).encode("utf-8", "backslashreplace"))
+    worst = None if measured.worst is None else measured.worst.worst
+    measured.page.write(page(measured.result, worst, arguments).encode("utf-8", "backslashreplace"))
     measured.page.commit()

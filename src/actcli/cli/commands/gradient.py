@@ -85,7 +85,7 @@ def gradient(
         right = None
         if of is Function.CROSS_ENTROPY:
             spec = TruthSpec(Task.SOFTMAX, plan.layout.classes)
-            right = settle(spec, inputs.layout, file=truth.truth, column=truth.truth_column)
+            right = settle(spec, inputs.layout, **truth.settings())
             plan = replace(plan, notes=(*plan.notes, *right.notes))
         chunks = None if row is None else only_row(inputs, row, skip=input.skip)
         # The shape of an array says what the other columns of a table say.

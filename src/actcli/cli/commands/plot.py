@@ -112,7 +112,10 @@ def plot(
         return
     check_input(f"plot {kind}", evaluated.input.files, "--truth truth.csv", truth=evaluated.truth.truth)
     request = evaluation_request(
-        evaluated, {"ranking": kind in CURVE_KINDS}, truth_is_needed=kind is not ChartKind.CONFIDENCE
+        evaluated,
+        {"ranking": kind in CURVE_KINDS},
+        truth_is_needed=kind is not ChartKind.CONFIDENCE,
+        probabilities_for=None if kind is ChartKind.CONFUSION else f"plot {kind}",
     )
     if kind is ChartKind.CONFUSION and request.task is Task.MULTILABEL:
         raise UsageError("confusion is of classes that exclude each other", hint="actcli evaluate counts each label")
