@@ -21,8 +21,8 @@ from actcli.streaming import signals
 __all__ = [
     "BYTES_PER_JOB",
     "allow",
-    "check_room",
     "catch_crashes",
+    "check_room",
     "count_input",
     "exceeded",
     "expect",
