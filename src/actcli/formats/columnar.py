@@ -42,6 +42,13 @@ __all__ = ["REPEATED_BYTES", "ColumnarDecoder", "ColumnarSource", "RecordBatchCh
 REPEATED_BYTES = 1 << 24
 """How much the values of a chunk may take that the file has only once."""
 
+_ROWS_OF_WIDE_TABLE = 16
+_BYTES_OF_WIDE_TABLE = 1 << 24
+"""How many rows, and how many bytes of them, a chunk holds even if there are many columns.
+
+Each column of a chunk takes some microseconds, however few rows the chunk has.
+"""
+
 
 def reason(error: Exception) -> str:
     """Return the first line of what Arrow says."""
@@ -199,6 +206,8 @@ class ColumnarSource:
     """
 
     what = ""
+    column_bytes = 1500
+    """The memory that the library takes at least for each column."""
     _advised: tuple[tuple[str, str], ...] = ()
     row_bytes = 0
     """About how much a row takes with its carried columns, where the file says it."""
@@ -209,6 +218,7 @@ class ColumnarSource:
         self.notes: list[str] = []
         with self._reading():
             schema = self._open()
+            memory.check_room(len(schema) * self.column_bytes, input.name)
             names = set(schema.names)
         if len(names) < len(schema):
             raise DataError(f"{input.name}: two columns have the same name")
@@ -399,7 +409,11 @@ class ColumnarSource:
     def chunks(self, output_bytes: int) -> Iterator[Chunk | None]:
         """Cut the table into batches."""
         classes = len(self.layout.classes)
-        rows = rows_in_chunk(max(8 * classes, self.row_bytes), output_bytes, classes)
+        row_bytes = max(8 * classes, self.row_bytes, output_bytes)
+        rows = max(
+            rows_in_chunk(max(8 * classes, self.row_bytes), output_bytes, classes),
+            min(_ROWS_OF_WIDE_TABLE, _BYTES_OF_WIDE_TABLE // row_bytes) if row_bytes else 1,
+        )
         start = 0
         iterator = self._valid_batches(rows)
         while True:
@@ -411,12 +425,12 @@ class ColumnarSource:
                 yield None
                 self._check_end()
                 return
-            row_bytes = batch.get_total_buffer_size() / max(1, len(batch))
+            size_of_row = batch.get_total_buffer_size() / max(1, len(batch))
             longest_row = sum(map(longest_repeated, batch.columns))
             at_once = max(1, min(rows, REPEATED_BYTES // max(1, longest_row)))
             for first in range(0, len(batch), at_once):
                 piece = batch.slice(first, at_once)
-                yield RecordBatchChunk(self._decoder, piece, start + first, int(row_bytes * len(piece)))
+                yield RecordBatchChunk(self._decoder, piece, start + first, int(size_of_row * len(piece)))
             start += len(batch)
 
 

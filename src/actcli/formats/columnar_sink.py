@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from actcli.formats import WriteOptions
     from actcli.streaming.batch import Batch, Column, Layout
-    from actcli.streaming.output import Output
+    from actcli.streaming.output import Bytes, Output
 
 __all__ = ["ColumnarEncoder", "ColumnarSink"]
+
+_BUFFER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class ColumnarEncoder:
             case Kind.NUMBER:
                 return [from_numpy(data)]
             case Kind.MATRIX:
-                return [from_numpy(values) for values in data.T]
+                return _slices(from_numpy(data.T.reshape(-1)), len(data))
             case Kind.CODE:
                 return [pick(self.labels[column.name], data)]
             case Kind.SET:
@@ -102,6 +104,11 @@ def _fields(column: Column, layout: Layout) -> list[Any]:
     return [pa.field(name, type) for name, type in zip(column.headers, types, strict=True)]
 
 
+def _slices(flat: Any, rows: int) -> list[Any]:
+    """Return the columns of an Arrow array that holds them one after the other."""
+    return [flat.slice(first, rows) for first in range(0, len(flat), max(1, rows))]
+
+
 class ColumnarSink:
     """A table of typed columns, a record batch for each chunk.
 
@@ -116,14 +123,18 @@ class ColumnarSink:
     """
 
     what = ""
+    column_bytes = 1500
+    """The memory that the library takes at least for each column."""
 
     def __init__(self, output: Output, columns: Sequence[Column], options: WriteOptions) -> None:  # noqa: ARG002
         self.output = output
         self.columns = columns
         self._writer: Any = None
+        self._file = _BufferedFile(output)
 
     def open(self, layout: Layout) -> int:
         """Settle the schema; nothing is written before the first rows."""
+        memory.check_room(sum(len(column.headers) for column in self.columns) * self.column_bytes, self.output.name)
         coded = (Kind.CODE, Kind.SET, Kind.RANKING)
         labels = {column.name: text_array(column.labels) for column in self.columns if column.kind in coded}
         self.schema = pa.schema([field for column in self.columns for field in _fields(column, layout)])
@@ -145,11 +156,13 @@ class ColumnarSink:
                 piece = piece.set_column(place, self.schema.field(place), rows)
         with self._writing():
             self.put(piece)
+            self._file.flush()
 
     def finish(self) -> None:
         """End the file."""
         with self._writing():
             self.end()
+            self._file.flush()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -169,7 +182,7 @@ class ColumnarSink:
     def writer(self) -> Any:
         """What writes the file, which begins with the first use of it."""
         if self._writer is None:
-            self._writer = self.begin(pa.PythonFile(OutputFile(self.output), "w"))
+            self._writer = self.begin(pa.PythonFile(self._file, "w"))
         return self._writer
 
     def begin(self, file: Any) -> Any:
@@ -183,3 +196,29 @@ class ColumnarSink:
     def end(self) -> None:
         """Write what is left, and the end of the file."""
         self.writer.close()
+
+
+class _BufferedFile(OutputFile):
+    """An output as a file object for Arrow, which writes every few bytes of a column on their own."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self._buffer = bytearray()
+
+    def write(self, data: Bytes, /) -> int:
+        """Keep `data`, and write it once there is enough."""
+        view = memoryview(data).cast("B")
+        self._position += len(view)
+        if len(self._buffer) + len(view) > _BUFFER_BYTES:
+            self.flush()
+        if len(view) > _BUFFER_BYTES:
+            self._output.write(view)
+        else:
+            self._buffer += view
+        return len(view)
+
+    def flush(self) -> None:
+        """Write what is kept."""
+        if self._buffer:
+            self._output.write(self._buffer)
+            self._buffer = bytearray()

@@ -28,7 +28,12 @@ from actcli.streaming.batch import Batch, Layout, common_to_chunks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actcli.formats.wide_blocks import ColumnChoice
+
 __all__ = ["DelimitedDecoder"]
+
+_MANY_COLUMNS = 700
+"""From so many columns on, a block is read faster as a single column."""
 
 _BLANK_LINE = re.compile(rb"(?:\A|[\r\n])[ \t]*(?:\r\n|(?<!\r)\n|\r)")
 _RUNS_OF_BLANKS = re.compile(rb"(?:\A|(?<=[\r\n])) +| +(?=[ \r\n]|\Z)")
@@ -94,6 +99,8 @@ class DelimitedDecoder:
             if b'"' in data:
                 raise pa.ArrowInvalid("Arrow cannot read runs of blanks if quotes may hold some")
             data = _RUNS_OF_BLANKS.sub(b"", data)
+        if len(self.called) >= _MANY_COLUMNS:
+            return self._decode_wide(data)
         # Arrow drops a byte order mark at the start of any block; here it is part of the first cell.
         data = b"\n" + data if data.startswith(BYTE_ORDER_MARK) else data
         classes = len(self.roles.classes)
@@ -111,6 +118,28 @@ class DelimitedDecoder:
         if special.any():
             self._check_special(data, special)
         return scores.T, columns[classes:]
+
+    def _decode_wide(self, data: bytes) -> tuple[np.ndarray[Any, Any], list[Any]]:
+        """Do the same for a table with many columns."""
+        from actcli.formats.wide_blocks import WideBlock
+
+        block = WideBlock(data, self.parser.delimiter, len(self.called))
+        classes, carried = self._choices
+        carried_texts = block.texts(carried) if carried.width else []
+        if not classes.width:
+            return np.empty((block.rows, 0)), carried_texts
+        scores = block.numbers(classes)
+        special = ~np.isfinite(scores)
+        if special.any():
+            _check_special(block.texts_at(classes, special))
+        return scores, carried_texts
+
+    @functools.cached_property
+    def _choices(self) -> tuple[ColumnChoice, ColumnChoice]:
+        """The classes and the carried columns, as a wide block takes them."""
+        from actcli.formats.wide_blocks import ColumnChoice
+
+        return ColumnChoice.at(self.roles.classes), ColumnChoice.at(self.roles.carried)
 
     def _parse(self, data: bytes, convert_options: Any) -> list[Any]:
         """Return the columns of a block that Arrow can read, one array each."""
@@ -136,9 +165,7 @@ class DelimitedDecoder:
         numbers = np.flatnonzero(special.any(axis=1))
         texts = self._parse(data, _as_types({self.roles.classes[number]: pa.string() for number in numbers}))
         for number, cells in zip(numbers, texts, strict=True):
-            found = take(cells, np.flatnonzero(special[number]))
-            if not all(map(_is_special, call_function("unique", [found]).to_pylist())):
-                raise pa.ArrowInvalid("a number that is too large, or none")
+            _check_special(take(cells, np.flatnonzero(special[number])))
 
     def _decode_slowly(self, data: bytes, line: int) -> Batch:
         """Read a block row by row, to find the errors of the rows that Arrow refuses."""
@@ -200,6 +227,12 @@ def _as_types(types: dict[int, Any]) -> Any:
     return pa.csv.ConvertOptions(
         column_types=named, null_values=[], strings_can_be_null=False, include_columns=list(named)
     )
+
+
+def _check_special(cells: Any) -> None:
+    """Refuse a block of which Arrow read some of these texts as infinities or NaN although they are not called so."""
+    if not all(map(_is_special, call_function("unique", [cells]).to_pylist())):
+        raise pa.ArrowInvalid("a number that is too large, or none")
 
 
 def _is_special(cell: str) -> bool:

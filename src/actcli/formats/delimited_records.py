@@ -19,7 +19,7 @@ from actcli.formats.column_roles import has_decimal_comma, is_number
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ENCODING_HINT", "Record", "RecordParser", "blank_lines", "cut", "is_utf8", "open_quote"]
+__all__ = ["ENCODING_HINT", "Record", "RecordParser", "blank_lines", "cut", "is_utf8", "open_quote", "outside_quotes"]
 
 ENCODING_HINT = "convert the file first, for instance: iconv -f LATIN1 -t UTF-8"
 
@@ -166,6 +166,11 @@ def cut(data: bytes, delimiter: bytes) -> int:
     after = np.flatnonzero((array[:end] == ord("\n")) | (array[:end] == ord("\r"))) + 1
     outside = after[~_in_quotes(after, starts, ends)]
     return int(outside[-1]) if len(outside) else 0
+
+
+def outside_quotes(data: bytes, delimiter: bytes, places: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return which positions in `data`, which begins with a record, are outside quoted cells."""
+    return ~_in_quotes(places, *_quoted_cells(data, delimiter))
 
 
 def _in_quotes(

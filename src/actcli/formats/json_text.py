@@ -36,7 +36,7 @@ def json_text(value: Any, *, width: int = 0, whole_lists: bool = False, indent: 
         whole = not isinstance(value, dict) or not value
     if whole:
         return _ONE_LINE(value)
-    if width > len(indent) and len(text := _ONE_LINE(value)) <= width - len(indent):
+    if _may_fit(value, width - len(indent)) and len(text := _ONE_LINE(value)) <= width - len(indent):
         return text
     inner = indent + "  "
     laid_out = partial(json_text, width=width, whole_lists=whole_lists, indent=inner)
@@ -50,3 +50,11 @@ def json_text(value: Any, *, width: int = 0, whole_lists: bool = False, indent: 
 
 def _are_floats(items: list[Any]) -> bool:
     return all(isinstance(item, float) for item in items)
+
+
+def _may_fit(value: Any, room: int) -> bool:
+    """Return False if an object or a list is longer than `room` characters, without writing it: an item takes three."""
+    if not isinstance(value, dict | list):
+        return room > 0
+    items = value.values() if isinstance(value, dict) else value
+    return 3 * len(value) <= room and all(_may_fit(item, room) for item in items)

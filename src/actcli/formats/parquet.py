@@ -24,11 +24,15 @@ __all__ = ["ParquetSink", "ParquetSource"]
 _ROW_GROUP_BYTES = 3 << 23
 """How much a row group gathers before it is written."""
 
+_MOST_ARRAYS = 500_000
+"""The most arrays that a row group is gathered from: each takes some hundred bytes, however short it is."""
+
 
 class ParquetSource(ColumnarSource):
     """Parquet, by row groups."""
 
     what = "Parquet"
+    column_bytes = 8000
 
     def _open(self) -> Any:
         if self.input.size is None:
@@ -36,7 +40,9 @@ class ParquetSource(ColumnarSource):
         self._file = self._parquet_file()
         schema = self._file.schema_arrow
         self._texts = [field.name for field in schema if is_text(field.type)]
-        self._dictionaries: Any = self._parquet_file(read_dictionary=self._texts) if self._texts else None
+        self._dictionaries: Any = None
+        if self._texts:
+            self._dictionaries = self._parquet_file(read_dictionary=self._texts, metadata=self._file.metadata)
         groups = list(map(self._file.metadata.row_group, range(self._file.num_row_groups)))
         self._rows = [group.num_rows for group in groups]
         self.row_bytes = max((group.total_byte_size // group.num_rows for group in groups if group.num_rows), default=0)
@@ -95,6 +101,7 @@ class ParquetSink(ColumnarSink):
     """Parquet; small batches are gathered to a row group."""
 
     what = "Parquet"
+    column_bytes = 5000
 
     def open(self, layout: Layout) -> int:
         """Settle the schema."""
@@ -112,6 +119,8 @@ class ParquetSink(ColumnarSink):
         """Keep a record batch until there are enough of them."""
         self._gathered.append(batch)
         self._gathered_bytes += batch.nbytes
+        if len(self._gathered) > 1 and len(self._gathered) * len(self.schema) > _MOST_ARRAYS:
+            self._gathered = [pa.concat_batches(self._gathered)]
         if self._gathered_bytes >= _ROW_GROUP_BYTES:
             self._write()
 

@@ -38,15 +38,17 @@ def column_table(shown: TableRows, screen: Screen) -> tuple[Table, int]:
     width = screen.console.width
     headers: list[Text] = []
     kinds: list[Kind] = []
-    for column in shown.columns:
-        names = _headers(column)
+    # Each column takes more than one character, so these are more than fit.
+    columns = shown.columns[:width]
+    for column in columns:
+        names = _headers(column)[:width]
         headers += [Text(shown_name(name)) for name in names]
         kinds += [column.kind] * len(names)
     rows = [
         [
             cell
-            for column, value in zip(shown.columns, row, strict=True)
-            for cell in _cells(shown, column, value, number)
+            for column, value in zip(columns, row[:width], strict=True)
+            for cell in _cells(shown, column, value, number, width)
         ]
         for number, row in zip(shown.numbers, shown.head, strict=True)
     ]
@@ -67,7 +69,7 @@ def column_table(shown: TableRows, screen: Screen) -> tuple[Table, int]:
         )
     for row in rows:
         table.add_row(*(_cut(row[position], limit) for position, limit in zip(kept, limits, strict=True)))
-    return table, len(headers) - len(kept)
+    return table, sum(len(_headers(column)) for column in shown.columns) - len(kept)
 
 
 def _headers(column: Column) -> Sequence[str]:
@@ -76,23 +78,23 @@ def _headers(column: Column) -> Sequence[str]:
     return column.headers
 
 
-def _cells(shown: TableRows, column: Column, value: Any, number: int) -> list[Text]:
-    """Return the cells of a value; `number` is that of its row."""
+def _cells(shown: TableRows, column: Column, value: Any, number: int, most: int) -> list[Text]:
+    """Return the first cells of a value, at most so many; `number` is that of its row."""
     match column.kind:
         case Kind.ROW:
             return [Text(str(number), style="dim")]
         case Kind.NUMBER:
             return [_number(shown, column, value)]
         case Kind.MATRIX:
-            return [_number(shown, column, each) for each in value]
+            return [_number(shown, column, each) for each in value[:most]]
         case Kind.SET:
             return [Text(", ".join(shown_name(column.labels[code]) for code in value))]
         case Kind.RANKING:
             ranks = [
                 Text(shown_name(column.labels[code]) + " ").append(probability(each, shown.precision), style="number")
-                for code, each in value
+                for code, each in value[:most]
             ]
-            return ranks + [Text()] * (len(column.headers) // 2 - len(ranks))
+            return ranks + [Text()] * (min(most, len(column.headers) // 2) - len(ranks))
         case Kind.TEXT | Kind.VALUE | Kind.JSON | Kind.CODE:
             is_label = column.name == "label" and column.carried is None
             return [Text(shown_name(value), style="bold" if is_label else "")]

@@ -32,6 +32,8 @@ _WIDEST_NUMBER = 12
 _MOST_RUNNERS_UP = 3
 _LONGEST_LABEL = 40
 _WIDEST_RUNNER_UP = 16
+_MOST_LABELS = 100
+"""The most labels of a set that are shown."""
 _LEVELS = "▁▂▃▄▅▆▇█"
 _COST = "cost"
 _REASON_WIDTH = len("below_confidence")
@@ -73,6 +75,7 @@ class _Decisions:
         self._cells: list[Sequence[Text]] = []
         self._names = shown.column("probabilities").labels
         self._classes = [visible(name, _LONGEST_LABEL) for name in self._names]
+        self._positions = {name: position for position, name in enumerate(self._names)}
         self._probabilities = shown.values("probabilities")
         self._labels = self._label_cells() if shown.has("label") else []
 
@@ -203,12 +206,16 @@ class _Decisions:
         return text
 
     def _set(self, codes: Sequence[int]) -> Text:
-        return Text(", ".join(self._classes[code] for code in codes)) if codes else Text("empty", style="dim")
+        if not codes:
+            return Text("empty", style="dim")
+        names = [self._classes[code] for code in codes[:_MOST_LABELS]]
+        return Text(", ".join([*names, *_more(codes)]))
 
     def _runners_up(self, probabilities: Any, label: str, layout: _RunnersUp) -> Text:
         """Return the classes after the best one, without classes whose probability is 0."""
-        order = [int(code) for code in np.argsort(-probabilities, kind="stable") if probabilities[code] > 0]
-        first = self._names.index(label) if label in self._names else order[0]
+        best = np.argsort(-probabilities, kind="stable")[: layout.shown + 1]
+        order = [int(code) for code in best if probabilities[code] > 0]
+        first = self._positions[label] if label in self._positions else order[0]
         parts = [
             f"{fitted(self._classes[code], layout.name)} {self._number(probabilities[code]).rjust(layout.number)}"
             for code in [code for code in order if code != first][: layout.shown]
@@ -225,14 +232,16 @@ class _Decisions:
 
     def _label_set(self, codes: Sequence[int], probabilities: Any) -> Text:
         items = []
-        for code in codes:
+        for code in codes[:_MOST_LABELS]:
             item = Text(self._classes[code], style="bold")
             item.append(f" {self._level(probabilities[code])}", style=f"not bold {ACCENT}")
             items.append(item.append(self._number(probabilities[code]), style="not bold"))
         if not items:
             items.append(Text("none", style="dim"))
-        order = np.argsort(-probabilities, kind="stable")
-        rest = next((code for code in order if code not in set(codes) and probabilities[code] > 0), None)
+        items += [Text(text, style="dim") for text in _more(codes)]
+        others = np.array(probabilities)
+        others[codes] = 0
+        rest = int(np.argmax(others)) if others.any() else None
         if rest is not None:
             items.append(Text(f"({self._classes[rest]} {self._number(probabilities[rest])})", style="dim"))
         lines = [Text() + items[0]]
@@ -245,3 +254,9 @@ class _Decisions:
 
     def _level(self, value: float) -> str:
         return "" if self._ascii else _LEVELS[min(int(value * len(_LEVELS)), len(_LEVELS) - 1)] + " "
+
+
+def _more(codes: Sequence[int]) -> list[str]:
+    """Return what stands for the labels of a set that are not shown, if there are any."""
+    left_out = len(codes) - _MOST_LABELS
+    return [f"and {left_out:,} more"] if left_out > 0 else []

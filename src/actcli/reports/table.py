@@ -24,6 +24,8 @@ __all__ = ["TableSink"]
 
 _LABELS_IN_SUMMARY = 12
 _LONGEST_LABEL = 40
+_MOST_LINES = 1000
+"""The most lines that are shown unless all rows are asked for: a row may have a line for each class."""
 
 
 class TableSink:
@@ -52,7 +54,7 @@ class TableSink:
         self._shown = TableRows(columns, precision)
         self._chosen = chosen
         self._lines_of_row = max((column.lines for column in columns), default=1)
-        self._most = None if rows is None else rows * self._lines_of_row
+        self._most = None if rows is None else min(rows * self._lines_of_row, max(rows, _MOST_LINES))
         self._totals = Totals()
 
     def open(self, layout: Layout) -> int:  # noqa: ARG002  the columns say all that a table needs
@@ -84,10 +86,13 @@ class TableSink:
         width = screen.console.width
         totals = self._totals
         rows = totals.rows // self._lines_of_row
-        more = rows - len(self._shown.head) // self._lines_of_row
+        shown = -(-len(self._shown.head) // self._lines_of_row)
+        more, cut = rows - shown, shown * self._lines_of_row - len(self._shown.head)
         lines = []
         if left_out:
             lines.append(f"{ellipsis} {counted(left_out, 'more column')}")
+        if cut:
+            lines.append(f"{ellipsis} {counted(cut, 'more line')} of this row (--rows all shows them)")
         if more > 0 and self._shown.head:
             lines.append(f"{ellipsis} {counted(more, 'more row')} (--rows all shows them)")
         facts = [counted(rows, "row")]

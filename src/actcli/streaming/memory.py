@@ -23,6 +23,7 @@ __all__ = [
     "CRASHED",
     "allow",
     "catch_crashes",
+    "check_room",
     "count_input",
     "exceeded",
     "expect",
@@ -67,7 +68,7 @@ _EXHAUSTED = (
 )
 """What errors say that come from a failed allocation, of Arrow, of Python's threads, of the loader of libraries."""
 
-_SHORT_OF_LIMIT = 64 << 20
+_SHORT_OF_LIMIT = 256 << 20
 """A crash with less left than this is taken for one of a failed allocation."""
 
 _LEAST = 128 << 20
@@ -222,6 +223,18 @@ def exceeded(name: str | None = None) -> DataError:
     return DataError(
         f"{subject} needs more than {_shown(_Limit.allowed)} of memory", hint="--memory-limit SIZE raises the limit"
     )
+
+
+def check_room(size: int, name: str) -> None:
+    """Refuse at once what is known to take at least `size` bytes for the file `name`; some libraries abort instead.
+
+    Raises
+    ------
+    DataError
+        If that is more than the limit.
+    """
+    if _Limit.start is not None and size > _Limit.allowed:
+        raise exceeded(name)
 
 
 def _shown(size: int) -> str:
