@@ -9,8 +9,10 @@ import pytest
 
 from actcli.errors import DataError, UsageError
 from actcli.formats.column_roles import assign_roles, is_header, is_number, select, split_list
+from actcli.prediction.costs import Costs
 from actcli.prediction.output_columns import OUTPUT
 from actcli.prediction.rules import Rules
+from actcli.prediction.taxonomy import Taxonomy
 from actcli.streaming.batch import Kind
 from actcli.tasks import Task
 
@@ -212,7 +214,9 @@ def test_a_list_with_a_quote_that_is_not_closed() -> None:
 @pytest.mark.parametrize("task", OUTPUT)
 def test_every_output_column_is_known_as_one(task: Task) -> None:
     """What actcli writes beside probabilities does not make the table another one when it is read again."""
-    rules = Rules(top_k=2, abstain_below=0.5)
+    costs = Costs(("cat", "dog", "review"), {"cat": (0, 1, 0.5), "dog": (1, 0, 0.5)})
+    taxonomy = Taxonomy({"cat": "animal", "dog": "animal", "animal": None}, 0.5)
+    rules = Rules(top_k=2, abstain_below=0.5, costs=costs, taxonomy=taxonomy)
     columns = [maker(("cat", "dog"), rules) for maker in OUTPUT[task].values()]
     names = [header for column in columns for header in column.headers]
     row = ["x" if column.kind in (Kind.CODE, Kind.SET) else "0.5" for column in columns for _ in column.headers]

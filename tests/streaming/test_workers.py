@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from actcli.cli.app import main
+from actcli.errors import WorkerError
+from actcli.streaming.workers import Workers
 from program import command, environment, write_csv
 
 if TYPE_CHECKING:
@@ -97,6 +99,23 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     while not (found := condition()) and time.monotonic() < end:
         time.sleep(0.001)
     return found
+
+
+def _die(value: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+def test_all_workers_end_at_once() -> None:
+    """Is an error, although the pipe of the results has ended before the main process looks."""
+    with (
+        pytest.raises(WorkerError, match="was killed by SIGKILL"),
+        Workers(_die, 2, 0, copy=True, write=None) as workers,
+    ):
+        workers.submit(1)
+        workers.submit(2)
+        assert wait_until(lambda: not any(each.is_alive() for each in workers._processes.values()), 30)
+        workers.take()
 
 
 def kill_one(

@@ -64,7 +64,7 @@ class ColumnarEncoder:
             case Kind.NUMBER:
                 return [from_numpy(data)]
             case Kind.MATRIX:
-                return _slices(from_numpy(data.T.reshape(-1)), len(data))
+                return _slices(from_numpy(data.T.reshape(-1)), *data.shape)
             case Kind.CODE:
                 return [pick(self.labels[column.name], data)]
             case Kind.SET:
@@ -104,9 +104,9 @@ def _fields(column: Column, layout: Layout) -> list[Any]:
     return [pa.field(name, type) for name, type in zip(column.headers, types, strict=True)]
 
 
-def _slices(flat: Any, rows: int) -> list[Any]:
+def _slices(flat: Any, rows: int, columns: int) -> list[Any]:
     """Return the columns of an Arrow array that holds them one after the other."""
-    return [flat.slice(first, rows) for first in range(0, len(flat), max(1, rows))]
+    return [flat.slice(number * rows, rows) for number in range(columns)]
 
 
 class ColumnarSink:

@@ -280,9 +280,14 @@ class Workers:
         """Note which results are there, and whether workers have ended; wait for one of both."""
         ready = [descriptor for descriptor, _ in self._poll.poll(timeout)]
         if self._results in ready:
-            for number, start, end, _ in _MESSAGE.iter_unpack(os.read(self._results, _MESSAGE.size << 6)):
+            messages = os.read(self._results, _MESSAGE.size << 6)
+            for number, start, end, _ in _MESSAGE.iter_unpack(messages):
                 self._note(number, Parcel(start, end))
-            return
+            if messages:
+                return
+            # All workers have ended. The pipe would say so again and again; their sentinels say how.
+            self._poll.unregister(self._results)
+            ready.remove(self._results)
         for sentinel in ready:
             self._poll.unregister(sentinel)
             process = self._processes[sentinel]
