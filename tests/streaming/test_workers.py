@@ -108,14 +108,12 @@ def _die(value: int) -> int:
 
 def test_all_workers_end_at_once() -> None:
     """Is an error, although the pipe of the results has ended before the main process looks."""
-    with (
-        pytest.raises(WorkerError, match="was killed by SIGKILL"),
-        Workers(_die, 2, 0, copy=True, write=None) as workers,
-    ):
+    with Workers(_die, 2, 0, copy=True, write=None) as workers:
         workers.submit(1)
         workers.submit(2)
         assert wait_until(lambda: not any(each.is_alive() for each in workers._processes.values()), 30)
-        workers.take()
+        with pytest.raises(WorkerError, match="was killed by SIGKILL"):
+            workers.take()
 
 
 def kill_one(
